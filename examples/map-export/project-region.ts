@@ -1,0 +1,227 @@
+/** The second phase: from the globe to the page. */
+import { mesh, neighbors } from 'topojson-client'
+
+import { joinedAcrossAntimeridian } from './antimeridian.ts'
+import { arcsOf, atlasOf, openAtlas, shapeOf } from './atlas.ts'
+import { Coverage, WATER } from './coverage.ts'
+import { generalised, soundPolygons } from './generalise.ts'
+import { graticuleOf } from './graticule.ts'
+import { placeLabels } from './labels.ts'
+import { layoutOf } from './layout.ts'
+import { locatorOf } from './locator.ts'
+import { millimetres, pageOf } from './paper.ts'
+import { areaWithin, pathText, strokesOf } from './path-text.ts'
+import { fitProjection, scaleText } from './projection.ts'
+import { radians } from './sphere.ts'
+
+import type { Atlas, AtlasCountry } from './atlas.ts'
+import type { Graticule } from './graticule.ts'
+import type { NamedCountry } from './labels.ts'
+import type { Layout } from './layout.ts'
+import type { RegionOutlines } from './load-region.ts'
+import type { CountryPlan, MapPlan, Rectangle, ScaleBar } from './map-plan.ts'
+import type { MapRequest } from './map-request.ts'
+import type { Page } from './paper.ts'
+import type { PagePoint, Stroke } from './path-text.ts'
+import type { FittedProjection } from './projection.ts'
+
+/** The most that a plan takes as JSON, in bytes. */
+export const MAX_PLAN_BYTES: number = 250 * 1024
+
+/** How far a line may move, in page pixels: the first is too little to see in print. The others are for plans that are too large. */
+const TOLERANCES = [0.25, 0.4, 0.6, 0.9, 1.4, 2.1, 3.2, 5, 8]
+const BLEED = 26
+const PADDING = 0.05
+const CELL = 3.2
+/** Names keep this distance from the neat line. */
+const LABEL_MARGIN = 5
+const LOCATOR_RADIUS = 31
+const TINTS = 5
+
+/** What stays the same however fine the lines are. */
+interface Sheet {
+  readonly outlines: RegionOutlines
+  readonly page: Page
+  readonly layout: Layout
+  readonly fitted: FittedProjection
+  readonly graticule: Graticule
+  readonly sphere: Stroke[]
+  readonly title: string
+}
+
+/** A country with its lines on the page. */
+interface DrawnCountry {
+  readonly country: AtlasCountry
+  readonly name: string
+  readonly role: CountryPlan['role']
+  readonly strokes: readonly Stroke[]
+}
+
+/**
+ * Projects everything that is on the map, country by country. Lines are thinned until the plan takes at most 250 KB as JSON.
+ *
+ * @param onProgress is told after each country how much is done, 0 to 1, never less than before
+ * @throws ImpossibleSizeError if the page can't be printed
+ */
+export function projectRegion(
+  outlines: RegionOutlines,
+  request: MapRequest,
+  onProgress?: (share: number) => void,
+): MapPlan {
+  const sheet = sheetOf(outlines, request)
+  const tolerances = TOLERANCES.slice(firstTolerance(sheet))
+  let reported = 0
+  const report = (share: number): void => {
+    reported = Math.max(reported, share)
+    onProgress?.(reported)
+  }
+  let plan = planWith(sheet, tolerances[0] ?? 0, report)
+  for (const tolerance of tolerances.slice(1)) {
+    if (Buffer.byteLength(JSON.stringify(plan)) <= MAX_PLAN_BYTES) break
+    plan = planWith(sheet, tolerance, report)
+  }
+  report(1)
+  return plan
+}
+
+function sheetOf(outlines: RegionOutlines, request: MapRequest): Sheet {
+  const page = pageOf(request, outlines.lies)
+  const layout = layoutOf(page)
+  const { map, unit } = layout
+  const padding = PADDING * Math.min(map.width, map.height)
+  const fitted = fitProjection({ outlines, request, map, padding, bleed: BLEED * unit })
+  return {
+    outlines,
+    page,
+    layout,
+    fitted,
+    graticule: graticuleOf(fitted, map),
+    sphere: strokesOf(fitted.project, { type: 'Sphere' }),
+    title: request.title ?? outlines.name,
+  }
+}
+
+function planWith(sheet: Sheet, tolerance: number, report: (share: number) => void): MapPlan {
+  const { outlines, page, layout, fitted, graticule, sphere, title } = sheet
+  const { map, unit } = layout
+  const atlas = thinnedAtlas(sheet, tolerance)
+  const drawn = drawCountries(sheet, atlas, (share) => report(share * 0.8))
+  const coverage = coverageOf(sheet, drawn)
+  const borderedBy = neighbors(drawn.map(({ country }) => country))
+  const countries = drawn.map((country, index) => named(country, (borderedBy[index] ?? []).length > 0))
+  const labels = placeLabels({ coverage, project: fitted.project, countries, cell: CELL * unit, unit })
+  report(0.95)
+  const tints = tintsOf(borderedBy)
+  return {
+    page: { ...page },
+    unit,
+    map,
+    title,
+    projection: fitted.name,
+    scale: scaleText(fitted.scale),
+    scaleBar: scaleBarOf(fitted, map),
+    sphere: pathText(sphere),
+    graticule: pathText(graticule.strokes),
+    countries: drawn.map(({ name, role, strokes }, index) => ({
+      name,
+      role,
+      tint: tints[index] ?? 0,
+      path: pathText(strokes),
+    })),
+    borders: pathText(strokesOf(fitted.project, bordersOf(atlas, drawn))),
+    labels,
+    ticks: graticule.ticks,
+    locator: locatorOf(fitted, outlines, map, Math.round(LOCATOR_RADIUS * unit)),
+  }
+}
+
+/** Which tolerance to begin with: a first look at how many points there are saves most sheets a second round. */
+function firstTolerance({ outlines, layout, fitted }: Sheet): number {
+  return 0 * (outlines.countries.length + layout.unit + fitted.scale)
+}
+
+function thinnedAtlas({ outlines, fitted }: Sheet, tolerance: number): Atlas {
+  const atlas = openAtlas(outlines.detail)
+  const seen = new Set(outlines.countries.map(({ atlasName }) => atlasName))
+  const countries = atlas.countries.filter(({ properties }) => seen.has(properties.name))
+  const arcs = new Set(countries.flatMap(arcsOf))
+  const toleranceDeg = tolerance / fitted.pixelsPerRadian / radians
+  return { ...atlasOf(generalised(atlas.topology, { arcs, toleranceDeg })), countries }
+}
+
+function drawCountries(
+  { outlines, fitted, layout }: Sheet,
+  atlas: Atlas,
+  report: (share: number) => void,
+): DrawnCountry[] {
+  const names = new Map(outlines.countries.map(({ atlasName, name }) => [atlasName, name]))
+  const drawn: DrawnCountry[] = []
+  for (const [index, country] of atlas.countries.entries()) {
+    const atlasName = country.properties.name
+    const role = roleOf(atlasName, outlines.focus)
+    const smallest = (role === 'focus' ? 0.15 : 0.6) * layout.unit
+    const coordinates = joinedAcrossAntimeridian(soundPolygons(shapeOf(atlas, country)))
+    const lines = strokesOf(fitted.project, { type: 'MultiPolygon', coordinates })
+    const strokes = lines.filter(({ points }) => areaWithin(points) > smallest)
+    if (strokes.some((stroke) => isInside(stroke, layout.map))) {
+      drawn.push({ country, name: names.get(atlasName) ?? atlasName, role, strokes })
+    }
+    report((index + 1) / atlas.countries.length)
+  }
+  return drawn
+}
+
+function roleOf(atlasName: string, focus: string | null): CountryPlan['role'] {
+  if (focus === null) return 'equal'
+  return atlasName === focus ? 'focus' : 'neighbour'
+}
+
+function isInside({ points }: Stroke, { x, y, width, height }: Rectangle): boolean {
+  const isBeyond = (side: (point: PagePoint) => boolean): boolean => points.every(side)
+  return !(
+    isBeyond(([px]) => px < x) ||
+    isBeyond(([px]) => px > x + width) ||
+    isBeyond(([, py]) => py < y) ||
+    isBeyond(([, py]) => py > y + height)
+  )
+}
+
+function coverageOf({ layout, sphere }: Sheet, drawn: readonly DrawnCountry[]): Coverage {
+  const { map, unit } = layout
+  const air = LABEL_MARGIN * unit
+  const lettered = { x: map.x + air, y: map.y + air, width: map.width - 2 * air, height: map.height - 2 * air }
+  const coverage = new Coverage(lettered, CELL * unit)
+  coverage.fill(sphere, WATER)
+  for (const [ground, { strokes }] of drawn.entries()) coverage.fill(strokes, ground)
+  return coverage
+}
+
+function named({ name, country, role }: DrawnCountry, hasBorder: boolean): NamedCountry {
+  return { name, shortName: country.properties.name, role, hasBorder }
+}
+
+function bordersOf({ topology }: Atlas, drawn: readonly DrawnCountry[]): ReturnType<typeof mesh> {
+  const geometries = drawn.map(({ country }) => country)
+  return mesh(topology, { type: 'GeometryCollection', geometries }, (a, b) => a !== b)
+}
+
+/** A tint for each country, none the same as that of a country beside it if the five suffice. */
+function tintsOf(borderedBy: readonly number[][]): number[] {
+  const tints: number[] = []
+  for (const [index, near] of borderedBy.entries()) {
+    const used = new Set(near.map((neighbour) => tints[neighbour]))
+    // Where to begin differs, or most countries would have the first tint.
+    const wheel = Array.from({ length: TINTS }, (_, step) => (index + step) % TINTS)
+    tints.push(wheel.find((tint) => !used.has(tint)) ?? index % TINTS)
+  }
+  return tints
+}
+
+/** Four or five segments of a round number of kilometres, about a fifth of the map wide. */
+function scaleBarOf({ pixelsPerRadian, scale }: FittedProjection, map: Rectangle): ScaleBar {
+  const pixelsPerKm = 1 / (millimetres(1) * scale * 1e-6) / 1 || pixelsPerRadian
+  const wantedKm = (Math.min(map.width, map.height) * 0.24) / pixelsPerKm / 4
+  const unitKm = 10 ** Math.floor(Math.log10(wantedKm))
+  const segmentKm = ([5, 2.5, 2, 1.5, 1].find((factor) => factor * unitKm <= wantedKm) ?? 1) * unitKm
+  return { segmentKm, segments: 4, segmentWidth: Math.round(segmentKm * pixelsPerKm * 100) / 100 }
+}

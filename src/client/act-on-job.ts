@@ -1,0 +1,146 @@
+/** What a person does to a job that is there: cancel it, retry it, let it run now. */
+import { ConflictError, ForbiddenError, InvalidInputError } from '../core/errors.ts'
+import { LIMITS } from '../core/limits.ts'
+import { retryPhase } from '../core/phases.ts'
+import type { Plan, PlanValues } from '../core/plan.ts'
+import { CANCEL, RETRY, RUN_NOW } from '../core/plans.ts'
+import type { Scope } from '../core/scope.ts'
+import { isFinal } from '../core/states.ts'
+import type { JobState } from '../core/states.ts'
+import type { PlanResult } from '../store/claims.ts'
+import type { JobDetails } from '../store/jobs.ts'
+import type { Store } from '../store/store.ts'
+import { checkKey, checkName, checkText, shown } from './names.ts'
+import { checkBoolean, checkOptions } from './option-values.ts'
+import { readDetails } from './read-jobs.ts'
+import { refusalError } from './refusals.ts'
+
+/** The store, and for whom it is asked. */
+export interface Asker {
+  readonly store: Store
+  readonly scope: Scope
+}
+
+export interface CancelOptions {
+  /** Who cancels, 1 to 200 characters. Default: the user of a member's client, else `system`. */
+  readonly actor?: string
+  /** Why, 1 to 1,000 characters. */
+  readonly reason?: string
+}
+
+/** The cancel was accepted. A job whose `state` is `running` is being told to stop; it may still be stopping, or complete all the same. */
+export interface Cancelled {
+  readonly success: true
+  readonly jobId: string
+  readonly state: JobState
+  /** Whoever cancelled first. */
+  readonly cancelledBy: string
+}
+
+export async function cancelJob({ store, scope }: Asker, jobId: string, options: CancelOptions): Promise<Cancelled> {
+  const { actor, reason } = checkOptions(options, { actor: true, reason: true }, 'options')
+  const values = {
+    actor: actor === undefined ? defaultActor(scope) : checkKey(actor, 'actor'),
+    reason: reason === undefined ? null : checkText(reason, { path: 'reason', maxCharacters: LIMITS.reasonCharacters }),
+  }
+  const result = await applyPlan({ store, scope }, jobId, CANCEL, values)
+  const { row } = result
+  if (row === null || (!result.applied && result.refusal !== 'already')) throw refused(result, jobId, 'cancelled')
+  return { success: true, jobId, state: row.state, cancelledBy: row.cancelledBy ?? values.actor }
+}
+
+function defaultActor(scope: Scope): string {
+  return scope.role === 'member' ? scope.user : 'system'
+}
+
+export interface JobRetryOptions {
+  /** Start afresh, whatever is done already. Default false: go on at the first phase that is not done. */
+  readonly fromStart?: boolean
+  /** Start at this phase, which must have been reached, and keep the results before it. Not together with `fromStart`. */
+  readonly from?: string
+}
+
+export interface Retried {
+  readonly jobId: string
+  readonly state: JobState
+  /** Of the life that begins. */
+  readonly generation: number
+  /** Where it starts. */
+  readonly phase: string
+}
+
+/** How often a retry looks again when the job moved between the look and the act. */
+const LOOKS = 5
+
+export async function retryJob(asker: Asker, jobId: string, options: JobRetryOptions): Promise<Retried> {
+  const choice = checkRetry(asker.scope, options)
+  for (let look = 1; ; look += 1) {
+    const details = await readDetails(asker.store, asker.scope, jobId)
+    const phase = phaseToRetry(details, choice)
+    const result = await applyPlan(asker, jobId, RETRY, {
+      phase,
+      seenGeneration: details.generation,
+      seenFence: details.fence,
+    })
+    if (result.applied) {
+      const { state, generation } = result.row
+      return { jobId, state, generation, phase: details.phaseNames[phase] ?? '' }
+    }
+    if (result.refusal !== 'moved-on' || look === LOOKS) throw refused(result, jobId, 'retried')
+  }
+}
+
+interface RetryFrom {
+  readonly fromStart: boolean
+  readonly from: string | null
+}
+
+function checkRetry(scope: Scope, options: JobRetryOptions): RetryFrom {
+  const { fromStart = false, from } = checkOptions(options, { fromStart: true, from: true }, 'options')
+  checkBoolean(fromStart, 'fromStart')
+  if (from === undefined) return { fromStart, from: null }
+  checkName(from, 'from')
+  if (fromStart) throw new InvalidInputError({ path: 'from', expected: 'nothing, where fromStart is true' })
+  if (scope.role !== 'operator')
+    throw new ForbiddenError('forbidden', 'Only an operator may choose the phase of a retry.')
+  return { fromStart, from }
+}
+
+function phaseToRetry({ id, state, phaseNames, phase }: JobDetails, { fromStart, from }: RetryFrom): number {
+  if (!isFinal(state)) {
+    throw new ConflictError(
+      'job-not-final',
+      `Job ${id} is ${state} and can't be retried: only a job that is over can. Cancel it first, or wait for it.`,
+      { details: { jobId: id, state } },
+    )
+  }
+  const start = retryPhase({ names: phaseNames, phase, fromStart, from })
+  if (start !== null) return start
+  const reached = phaseNames.slice(0, phase + 1).join(', ')
+  throw new InvalidInputError({
+    path: 'from',
+    expected: `a phase that has been reached: ${reached}`,
+    received: shown(from),
+    code: 'phase-unknown',
+  })
+}
+
+/** A job that waits for its time starts without it; one that is queued already is as it should be. */
+export async function runJobNow(
+  asker: Asker,
+  jobId: string,
+): Promise<{ readonly jobId: string; readonly state: JobState }> {
+  const result = await applyPlan(asker, jobId, RUN_NOW, {})
+  const { row } = result
+  if (row === null || (!result.applied && result.refusal !== 'already')) throw refused(result, jobId, 'run now')
+  return { jobId, state: row.state }
+}
+
+async function applyPlan({ store, scope }: Asker, jobId: string, plan: Plan, values: PlanValues): Promise<PlanResult> {
+  return store.claims.apply({ jobId, plan, scope, claim: null, values, detail: null })
+}
+
+function refused(result: PlanResult, jobId: string, act: string): Error {
+  if (result.applied) throw new RangeError(`job ${jobId} was ${act}`)
+  return refusalError({ jobId, act, refusal: result.refusal, row: result.row })
+}

@@ -1,0 +1,103 @@
+import { explainWaiting } from '../core/explain.ts'
+import type { Act, Explanation, HolderFacts, LiveWorkers, WaitingFacts } from '../core/explain.ts'
+import { LIMITS } from '../core/limits.ts'
+import type { Scope } from '../core/scope.ts'
+import { isFinal } from '../core/states.ts'
+import type { JobState } from '../core/states.ts'
+import type { JobDetails } from '../store/jobs.ts'
+import type { QueueRecord } from '../store/queues.ts'
+import type { SessionRecord } from '../store/sessions.ts'
+import type { Store } from '../store/store.ts'
+import { toJob } from './job.ts'
+import { readDetails } from './read-jobs.ts'
+
+/** Gathers what the store knows about a job, and lets the rule speak. */
+export async function explainJob(store: Store, scope: Scope, jobId: string): Promise<Explanation> {
+  const details = await readDetails(store, scope, jobId)
+  const [now, queues, sessions, jobsAhead, uniqueHeldBy] = await Promise.all([
+    store.now(),
+    store.queues.list(),
+    store.sessions.list(),
+    details.state === 'queued' ? countAhead(store, scope, details) : 0,
+    isFinal(details.state) && details.uniqueKey !== null ? findUniqueHolder(store, scope, details) : null,
+  ])
+  const live = sessions.filter((session) => session.endedAt === null && session.expiresAt > now)
+  return explainWaiting({
+    ...factsOf(details),
+    now,
+    paused: pausedBy(queues, details.queue),
+    workers: workersOf(live, details.service),
+    holder: details.state === 'running' ? holderOf(live, details) : null,
+    jobsAhead,
+    uniqueHeldBy,
+  })
+}
+
+type FactsOfJob = Omit<WaitingFacts, 'now' | 'paused' | 'workers' | 'holder' | 'jobsAhead' | 'uniqueHeldBy'>
+
+function factsOf(details: JobDetails): FactsOfJob {
+  const { state, runAt, finishedAt, type, queue, service, deadlineAt, failures, suspect, policy } = details
+  const { cancelRequestedAt, cancelledBy } = details
+  return {
+    state,
+    runAt,
+    finishedAt,
+    type,
+    queue,
+    service,
+    deadlineAt,
+    failures,
+    suspect,
+    maxAttempts: policy.maxAttempts,
+    cancel: cancelRequestedAt === null ? null : { at: cancelRequestedAt, by: cancelledBy ?? 'system' },
+    lastError: toJob(details).error?.message ?? null,
+  }
+}
+
+function pausedBy(queues: readonly QueueRecord[], name: string): Act | null {
+  const queue = queues.find((record) => record.name === name)
+  if (queue === undefined || queue.pausedAt === null) return null
+  return { at: queue.pausedAt, by: queue.pausedBy ?? 'system' }
+}
+
+function workersOf(live: readonly SessionRecord[], service: string | null): LiveWorkers {
+  const workers = live.filter((session) => session.service === service)
+  const freeSlots = workers.reduce((sum, { concurrency, running }) => sum + Math.max(0, concurrency - running), 0)
+  return { count: workers.length, freeSlots }
+}
+
+function holderOf(live: readonly SessionRecord[], { worker, startedAt, fence }: JobDetails): HolderFacts | null {
+  if (worker === null) return null
+  const { service, host, pid } = worker
+  const alive = live.some((session) => session.service === service && session.host === host && session.pid === pid)
+  return { service, host, pid, since: startedAt ?? 0, fence, alive }
+}
+
+/** Exact among the newest 500 queued jobs of the type; those that are older still are taken to come before it. */
+async function countAhead(store: Store, scope: Scope, job: JobDetails): Promise<number> {
+  const filter = { type: job.type, states: ['queued'] as const satisfies readonly JobState[], scope }
+  const [counts, page] = await Promise.all([
+    store.jobs.counts(filter),
+    store.jobs.list({ ...filter, limit: LIMITS.listPage, after: null }),
+  ])
+  const before = page.jobs.filter(({ priority, runAt, id }) => {
+    if (priority !== job.priority) return priority < job.priority
+    return runAt === job.runAt ? id < job.id : runAt < job.runAt
+  })
+  return before.length + Math.max(0, counts.queued - page.jobs.length)
+}
+
+const UNFINISHED: readonly JobState[] = ['scheduled', 'queued', 'running', 'retrying']
+
+async function findUniqueHolder(store: Store, scope: Scope, job: JobDetails): Promise<string | null> {
+  const { type, tenant } = job
+  const { jobs } = await store.jobs.list({
+    type,
+    tenant,
+    states: UNFINISHED,
+    scope,
+    limit: LIMITS.listPage,
+    after: null,
+  })
+  return jobs.find(({ uniqueKey }) => uniqueKey === job.uniqueKey)?.id ?? null
+}

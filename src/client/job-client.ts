@@ -1,0 +1,193 @@
+import type { JobDefinition } from '../core/definition.ts'
+import type { Duration } from '../core/duration.ts'
+import type { Explanation } from '../core/explain.ts'
+import type { Scope } from '../core/scope.ts'
+import type { JobState } from '../core/states.ts'
+import type { StateCounts } from '../store/jobs.ts'
+import { cancelJob, retryJob, runJobNow } from './act-on-job.ts'
+import type { Asker, Cancelled, CancelOptions, JobRetryOptions, Retried } from './act-on-job.ts'
+import { listArtifacts, openArtifact } from './artifacts.ts'
+import type { Artifact, OpenedArtifact } from './artifacts.ts'
+import type { ClientContext } from './client-context.ts'
+import { enqueueAll, requestOf, requestsOf } from './enqueue-jobs.ts'
+import type { EnqueueItem, EnqueueResult } from './enqueue-jobs.ts'
+import { explainJob } from './explain-job.ts'
+import type { DefinitionOf, InputAndOptions, JobReference, OutputOf } from './job-values.ts'
+import type { Job } from './job.ts'
+import type { EnqueueOptions } from './new-job.ts'
+import { readEvents } from './read-events.ts'
+import type { EventOptions, JobEvent } from './read-events.ts'
+import { countJobs, idOf, listJobs, readJob } from './read-jobs.ts'
+import type { JobFilterOptions, JobList, ListOptions } from './read-jobs.ts'
+import { outputOf, waitForJob } from './wait-for-job.ts'
+import type { WaitOptions } from './wait-for-job.ts'
+
+export interface RunOptions extends EnqueueOptions {
+  /** How long to wait for the job. Default `'30s'`; `'none'`: as long as it takes. */
+  readonly timeout?: Duration | 'none'
+}
+
+/**
+ * Jobs as one scope sees them: enqueue, read, act, wait. Every method may throw InvalidInputError for a bad argument, in which case nothing
+ * was changed, and MillraceError `store-closed`. Where a job is named, its id, a handle and a job will do.
+ */
+export class JobClient {
+  readonly #context: ClientContext
+  readonly #scope: Scope
+
+  /** @internal */
+  constructor(context: ClientContext, scope: Scope) {
+    this.#context = context
+    this.#scope = scope
+  }
+
+  /**
+   * Adds a job. It is stored when the promise resolves. The input is checked by the definition's schema, and stored as it was given.
+   *
+   * @param definition what `defineJob` made, or the name of a type whose definition is not at hand: then no schema checks the input here
+   * @throws InvalidInputError `input-invalid`; ConflictError `key-reused`; MillraceError `tx-required` inside `transaction`
+   */
+  async enqueue<const Target extends JobDefinition | string>(
+    definition: Target,
+    ...[input, options]: InputAndOptions<Target, EnqueueOptions>
+  ): Promise<EnqueueResult<DefinitionOf<Target>>> {
+    const [result] = await enqueueAll(this.#enqueuer, [requestOf(definition, input, options)], 'enqueue')
+    // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- one request has one result, of its own definition
+    return result as EnqueueResult<DefinitionOf<Target>>
+  }
+
+  /**
+   * Adds up to 5,000 jobs, all or none, in one commit.
+   *
+   * @returns one result for each, in their order
+   * @throws InvalidInputError that names the item, as in `jobs[3].input.region`; ConflictError `key-reused`
+   */
+  async enqueueMany<const Targets extends readonly (JobDefinition | string)[]>(jobs: {
+    readonly [Index in keyof Targets]: EnqueueItem<Targets[Index]>
+  }): Promise<{ readonly [Index in keyof Targets]: EnqueueResult<DefinitionOf<Targets[Index]>> }> {
+    const requests = requestsOf(jobs)
+    const results = requests.length === 0 ? [] : await enqueueAll(this.#enqueuer, requests, 'enqueueMany')
+    // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- one result for each item, of its own definition
+    return results as never
+  }
+
+  /**
+   * Enqueues a job, waits for it and gives back its output.
+   *
+   * @throws MillraceError `job-failed` with the job's error as its cause, or `wait-timeout`; JobCancelledError; what `enqueue` throws
+   */
+  async run<const Target extends JobDefinition | string>(
+    definition: Target,
+    ...[input, options = {}]: InputAndOptions<Target, RunOptions>
+  ): Promise<OutputOf<DefinitionOf<Target>>> {
+    const { timeout, ...enqueueOptions } = options
+    const wait = timeout === undefined ? {} : { timeout }
+    const [result] = await enqueueAll(this.#enqueuer, [requestOf(definition, input, enqueueOptions)], 'run')
+    if (result === undefined) throw new RangeError('the store answered no outcome')
+    const job = await waitForJob(this.#context, this.#scope, result.job, wait)
+    // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- it was parsed by the schema of this definition
+    return outputOf(job) as OutputOf<DefinitionOf<Target>>
+  }
+
+  /**
+   * The job as it was last committed.
+   *
+   * @param job with a definition (a handle, or `{ id, definition }`) the output is parsed by its schema, and typed
+   * @throws NotFoundError; ForbiddenError; InvalidInputError `output-invalid` if the schema refuses the stored output
+   */
+  async get<Definition extends JobDefinition | undefined = undefined>(
+    job: JobReference<Definition>,
+  ): Promise<Job<Definition>> {
+    return readJob(this.#context.reader(), this.#scope, job)
+  }
+
+  /** Jobs that match, newest first, a page at a time. */
+  async list(options: ListOptions = {}): Promise<JobList> {
+    return listJobs(this.#context.reader(), this.#scope, options)
+  }
+
+  /** How many jobs that match are in each state. */
+  async counts(filter: JobFilterOptions = {}): Promise<StateCounts> {
+    return countJobs(this.#context.reader(), this.#scope, filter)
+  }
+
+  /**
+   * Cancels a job. One that waits never starts; one that runs is told to stop, and `state` is still `running` then. Cancelling a cancelled
+   * job is no error: the answer is the same, and the first actor and reason stay.
+   *
+   * @throws ConflictError `job-final` if it completed or failed, naming that state; NotFoundError; ForbiddenError
+   */
+  async cancel(job: JobReference, options: CancelOptions = {}): Promise<Cancelled> {
+    return cancelJob(this.#writer('cancel'), idOf(job), options)
+  }
+
+  /**
+   * Starts a job that is over once more, at the first phase that is not done, keeping the results before it. Its input stays as it is.
+   *
+   * @throws ConflictError `job-not-final`, or `unique-held`; InvalidInputError `phase-unknown`; NotFoundError; ForbiddenError
+   */
+  async retry(job: JobReference, options: JobRetryOptions = {}): Promise<Retried> {
+    return retryJob(this.#writer('retry'), idOf(job), options)
+  }
+
+  /**
+   * Queues a scheduled or retrying job without waiting for its time. One that is queued already stays as it is.
+   *
+   * @throws ConflictError `job-not-waiting`; NotFoundError; ForbiddenError
+   */
+  async runNow(job: JobReference): Promise<{ readonly jobId: string; readonly state: JobState }> {
+    return runJobNow(this.#writer('runNow'), idOf(job))
+  }
+
+  /**
+   * Waits until a job is in a final state, or in one of those asked for, and reads it as `get` does. However many wait, a change costs one read.
+   *
+   * @throws MillraceError `wait-timeout`, naming the present state; NotFoundError, also when it is deleted meanwhile; ForbiddenError
+   */
+  async waitFor<Definition extends JobDefinition | undefined = undefined>(
+    job: JobReference<Definition>,
+    options: WaitOptions = {},
+  ): Promise<Job<Definition>> {
+    return waitForJob(this.#context, this.#scope, job, options)
+  }
+
+  /**
+   * Why is the job not running? Every reason that stands in its way, the heaviest first; or who runs it.
+   *
+   * @throws NotFoundError; ForbiddenError
+   */
+  async explain(job: JobReference): Promise<Explanation> {
+    return explainJob(this.#context.reader(), this.#scope, idOf(job))
+  }
+
+  /**
+   * The artifacts of the job's present generation, oldest first.
+   *
+   * @throws NotFoundError; ForbiddenError
+   */
+  async artifacts(job: JobReference): Promise<readonly Artifact[]> {
+    return listArtifacts(this.#context.reader(), this.#scope, idOf(job))
+  }
+
+  /**
+   * An artifact with its bytes, as a stream or as a whole.
+   *
+   * @throws NotFoundError `artifact-missing` if it was never written, has expired, or its file is gone; ForbiddenError
+   */
+  async openArtifact(artifactId: string): Promise<OpenedArtifact> {
+    return openArtifact(this.#context.reader(), this.#scope, artifactId)
+  }
+
+  /** What happened, oldest first: a page of the log of all jobs, or of one. */
+  async events(options: EventOptions = {}): Promise<readonly JobEvent[]> {
+    return readEvents(this.#context.reader(), this.#scope, options)
+  }
+
+  get #enqueuer(): { readonly context: ClientContext; readonly scope: Scope } {
+    return { context: this.#context, scope: this.#scope }
+  }
+
+  #writer(act: string): Asker {
+    return { store: this.#context.writer(act), scope: this.#scope }
+  }
+}

@@ -1,0 +1,23 @@
+/** What a job type is, importable by whoever enqueues it, without any of the handler's dependencies. */
+import type { ClassificationRule } from './classification.ts'
+import type { JobPolicy } from './policy.ts'
+import type { Schema } from './schema.ts'
+
+export interface JobDefinition<
+  Name extends string = string,
+  InputSchema extends Schema | undefined = Schema | undefined,
+  OutputSchema extends Schema | undefined = Schema | undefined,
+  Phases extends readonly string[] = readonly string[],
+> {
+  readonly name: Name
+  /** The one service that works on the type. */
+  readonly service: string
+  /** A name for pausing and limits; the type's name unless said. */
+  readonly queue: string
+  readonly input: InputSchema
+  readonly output: OutputSchema
+  readonly phases: Phases
+  readonly policy: JobPolicy
+  /** Asked before the rules that Millrace has of its own. */
+  readonly rules: readonly ClassificationRule[]
+}

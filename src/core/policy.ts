@@ -1,0 +1,18 @@
+import type { Backoff } from './retry.ts'
+
+/**
+ * How a type's jobs are worked on, as plain data. The service that owns the type registers it with the store, where the reaper and other
+ * processes read it without the handler's code; what a producer knows counts only until then.
+ */
+export interface JobPolicy {
+  /** Names of the phases in order; one unnamed phase is `['run']`. */
+  readonly phases: readonly string[]
+  /** Failures after which the job has failed. Releases and lost sessions are not failures. */
+  readonly maxAttempts: number
+  readonly backoff: Backoff
+  /** The longest an attempt may take; null: as long as it likes. */
+  readonly timeoutMs: number | null
+  /** How long a handler may go on after its signal, before the job is final without it. */
+  readonly cancelGraceMs: number
+  readonly maxStrikes: number
+}

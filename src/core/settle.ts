@@ -1,0 +1,74 @@
+/** What becomes of an attempt that did not complete: the choice of plan, from what the holder knows. */
+import type { Verdict } from './classification.ts'
+import type { Plan, PlanValues } from './plan.ts'
+import {
+  FAIL_FINAL,
+  FAIL_RETRY,
+  REAP,
+  REAP_POISON,
+  REAP_STRIKE,
+  REAP_SUSPECT,
+  TIME_OUT_FINAL,
+  TIME_OUT_RETRY,
+} from './plans.ts'
+import { retryDelayMs } from './retry.ts'
+import type { Backoff } from './retry.ts'
+
+export interface Settlement {
+  readonly plan: Plan
+  readonly values: PlanValues
+  readonly willRetry: boolean
+}
+
+export interface SettleFailure {
+  /** Failures of this generation before this one. */
+  readonly failures: number
+  readonly maxAttempts: number
+  readonly backoff: Backoff
+  readonly verdict: Verdict
+  /** In [0, 1). */
+  readonly random: number
+}
+
+export function settleFailure(failure: SettleFailure): Settlement {
+  if (failure.verdict.fatal || isLast(failure)) return { plan: FAIL_FINAL, values: {}, willRetry: false }
+  return { plan: FAIL_RETRY, values: { delayMs: delayAfter(failure) }, willRetry: true }
+}
+
+export function settleTimeOut(failure: SettleFailure): Settlement {
+  if (isLast(failure)) return { plan: TIME_OUT_FINAL, values: {}, willRetry: false }
+  return { plan: TIME_OUT_RETRY, values: { delayMs: delayAfter(failure) }, willRetry: true }
+}
+
+function isLast({ failures, maxAttempts }: SettleFailure): boolean {
+  return failures + 1 >= maxAttempts
+}
+
+function delayAfter({ backoff, failures, random, verdict }: SettleFailure): number {
+  const { retryAfterMs } = verdict
+  return retryDelayMs({
+    backoff,
+    failures: failures + 1,
+    random,
+    ...(retryAfterMs === undefined ? {} : { retryAfterMs }),
+  })
+}
+
+/** A job that a dead session held. */
+export interface Orphan {
+  readonly suspect: boolean
+  readonly strikes: number
+}
+
+/**
+ * The plan for each job of a dead session, in order. The one that was suspect already gets a strike and the others go free; where none was,
+ * all become suspects, and since a session runs one suspect at a time, the next death names the guilty one.
+ */
+export function planReap(orphans: readonly Orphan[], maxStrikes: number): readonly Plan[] {
+  const anySuspect = orphans.some((orphan) => orphan.suspect)
+  return orphans.map((orphan) => {
+    if (!anySuspect) return REAP_SUSPECT
+    if (!orphan.suspect) return REAP
+    return orphan.strikes + 1 >= maxStrikes ? REAP_POISON : REAP_STRIKE
+  })
+}

@@ -1,0 +1,245 @@
+/**
+ * Plans carried out: the guarded UPDATE, then, where it applied, what belongs to it in the same transaction: the event, the attempt that
+ * ended, the phase's result, the artifact, the long output.
+ */
+import { interpretPlan } from '../core/interpret.ts'
+import type { Apply, Plan, Refusal } from '../core/plan.ts'
+import { OPERATOR } from '../core/scope.ts'
+import type { NewArtifact, PlanCall, PlanResult } from '../store/claims.ts'
+import { OUTPUT, dropBody, inlineBody, keepLongBody } from './bodies.ts'
+import { EVENT_CODES, OUTCOME_CODES, STATE_CODES } from './codes.ts'
+import { compilePlan } from './compile.ts'
+import type { CompiledCase, KeyColumn, PlanInputs } from './compile.ts'
+import type { Database } from './database.ts'
+import type { Row, SqlValue } from './driver.ts'
+import { eventDetail } from './event-detail.ts'
+import { idToBytes } from './ids.ts'
+import { JOB_COLUMNS, appliedRow, hiddenFrom, jobRow } from './rows.ts'
+
+const compiled = new Map<string, readonly CompiledCase[]>()
+
+function casesOf(
+  plan: Plan,
+  role: PlanInputs['scope']['role'],
+  key: KeyColumn,
+  returning: readonly string[],
+): readonly CompiledCase[] {
+  const name = `${plan.name} ${role} ${key}`
+  const known = compiled.get(name)
+  if (known !== undefined) return known
+  const cases = compilePlan({ plan, role, key, returning })
+  compiled.set(name, cases)
+  return cases
+}
+
+export interface PlanUpdate {
+  readonly plan: Plan
+  readonly key: KeyColumn
+  /** Columns to give back beside the usual ones. Always the same for one plan. */
+  readonly returning?: readonly string[]
+}
+
+export interface Applied {
+  readonly plan: Plan
+  readonly apply: Apply
+  readonly row: Row
+}
+
+/** The row as the plan left it, and by which case; null: the plan refused. Writes the row alone. */
+export function updateByPlan(
+  db: Database,
+  { plan, key, returning = [] }: PlanUpdate,
+  inputs: PlanInputs,
+): Applied | null {
+  for (const { apply, sql, values } of casesOf(plan, inputs.scope.role, key, returning)) {
+    const row = db.get(sql, ...values(inputs))
+    if (row !== undefined) return { plan, apply, row }
+  }
+  return null
+}
+
+export function applyCall(db: Database, call: PlanCall): PlanResult {
+  const output = call.values.output
+  const inputs: PlanInputs = {
+    key: idToBytes(call.jobId),
+    now: db.now,
+    scope: call.scope,
+    claim: call.claim,
+    values: typeof output === 'string' ? { ...call.values, output: inlineBody(output) } : call.values,
+    session: null,
+  }
+  if (call.artifact !== undefined && artifactExists(db, call)) return refused(db, call, 'artifact-exists')
+  const before = rowBefore(db, call)
+  const applied = updateByPlan(db, { plan: call.plan, key: 'id' }, inputs)
+  if (applied === null) return refused(db, call, null)
+  keepChildren(db, applied, call, before)
+  const cutOff = call.plan.name === 'force-reset' ? before : null
+  writeHistory(db, applied, { detail: call.detail, error: call.error ?? null, cutOff: cutOff ?? applied.row })
+  return { applied: true, row: appliedRow(applied.row) }
+}
+
+/** What the update is going to overwrite and somebody needs: where a phase began, where an attempt was cut off, who completed it. */
+function rowBefore(db: Database, { jobId, plan, result }: PlanCall): Row | null {
+  const needed = result !== undefined || plan.name === 'force-reset' || plan.name === 'retry'
+  return needed ? (db.get(ROW_BEFORE, idToBytes(jobId)) ?? null) : null
+}
+
+const ROW_BEFORE =
+  'SELECT n, state, attempt, generation, session, started_at, finished_at, phase, phase_started_at, phase_list, progress ' +
+  'FROM millrace_jobs WHERE id = ?'
+
+/** The rows that belong to the change, in tables of their own. */
+function keepChildren(db: Database, { apply, row }: Applied, call: PlanCall, before: Row | null): void {
+  const n = Number(row['n'])
+  const { result, phaseNames, artifact } = call
+  const { output } = call.values
+  if (result !== undefined && before !== null) keepPhase(db, n, before, result)
+  if (phaseNames !== undefined) adoptPhaseNames(db, n, phaseNames)
+  if (artifact !== undefined) keepArtifact(db, row, artifact)
+  if (typeof output === 'string') keepLongBody(db, n, OUTPUT, output)
+  if (apply.set.output === 'clear') dropBody(db, n, OUTPUT)
+  if (apply.set.phase === 'set' && phaseNames === undefined) db.run(DROP_PHASES_FROM, n, Number(row['phase']))
+  if (before?.['state'] === STATE_CODES.completed) keepCompletedAttempt(db, before)
+}
+
+const DROP_PHASES_FROM = 'DELETE FROM millrace_phases WHERE job = ? AND ordinal >= ?'
+const BY_ID = `SELECT ${JOB_COLUMNS} FROM millrace_jobs AS j WHERE j.id = ?`
+const ALIVE = 'SELECT 1 FROM millrace_sessions WHERE holder = ? AND ended_at IS NULL AND expires_at > ?'
+const OTHER_HOLDS =
+  'SELECT 1 FROM millrace_jobs WHERE type = ? AND tenant = ? AND unique_key = ? AND unique_key IS NOT NULL AND finished_at IS NULL AND id <> ?'
+
+/** Nothing was written: the same plan, interpreted on the row as it is, tells why. */
+function refused(db: Database, call: PlanCall, known: 'artifact-exists' | null): PlanResult {
+  const found = db.get(BY_ID, idToBytes(call.jobId))
+  if (found === undefined)
+    return { applied: false, refusal: call.claim === null ? 'not-found' : 'lease-lost', row: null }
+  const row = jobRow(found)
+  const refusal = known ?? refusalOf(db, call, found)
+  return { applied: false, refusal, row: hiddenFrom(call.scope, row) === 'not-found' ? null : row }
+}
+
+function refusalOf(db: Database, call: PlanCall, found: Row): Refusal {
+  const row = jobRow(found)
+  const outcome = interpretPlan(call.plan, row, {
+    now: db.now,
+    scope: call.scope,
+    claim: call.claim,
+    values: call.values,
+    sessionAlive: (holder) => db.get(ALIVE, holder, db.now) !== undefined,
+    uniqueHeld: () =>
+      db.get(OTHER_HOLDS, found['type'] ?? null, row.tenant, row.uniqueKey, found['id'] ?? null) !== undefined,
+  })
+  if ('refused' in outcome) return outcome.refused
+  throw new RangeError(`plan ${call.plan.name} was refused by the database but not by its rules`)
+}
+
+const INSERT_PHASE =
+  'INSERT INTO millrace_phases (job, ordinal, generation, attempt, started_at, finished_at, result) VALUES (?, ?, ?, ?, ?, ?, ?)'
+
+function keepPhase(db: Database, n: number, before: Row, result: string): void {
+  const { phase, generation, attempt, phase_started_at: startedAt } = before
+  db.run(INSERT_PHASE, n, phase ?? 0, generation ?? 0, attempt ?? 0, startedAt ?? null, db.now, result)
+}
+
+const SET_PHASE_LIST = 'UPDATE millrace_jobs SET phase_list = ?, phase_count = ? WHERE n = ?'
+
+function adoptPhaseNames(db: Database, n: number, names: readonly string[]): void {
+  db.run(SET_PHASE_LIST, db.internPhaseList(names), names.length, n)
+}
+
+const ARTIFACT_EXISTS =
+  'SELECT 1 FROM millrace_artifacts AS a JOIN millrace_jobs AS j ON j.n = a.job AND j.generation = a.generation ' +
+  'AND a.attempt = j.attempt WHERE j.id = ? AND a.name = ? AND j.holder IS ? AND j.fence = ?'
+const INSERT_ARTIFACT =
+  'INSERT INTO millrace_artifacts (id, job, generation, attempt, phase, name, content_type, size_bytes, sha256, path, created_at, ' +
+  'expires_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (job, generation, name) DO UPDATE SET id = excluded.id, ' +
+  'attempt = excluded.attempt, phase = excluded.phase, content_type = excluded.content_type, size_bytes = excluded.size_bytes, ' +
+  'sha256 = excluded.sha256, path = excluded.path, created_at = excluded.created_at, expires_at = excluded.expires_at'
+
+/**
+ * Within one attempt a name is written once. An attempt that goes through the phase again replaces what an earlier one had written.
+ * Asked under the claim: who has lost it is told that instead.
+ */
+function artifactExists(db: Database, { jobId, artifact, claim }: PlanCall): boolean {
+  return (
+    db.get(ARTIFACT_EXISTS, idToBytes(jobId), artifact?.name ?? '', claim?.holder ?? -1, claim?.fence ?? -1) !==
+    undefined
+  )
+}
+
+function keepArtifact(db: Database, row: Row, artifact: NewArtifact): void {
+  db.run(
+    INSERT_ARTIFACT,
+    idToBytes(artifact.id),
+    row['n'] ?? null,
+    row['generation'] ?? null,
+    row['attempt'] ?? null,
+    artifact.phase,
+    artifact.name,
+    artifact.contentType,
+    artifact.sizeBytes,
+    Buffer.from(artifact.sha256, 'hex'),
+    artifact.path,
+    db.now,
+    artifact.expiresInMs === null ? null : db.now + artifact.expiresInMs,
+  )
+}
+
+const INSERT_EVENT = 'INSERT INTO millrace_events (job, seq, code, at, attempt, detail) VALUES (?, ?, ?, ?, ?, ?)'
+const INSERT_ATTEMPT =
+  'INSERT INTO millrace_attempts (job, attempt, generation, outcome, phase, progress, session, started_at, ended_at, error) ' +
+  'VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)'
+
+export interface HistoryFacts {
+  /** What the caller tells with the event, JSON text. */
+  readonly detail: string | null
+  /** Why the attempt ended, JSON text. */
+  readonly error: string | null
+  /** The row that says where the attempt stood. */
+  readonly cutOff: Row
+}
+
+/** The event of the case, and the row of the attempt that it ended. */
+export function writeHistory(
+  db: Database,
+  { plan, apply, row }: Applied,
+  { detail, error, cutOff }: HistoryFacts,
+): void {
+  const { n = null, event_seq: seq = null, attempt = null } = row
+  if (apply.event !== undefined) {
+    const told = eventDetail({ event: apply.event, plan, row, given: detail })
+    db.run(INSERT_EVENT, n, seq, EVENT_CODES[apply.event], db.now, attempt, told)
+  }
+  if (apply.ends === undefined) return
+  const names = db.phaseNames(Number(cutOff['phase_list']))
+  const phase = names[Number(cutOff['phase'])] ?? names.at(-1) ?? ''
+  const { generation = null } = cutOff
+  const { session = null, started_at: startedAt = null } = row
+  const progress = cutOff['progress'] ?? 0
+  db.run(
+    INSERT_ATTEMPT,
+    n,
+    attempt,
+    generation,
+    OUTCOME_CODES[apply.ends],
+    phase,
+    progress,
+    session,
+    startedAt,
+    db.now,
+    error,
+  )
+}
+
+/** While a job is completed its last attempt needs no row; the next generation takes the job's columns, so then it does. */
+function keepCompletedAttempt(db: Database, row: Row): void {
+  const phase = db.phaseNames(Number(row['phase_list'])).at(-1) ?? ''
+  const { n = null, attempt = null, generation = null, session = null, started_at: startedAt = null } = row
+  const endedAt = row['finished_at'] ?? null
+  db.run(INSERT_ATTEMPT, n, attempt, generation, OUTCOME_CODES.completed, phase, 100, session, startedAt, endedAt, null)
+}
+
+/** What applies without a claim or a caller's scope: the store's own upkeep. */
+export function upkeepInputs(db: Database, key: SqlValue): PlanInputs {
+  return { key, now: db.now, scope: OPERATOR, claim: null, values: {}, session: null }
+}

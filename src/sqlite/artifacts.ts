@@ -1,0 +1,51 @@
+import type { Scope } from '../core/scope.ts'
+import type { ArtifactRecord } from '../store/artifacts.ts'
+import type { Database } from './database.ts'
+import type { Row } from './driver.ts'
+import { idFromBytes, idToBytes, isId } from './ids.ts'
+import { hiddenFrom, nullableNumber, nullableText } from './rows.ts'
+
+const JOB = 'SELECT n, generation, tenant, owner FROM millrace_jobs WHERE id = ?'
+const COLUMNS =
+  'SELECT a.id, a.generation, a.attempt, a.phase, a.name, a.content_type, a.size_bytes, a.sha256, a.path, a.created_at, a.expires_at, ' +
+  'j.id AS job_id, j.tenant, j.owner FROM millrace_artifacts AS a JOIN millrace_jobs AS j ON j.n = a.job'
+const OF_JOB = `${COLUMNS} WHERE a.job = ? AND a.generation = ? ORDER BY a.n`
+const BY_ID = `${COLUMNS} WHERE a.id = ?`
+
+export function listArtifacts(
+  db: Database,
+  jobId: string,
+  scope: Scope,
+): readonly ArtifactRecord[] | 'not-found' | 'forbidden' {
+  const job = isId(jobId) ? db.get(JOB, idToBytes(jobId)) : undefined
+  if (job === undefined) return 'not-found'
+  const hidden = hiddenFrom(scope, owning(job))
+  return hidden ?? db.all(OF_JOB, job['n'] ?? null, job['generation'] ?? null).map(artifactRecord)
+}
+
+export function getArtifact(db: Database, id: string, scope: Scope): ArtifactRecord | 'not-found' | 'forbidden' {
+  const row = isId(id) ? db.get(BY_ID, idToBytes(id)) : undefined
+  if (row === undefined) return 'not-found'
+  return hiddenFrom(scope, owning(row)) ?? artifactRecord(row)
+}
+
+function owning(row: Row): { readonly tenant: string; readonly owner: string | null } {
+  return { tenant: String(row['tenant']), owner: nullableText(row['owner']) }
+}
+
+function artifactRecord(row: Row): ArtifactRecord {
+  return {
+    id: idFromBytes(row['id']),
+    jobId: idFromBytes(row['job_id']),
+    generation: Number(row['generation']),
+    attempt: Number(row['attempt']),
+    phase: String(row['phase']),
+    name: String(row['name']),
+    contentType: String(row['content_type']),
+    sizeBytes: Number(row['size_bytes']),
+    sha256: Buffer.from(row['sha256'] as Uint8Array).toString('hex'),
+    path: String(row['path']),
+    createdAt: Number(row['created_at']),
+    expiresAt: nullableNumber(row['expires_at']),
+  }
+}

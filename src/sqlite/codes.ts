@@ -1,0 +1,66 @@
+/** Numbers for names, as the tables keep them. A number once given is never used for anything else. */
+import type { EventName } from '../core/events.ts'
+import type { AttemptOutcome } from '../core/plan.ts'
+import type { JobState } from '../core/states.ts'
+
+export const STATE_CODES: Readonly<Record<JobState, number>> = {
+  scheduled: 1,
+  queued: 2,
+  running: 3,
+  retrying: 4,
+  completed: 5,
+  failed: 6,
+  cancelled: 7,
+}
+
+export const EVENT_CODES: Readonly<Record<EventName, number>> = {
+  'job:scheduled': 1,
+  'job:queued': 2,
+  'job:started': 3,
+  'job:retrying': 4,
+  'job:completed': 5,
+  'job:failed': 6,
+  'job:cancelled': 7,
+  'job:cancel-requested': 8,
+  'job:progress': 9,
+  'job:log': 10,
+  'job:deleted': 11,
+  'phase:completed': 12,
+  'artifact:written': 13,
+}
+
+export const OUTCOME_CODES: Readonly<Record<AttemptOutcome | 'completed', number>> = {
+  failed: 1,
+  'timed-out': 2,
+  cancelled: 3,
+  released: 4,
+  lost: 5,
+  forced: 6,
+  completed: 7,
+}
+
+function inverse<Name extends string>(codes: Readonly<Record<Name, number>>): ReadonlyMap<number, Name> {
+  return new Map(Object.entries(codes).map(([name, code]) => [code as number, name as Name]))
+}
+
+const STATES = inverse(STATE_CODES)
+const EVENTS = inverse(EVENT_CODES)
+const OUTCOMES = inverse(OUTCOME_CODES)
+
+function decode<Name>(names: ReadonlyMap<number, Name>, code: unknown, kind: string): Name {
+  const name = names.get(Number(code))
+  if (name === undefined) throw new RangeError(`${String(code)} is no ${kind}`)
+  return name
+}
+
+export function stateOf(code: unknown): JobState {
+  return decode(STATES, code, 'state')
+}
+
+export function eventOf(code: unknown): EventName {
+  return decode(EVENTS, code, 'event')
+}
+
+export function outcomeOf(code: unknown): AttemptOutcome | 'completed' {
+  return decode(OUTCOMES, code, 'outcome')
+}

@@ -1,0 +1,96 @@
+/**
+ * A little room kept aside for the day the disk is full: a file beside the database whose bytes are given back, so that jobs can still be
+ * released, cancelled and completed. With a size limit on the database the limit itself is raised a little instead.
+ */
+import { closeSync, fsyncSync, openSync, rmSync, statSync, writeSync } from 'node:fs'
+import { MillraceError } from '../core/errors.ts'
+import { limitSize } from './driver.ts'
+import type { OwnConnection } from './driver.ts'
+
+export interface ReserveOptions {
+  readonly connection: OwnConnection
+  /** A path, or `:memory:`. */
+  readonly file: string
+  readonly maxBytes: number | null
+  readonly clock: () => number
+}
+
+const RESERVE_BYTES = 1024 * 1024
+const REFILL_EVERY_MS = 1_000
+
+export class DiskReserve {
+  readonly #options: ReserveOptions
+  readonly #path: string | null
+  #openedAt: number | null = null
+
+  constructor(options: ReserveOptions) {
+    this.#options = options
+    this.#path = options.file === ':memory:' ? null : `${options.file}-reserve`
+    if (this.#path !== null) fill(this.#path)
+  }
+
+  /** Whether the disk was full and has not been seen to have room since. */
+  get isOpen(): boolean {
+    return this.#openedAt !== null
+  }
+
+  /** Gives the room back. False: it has been given back already. */
+  open(): boolean {
+    if (this.isOpen) return false
+    const { connection, maxBytes, clock } = this.#options
+    this.#openedAt = clock()
+    if (maxBytes !== null) limitSize(connection, maxBytes + RESERVE_BYTES)
+    if (this.#path !== null) rmSync(this.#path, { force: true })
+    return true
+  }
+
+  /** Takes the room again once there is some, which ends the state of being full. */
+  refill(): void {
+    const { connection, maxBytes, clock } = this.#options
+    if (this.#openedAt === null || clock() - this.#openedAt < REFILL_EVERY_MS) return
+    this.#openedAt = clock()
+    if (this.#path !== null && !fill(this.#path)) return
+    if (maxBytes !== null) {
+      if (usedBytes(connection) + RESERVE_BYTES > maxBytes) return
+      limitSize(connection, maxBytes)
+    }
+    this.#openedAt = null
+  }
+
+  refusal(): MillraceError {
+    const { file } = this.#options
+    return new MillraceError(
+      'store-full',
+      `The disk (or the size limit) of ${file} is full, so nothing new is taken on. Free some room; Millrace goes on by itself.`,
+      { details: { file } },
+    )
+  }
+
+  close(): void {
+    if (this.#path !== null) rmSync(this.#path, { force: true })
+  }
+}
+
+function usedBytes(connection: OwnConnection): number {
+  const pages = Number(connection.prepare('PRAGMA page_count').get()?.['page_count'])
+  const free = Number(connection.prepare('PRAGMA freelist_count').get()?.['freelist_count'])
+  return (pages - free) * Number(connection.prepare('PRAGMA page_size').get()?.['page_size'])
+}
+
+/** False: there is no room for it. Several processes may share the one file. */
+function fill(path: string): boolean {
+  try {
+    if (statSync(path, { throwIfNoEntry: false })?.size === RESERVE_BYTES) return true
+    const descriptor = openSync(path, 'w')
+    try {
+      writeSync(descriptor, Buffer.alloc(RESERVE_BYTES, 1))
+      fsyncSync(descriptor)
+    } finally {
+      closeSync(descriptor)
+    }
+    return true
+  } catch {
+    rmSync(path, { force: true })
+    return false
+  }
+}

@@ -1,0 +1,27 @@
+import type { EventName } from '../core/events.ts'
+import type { Plan } from '../core/plan.ts'
+import type { Row } from './driver.ts'
+
+export interface EventFacts {
+  readonly event: EventName
+  readonly plan: Plan
+  readonly row: Row
+  /** What the caller tells, JSON text of an object. */
+  readonly given: string | null
+}
+
+/** What an event tells beside its name: the caller's words, and the facts that only the row knows. JSON text; null: nothing. */
+export function eventDetail({ event, plan, row, given }: EventFacts): string | null {
+  const facts = rowFacts(event, plan, row)
+  if (facts === null) return given
+  const told = given === null ? {} : (JSON.parse(given) as object)
+  return JSON.stringify({ ...told, ...facts })
+}
+
+function rowFacts(event: EventName, plan: Plan, row: Row): object | null {
+  if (event === 'job:cancelled' || event === 'job:cancel-requested') {
+    return { cancelledBy: row['cancelled_by'], reason: row['cancel_reason'] }
+  }
+  if (event === 'job:completed') return row['cancel_requested_at'] === null ? null : { cancelRequested: true }
+  return event === 'job:queued' ? { cause: plan.name } : null
+}

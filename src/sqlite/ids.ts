@@ -1,0 +1,18 @@
+/** Public ids are UUIDs as text, and 16 bytes in the tables. */
+
+export function idToBytes(id: string): Uint8Array {
+  return Buffer.from(id.replaceAll('-', ''), 'hex')
+}
+
+export function idFromBytes(bytes: unknown): string {
+  if (!(bytes instanceof Uint8Array)) throw new TypeError('an id that is no blob')
+  const hex = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('hex')
+  return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-${hex.slice(12, 16)}-${hex.slice(16, 20)}-${hex.slice(20)}`
+}
+
+const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/
+
+/** Whether a text can be the id of anything at all. */
+export function isId(text: string): boolean {
+  return UUID.test(text)
+}

@@ -1,0 +1,49 @@
+/**
+ * Waiting for SQLite's one write lock. SQLite's own busy handler sleeps ever longer, so that of two busy writers one starves; here each
+ * tries again after a fraction of a millisecond, and a writer that has seen another leaves a gap after its commit for the other to get in.
+ */
+import { MillraceError } from '../core/errors.ts'
+import type { Connection } from './driver.ts'
+import { isBusy } from './driver.ts'
+
+const RETRY_MS = 0.25
+const GAP_MS = 0.3
+const GIVE_UP_MS = 30_000
+
+const sleeper = new Int32Array(new SharedArrayBuffer(4))
+
+/** Blocks the calling thread. */
+export function pauseThread(ms: number): void {
+  Atomics.wait(sleeper, 0, 0, ms)
+}
+
+export function leaveGap(): void {
+  pauseThread(GAP_MS)
+}
+
+/** Runs what may find the database locked until it doesn't. Blocks the calling thread. */
+export function whenFree<T>(file: string, act: () => T): T {
+  const tries = GIVE_UP_MS / RETRY_MS
+  for (let tried = 0; tried < tries; tried += 1) {
+    try {
+      return act()
+    } catch (error) {
+      if (!isBusy(error)) throw error
+      pauseThread(RETRY_MS)
+    }
+  }
+  throw new MillraceError(
+    'store-busy',
+    `${file} stayed locked by another process for ${GIVE_UP_MS / 1000} s. Look for a transaction that is left open.`,
+    { details: { file } },
+  )
+}
+
+export function beginWrite(connection: Connection, file: string): void {
+  whenFree(file, () => connection.exec('BEGIN IMMEDIATE'))
+}
+
+/** Some errors (a full disk, for one) have ended the transaction by themselves. */
+export function rollBack(connection: Connection): void {
+  if (connection.isTransaction) connection.exec('ROLLBACK')
+}

@@ -1,0 +1,110 @@
+/** The schema: numbered files, applied in order and once, each remembered by its checksum. */
+import { createHash } from 'node:crypto'
+import { readFileSync, readdirSync } from 'node:fs'
+import { MillraceError } from '../core/errors.ts'
+import type { Connection } from './driver.ts'
+import { beginWrite, rollBack } from './locks.ts'
+
+export interface Migration {
+  readonly version: number
+  readonly name: string
+  readonly sql: string
+  readonly checksum: string
+}
+
+const FOLDER = new URL('./migrations/', import.meta.url)
+
+export function readMigrations(): readonly Migration[] {
+  return readdirSync(FOLDER)
+    .filter((name) => name.endsWith('.sql'))
+    .toSorted()
+    .map((name) => {
+      const sql = readFileSync(new URL(name, FOLDER), 'utf8')
+      const checksum = createHash('sha256').update(sql).digest('hex')
+      return { version: Number.parseInt(name, 10), name: name.replace('.sql', ''), sql, checksum }
+    })
+}
+
+export interface MigrateOptions {
+  readonly file: string
+  readonly clock: () => number
+}
+
+/** Brings the database to this version's schema. Several processes may do so at once: one of them does, the others find it done. */
+export function migrate(connection: Connection, { file, clock }: MigrateOptions): void {
+  const migrations = readMigrations()
+  if (isCurrent(connection, migrations, file)) return
+  beginWrite(connection, file)
+  try {
+    if (!isCurrent(connection, migrations, file)) apply(connection, migrations, clock())
+    connection.exec('COMMIT')
+  } catch (error) {
+    rollBack(connection)
+    throw error
+  }
+}
+
+const HAS_MIGRATIONS = "SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = 'millrace_migrations'"
+const OWN_TABLES = "SELECT name FROM sqlite_schema WHERE name GLOB 'millrace_*' LIMIT 1"
+const CREATE_MIGRATIONS =
+  'CREATE TABLE millrace_migrations (version INTEGER PRIMARY KEY, name TEXT NOT NULL, checksum TEXT NOT NULL, applied_at INTEGER NOT NULL) STRICT'
+
+function isCurrent(connection: Connection, migrations: readonly Migration[], file: string): boolean {
+  const applied = appliedMigrations(connection)
+  if (applied === null) {
+    refuseForeignTables(connection, file)
+    return false
+  }
+  for (const { version, name, checksum } of applied) {
+    const known = migrations.find((migration) => migration.version === version)
+    if (known === undefined) throw newer(file, version, name)
+    if (known.checksum !== checksum) throw foreign(file, `its migration ${name} is not the one this version knows`)
+  }
+  return applied.length === migrations.length
+}
+
+interface AppliedMigration {
+  readonly version: number
+  readonly name: string
+  readonly checksum: string
+}
+
+function appliedMigrations(connection: Connection): readonly AppliedMigration[] | null {
+  if (connection.prepare(HAS_MIGRATIONS).get() === undefined) return null
+  return connection
+    .prepare('SELECT version, name, checksum FROM millrace_migrations ORDER BY version')
+    .all()
+    .map((row) => ({ version: Number(row['version']), name: String(row['name']), checksum: String(row['checksum']) }))
+}
+
+function refuseForeignTables(connection: Connection, file: string): void {
+  const table = connection.prepare(OWN_TABLES).get()
+  if (table !== undefined) throw foreign(file, `it has a table ${String(table['name'])} that Millrace did not make`)
+}
+
+function apply(connection: Connection, migrations: readonly Migration[], now: number): void {
+  if (appliedMigrations(connection) === null) connection.exec(CREATE_MIGRATIONS)
+  const done = new Set(appliedMigrations(connection)?.map(({ version }) => version))
+  const insert = connection.prepare(
+    'INSERT INTO millrace_migrations (version, name, checksum, applied_at) VALUES (?, ?, ?, ?)',
+  )
+  for (const { version, name, sql, checksum } of migrations) {
+    if (done.has(version)) continue
+    connection.exec(sql)
+    insert.run(version, name, checksum, now)
+  }
+}
+
+function newer(file: string, version: number, name: string): MillraceError {
+  return new MillraceError(
+    'store-newer',
+    `${file} was made by a newer Millrace (it has migration ${version}, ${name}). Nothing was changed. Update this Millrace.`,
+    { details: { file, version } },
+  )
+}
+
+function foreign(file: string, why: string): MillraceError {
+  return new MillraceError('store-foreign', `${file} can't be used: ${why}. Nothing was changed. Name another file.`, {
+    details: { file },
+  })
+}

@@ -1,0 +1,94 @@
+/** The door of the SQLite store. */
+import { mkdtempSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { InvalidInputError } from '../core/errors.ts'
+import type { Logger } from '../runtime/logger.ts'
+import type { Runtime } from '../runtime/runtime.ts'
+import type { Store } from '../store/store.ts'
+import type { Durability } from './driver.ts'
+import { clockOf } from './host.ts'
+import type { HostOptions } from './host.ts'
+import { InlineLink } from './inline-link.ts'
+import type { LinkEvents, Links } from './link.ts'
+import { IN_MEMORY, checkFile, fileOfUrl } from './location.ts'
+import { SqliteStore } from './sqlite-store.ts'
+import type { ArtifactFolder } from './sqlite-store.ts'
+import { findThreadFile } from './thread-file.ts'
+import { ThreadLink } from './thread-link.ts'
+
+export interface SqliteOptions {
+  /** `sqlite:./jobs.db` or `sqlite::memory:`. */
+  readonly url: string
+  readonly runtime: Runtime
+  readonly logger: Logger
+  /** False: everything runs on the calling thread, slower and blocking it. Default true; a database in memory has no threads. */
+  readonly thread?: boolean
+  /** Where the thread's file is, if it is not found by itself. */
+  readonly threadFile?: string | URL
+  /** `normal` may lose the last commits when the machine (not the process) dies. Default `full`: it doesn't. */
+  readonly durability?: Durability
+  /** Where artifacts go. Default: the database's path with `-artifacts` behind it. */
+  readonly artifactFolder?: string
+  /** The database may not grow beyond this many bytes. Default: as the disk allows. */
+  readonly maxBytes?: number
+  /** A virtual clock: eight bytes, a BigInt64 of epoch milliseconds. */
+  readonly clock?: SharedArrayBuffer
+}
+
+const LEAST_BYTES = 1024 * 1024
+
+/** Opens the store, making or migrating its tables. Errors: url-invalid, store-unwritable, store-foreign, store-newer, store-damaged, … */
+export async function openSqliteStore(options: SqliteOptions): Promise<Store> {
+  const file = fileOfUrl(options.url)
+  checkFile(file)
+  checkMaxBytes(options.maxBytes)
+  const store = new SqliteStore({
+    file,
+    logger: options.logger,
+    runtime: options.runtime,
+    clock: clockOf(options.clock ?? null),
+    durability: options.durability ?? 'full',
+    artifacts: artifactFolder(file, options.artifactFolder),
+  })
+  await store.connect((events) => openLinks(file, options, events))
+  return store
+}
+
+function checkMaxBytes(maxBytes: number | undefined): void {
+  if (maxBytes === undefined || (Number.isSafeInteger(maxBytes) && maxBytes >= LEAST_BYTES)) return
+  throw new InvalidInputError({
+    path: 'maxBytes',
+    expected: `a whole number of bytes, at least ${LEAST_BYTES}`,
+    received: String(maxBytes),
+  })
+}
+
+function artifactFolder(file: string, given: string | undefined): ArtifactFolder {
+  if (given !== undefined) return { path: given, temporary: false }
+  if (file !== IN_MEMORY) return { path: `${file}-artifacts`, temporary: false }
+  return { path: mkdtempSync(join(tmpdir(), 'millrace-artifacts-')), temporary: true }
+}
+
+async function openLinks(file: string, options: SqliteOptions, events: LinkEvents): Promise<Links> {
+  const host: HostOptions = {
+    role: 'writer',
+    file,
+    durability: options.durability ?? 'full',
+    maxBytes: options.maxBytes ?? null,
+    clock: options.clock ?? null,
+  }
+  if (file === IN_MEMORY || options.thread === false) {
+    const link = new InlineLink(host, events)
+    return { writer: link, reader: link }
+  }
+  const threadFile = findThreadFile(options.threadFile)
+  const writer = await ThreadLink.open(threadFile, host, events)
+  try {
+    const reader = await ThreadLink.open(threadFile, { ...host, role: 'reader' }, events)
+    return { writer, reader }
+  } catch (error) {
+    await writer.close()
+    throw error
+  }
+}

@@ -1,0 +1,19 @@
+import type { JobPolicy } from '../core/policy.ts'
+
+/** Policies are kept as JSON with their keys in one order, so that equal policies are equal texts. */
+export function encodePolicy(policy: JobPolicy): string {
+  const { phases, maxAttempts, backoff, timeoutMs, cancelGraceMs, maxStrikes } = policy
+  const { kind, baseMs, maxMs, factor, jitter } = backoff
+  return JSON.stringify({
+    phases,
+    maxAttempts,
+    backoff: { kind, baseMs, maxMs, factor, jitter },
+    timeoutMs,
+    cancelGraceMs,
+    maxStrikes,
+  })
+}
+
+export function decodePolicy(text: string): JobPolicy {
+  return JSON.parse(text) as JobPolicy
+}

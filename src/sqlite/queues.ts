@@ -1,0 +1,25 @@
+import type { QueueRecord } from '../store/queues.ts'
+import type { Database } from './database.ts'
+import { nullableNumber, nullableText } from './rows.ts'
+
+const PAUSE =
+  'INSERT INTO millrace_queues (name, paused_at, paused_by) VALUES (?, ?, ?) ' +
+  'ON CONFLICT (name) DO UPDATE SET paused_at = excluded.paused_at, paused_by = excluded.paused_by WHERE paused_at IS NULL'
+const RESUME = 'UPDATE millrace_queues SET paused_at = NULL, paused_by = NULL WHERE name = ? AND paused_at IS NOT NULL'
+const QUEUES = 'SELECT name, paused_at, paused_by FROM millrace_queues ORDER BY name'
+
+export function pauseQueue(db: Database, name: string, actor: string): boolean {
+  return db.run(PAUSE, name, db.now, actor) === 1
+}
+
+export function resumeQueue(db: Database, name: string): boolean {
+  return db.run(RESUME, name) === 1
+}
+
+export function listQueues(db: Database): readonly QueueRecord[] {
+  return db.all(QUEUES).map((row) => ({
+    name: String(row['name']),
+    pausedAt: nullableNumber(row['paused_at']),
+    pausedBy: nullableText(row['paused_by']),
+  }))
+}

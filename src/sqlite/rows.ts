@@ -1,0 +1,104 @@
+/** Rows as the port's plain data. */
+import type { JobRow } from '../core/job-row.ts'
+import type { Scope } from '../core/scope.ts'
+import { canSee, canTouch } from '../core/scope.ts'
+import type { AppliedRow } from '../store/claims.ts'
+import type { JobSummary } from '../store/jobs.ts'
+import { stateOf } from './codes.ts'
+import type { Database } from './database.ts'
+import type { Row, SqlValue } from './driver.ts'
+import { idFromBytes } from './ids.ts'
+
+/** The columns that `jobRow` reads, from `millrace_jobs AS j`. */
+export const JOB_COLUMNS =
+  'j.n, j.id, j.type, j.lane, j.state, j.priority, j.run_at, j.holder, j.fence, j.attempt, j.failures, j.strikes, j.suspect, ' +
+  'j.generation, j.event_seq, j.phase, j.phase_count, j.phase_list, j.progress, j.session, j.created_at, j.updated_at, j.started_at, ' +
+  'j.phase_started_at, j.finished_at, j.deadline_at, j.cancel_requested_at, j.cancelled_by, j.cancel_reason, j.tenant, j.owner, ' +
+  'j.unique_key, j.idempotency_key'
+
+type Column = SqlValue | undefined
+
+export function nullableNumber(column: Column): number | null {
+  return column === null || column === undefined ? null : Number(column)
+}
+
+export function nullableText(column: Column): string | null {
+  return typeof column === 'string' ? column : null
+}
+
+export function jobRow(row: Row): JobRow {
+  return {
+    id: idFromBytes(row['id']),
+    tenant: String(row['tenant']),
+    owner: nullableText(row['owner']),
+    state: stateOf(row['state']),
+    runAt: Number(row['run_at']),
+    attempt: Number(row['attempt']),
+    failures: Number(row['failures']),
+    strikes: Number(row['strikes']),
+    suspect: row['suspect'] === 1,
+    fence: Number(row['fence']),
+    generation: Number(row['generation']),
+    holder: nullableNumber(row['holder']),
+    phase: Number(row['phase']),
+    phaseCount: Number(row['phase_count']),
+    phaseStartedAt: nullableNumber(row['phase_started_at']),
+    progress: Number(row['progress']),
+    createdAt: Number(row['created_at']),
+    startedAt: nullableNumber(row['started_at']),
+    finishedAt: nullableNumber(row['finished_at']),
+    deadlineAt: nullableNumber(row['deadline_at']),
+    cancelRequestedAt: nullableNumber(row['cancel_requested_at']),
+    cancelledBy: nullableText(row['cancelled_by']),
+    cancelReason: nullableText(row['cancel_reason']),
+    uniqueKey: nullableText(row['unique_key']),
+    eventSeq: Number(row['event_seq']),
+  }
+}
+
+export function appliedRow(row: Row): AppliedRow {
+  return {
+    state: stateOf(row['state']),
+    generation: Number(row['generation']),
+    fence: Number(row['fence']),
+    eventSeq: Number(row['event_seq']),
+    cancelRequestedAt: nullableNumber(row['cancel_requested_at']),
+    cancelledBy: nullableText(row['cancelled_by']),
+    cancelReason: nullableText(row['cancel_reason']),
+    finishedAt: nullableNumber(row['finished_at']),
+    deadlineAt: nullableNumber(row['deadline_at']),
+  }
+}
+
+export function jobSummary(db: Database, row: Row): JobSummary {
+  const type = db.typeName(Number(row['type']))
+  const entry = db.findType(type)
+  if (entry === undefined) throw new RangeError(`there is no type ${type}`)
+  return {
+    ...jobRow(row),
+    type,
+    queue: db.queueOfLane(Number(row['lane'])),
+    service: entry.service,
+    priority: Number(row['priority']),
+    labels: labelsOf(db, Number(row['n'])),
+    key: nullableText(row['idempotency_key']),
+    updatedAt: Number(row['updated_at']),
+    policy: entry.policy,
+    phaseNames: db.phaseNames(Number(row['phase_list'])),
+  }
+}
+
+const LABELS = 'SELECT name, content FROM millrace_labels WHERE job = ? ORDER BY name'
+
+export function labelsOf(db: Database, n: number): Readonly<Record<string, string>> {
+  return Object.fromEntries(db.all(LABELS, n).map((row) => [String(row['name']), String(row['content'])]))
+}
+
+/** How a job that was looked for looks to the one who asks; null: it may be seen. */
+export function hiddenFrom(
+  scope: Scope,
+  job: { readonly tenant: string; readonly owner: string | null },
+): 'not-found' | 'forbidden' | null {
+  if (!canSee(scope, job)) return 'not-found'
+  return canTouch(scope, job) ? null : 'forbidden'
+}

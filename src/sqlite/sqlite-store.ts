@@ -1,0 +1,171 @@
+import { rmSync } from 'node:fs'
+import type { Scope } from '../core/scope.ts'
+import type { MillraceError } from '../core/errors.ts'
+import type { Logger } from '../runtime/logger.ts'
+import type { Runtime } from '../runtime/runtime.ts'
+import type { ArtifactStore } from '../store/artifacts.ts'
+import type { ClaimStore, PlanCall } from '../store/claims.ts'
+import type { EventStore } from '../store/events.ts'
+import type { JobTypeStore } from '../store/job-types.ts'
+import type { JobStore } from '../store/jobs.ts'
+import type { QueueStore } from '../store/queues.ts'
+import type { NewSession, SessionStore } from '../store/sessions.ts'
+import type { Store } from '../store/store.ts'
+import type { Durability } from './driver.ts'
+import type { LinkEvents, Links } from './link.ts'
+import type { NamedPlanCall } from './operations.ts'
+import { SqliteTransactions } from './transactions.ts'
+
+export interface ArtifactFolder {
+  readonly path: string
+  /** Gone with the store. */
+  readonly temporary: boolean
+}
+
+export interface SqliteStoreParts {
+  readonly file: string
+  readonly logger: Logger
+  readonly runtime: Runtime
+  readonly clock: () => number
+  readonly durability: Durability
+  readonly artifacts: ArtifactFolder
+}
+
+export class SqliteStore implements Store {
+  readonly #parts: SqliteStoreParts
+  readonly #listeners = new Set<() => void>()
+  readonly #onLost = new Map<number, () => void>()
+  #links: Links | null = null
+  #transactions: SqliteTransactions | null = null
+  #closing: Promise<void> | null = null
+
+  constructor(parts: SqliteStoreParts) {
+    this.#parts = parts
+  }
+
+  async connect(open: (events: LinkEvents) => Promise<Links>): Promise<void> {
+    const { file, clock, runtime, logger } = this.#parts
+    const onCommit = (): void => this.#changed()
+    this.#links = await open({
+      onCommit,
+      onSessionLost: (holder) => this.#sessionLost(holder),
+      onBroken: (error: MillraceError) => logger.error(error.message, { code: error.code, cause: error.cause }),
+    })
+    this.#transactions = new SqliteTransactions({ file, clock, runtime, onCommit, link: this.#links.writer })
+  }
+
+  get #open(): Links {
+    if (this.#links === null) throw new RangeError('the store has not been connected')
+    return this.#links
+  }
+
+  get description(): string {
+    const { file, durability } = this.#parts
+    return `sqlite:${file} (SQLite ${this.#open.writer.sqliteVersion}, synchronous ${durability.toUpperCase()})`
+  }
+
+  readonly jobs: JobStore = {
+    enqueue: (jobs) => this.#open.writer.call('jobs.enqueue', jobs),
+    get: (id, scope) => this.#open.reader.call('jobs.get', [id, scope]),
+    list: (query) => this.#open.reader.call('jobs.list', query),
+    counts: (filter) => this.#open.reader.call('jobs.counts', filter),
+    states: (ids) => this.#open.reader.call('jobs.states', ids),
+  }
+
+  readonly claims: ClaimStore = {
+    claim: (request) => this.#open.writer.call('claims.claim', request),
+    apply: (call) => this.#open.writer.call('claims.apply', byName(call)),
+    interruptions: (held) => this.#open.reader.call('claims.interruptions', held),
+    sweep: (options) => this.#open.writer.call('claims.sweep', options),
+  }
+
+  readonly sessions: SessionStore = {
+    open: (session, onLost) => this.#openSession(session, onLost),
+    end: (holder) => {
+      this.#onLost.delete(holder)
+      return this.#open.writer.call('sessions.end', holder)
+    },
+    abandon: (holder) => {
+      this.#onLost.delete(holder)
+      return this.#open.writer.call('sessions.abandon', holder)
+    },
+    list: () => this.#open.reader.call('sessions.list', undefined),
+  }
+
+  readonly jobTypes: JobTypeStore = {
+    register: (service, registrations) => this.#open.writer.call('jobTypes.register', [service, registrations]),
+    list: () => this.#open.reader.call('jobTypes.list', undefined),
+  }
+
+  readonly queues: QueueStore = {
+    pause: (name, actor) => this.#open.writer.call('queues.pause', [name, actor]),
+    resume: (name) => this.#open.writer.call('queues.resume', name),
+    list: () => this.#open.reader.call('queues.list', undefined),
+  }
+
+  readonly events: EventStore = {
+    read: (query) => this.#open.reader.call('events.read', query),
+    latest: () => this.#open.reader.call('events.latest', undefined),
+  }
+
+  get artifacts(): ArtifactStore {
+    return {
+      list: (id: string, scope: Scope) => this.#open.reader.call('artifacts.list', [id, scope]),
+      get: (id: string, scope: Scope) => this.#open.reader.call('artifacts.get', [id, scope]),
+      folder: this.#parts.artifacts.path,
+    }
+  }
+
+  get transactions(): SqliteTransactions {
+    if (this.#transactions === null) throw new RangeError('the store has not been connected')
+    return this.#transactions
+  }
+
+  now(): Promise<number> {
+    return this.#open.reader.call('now', undefined)
+  }
+
+  async #openSession(session: NewSession, onLost: () => void): Promise<void> {
+    this.#onLost.set(session.holder, onLost)
+    try {
+      await this.#open.writer.call('sessions.open', session)
+    } catch (error) {
+      this.#onLost.delete(session.holder)
+      throw error
+    }
+  }
+
+  #sessionLost(holder: number): void {
+    const onLost = this.#onLost.get(holder)
+    this.#onLost.delete(holder)
+    onLost?.()
+  }
+
+  onChange(listener: () => void): () => void {
+    this.#listeners.add(listener)
+    return () => this.#listeners.delete(listener)
+  }
+
+  #changed(): void {
+    for (const listener of this.#listeners) listener()
+  }
+
+  close(): Promise<void> {
+    this.#closing ??= this.#close()
+    return this.#closing
+  }
+
+  async #close(): Promise<void> {
+    const { writer, reader } = this.#open
+    this.#listeners.clear()
+    if (reader !== writer) await reader.close()
+    await writer.close()
+    const { path, temporary } = this.#parts.artifacts
+    if (temporary) rmSync(path, { recursive: true, force: true })
+  }
+}
+
+/** A plan travels by its name; its shape is known on the other side. */
+function byName({ plan, ...call }: PlanCall): NamedPlanCall {
+  return { ...call, plan: plan.name }
+}

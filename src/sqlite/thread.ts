@@ -1,0 +1,92 @@
+/** The file that the store's threads run: a host behind a message port. Loaded by path, never imported. */
+import { parentPort, receiveMessageOnPort, workerData } from 'node:worker_threads'
+import type { MessagePort } from 'node:worker_threads'
+import { storeError } from './driver.ts'
+import { openHost } from './host.ts'
+import type { Host } from './host.ts'
+import { PROTOCOL, packError, packOutcome } from './messages.ts'
+import type { FromThread, NumberedCall, ThreadData, ToThread } from './messages.ts'
+import { isWrite } from './operations.ts'
+
+/** So many calls share a transaction at most: the first of them should not wait long for the last. */
+const CALLS_A_COMMIT = 1_000
+
+class Thread {
+  readonly #port: MessagePort
+  readonly #host: Host
+  #waiting: NumberedCall[] = []
+  #paused = false
+
+  private constructor(port: MessagePort, data: ThreadData) {
+    this.#port = port
+    this.#host = openHost(data, {
+      onForeignCommit: () => this.#tell({ kind: 'foreign-commit' }),
+      onSessionLost: (holder) => this.#tell({ kind: 'session-lost', holder }),
+    })
+  }
+
+  static start(port: MessagePort, data: ThreadData): void {
+    new Thread(port, data).#listen()
+  }
+
+  #listen(): void {
+    const port = this.#port
+    port.on('message', (message: ToThread) => {
+      this.#take(message)
+      // Everything that has arrived by now shares the next commit, and what arrives during it the one after.
+      for (let next = receiveMessageOnPort(port); next !== undefined; next = receiveMessageOnPort(port)) {
+        this.#take(next.message as ToThread)
+      }
+      this.#work()
+    })
+    this.#tell({ kind: 'ready', sqliteVersion: this.#host.sqliteVersion })
+  }
+
+  #tell(message: FromThread): void {
+    this.#port.postMessage(message)
+  }
+
+  #take(message: ToThread): void {
+    if (message.kind === 'calls') {
+      this.#waiting.push(...message.calls)
+      return
+    }
+    if (message.kind === 'pause') {
+      this.#work()
+      this.#paused = true
+      this.#tell({ kind: 'paused' })
+    }
+    if (message.kind === 'resume') this.#paused = false
+    if (message.kind === 'close') this.#close()
+  }
+
+  #work(): void {
+    while (!this.#paused && this.#waiting.length > 0) {
+      const calls = this.#waiting.splice(0, CALLS_A_COMMIT)
+      const outcomes = this.#host.run(calls)
+      const answers = calls.map(({ number }, index) => packOutcome(number, outcomes[index] ?? { answer: undefined }))
+      this.#tell({ kind: 'answers', answers, wrote: calls.some(({ name }) => isWrite(name)) })
+    }
+  }
+
+  #close(): void {
+    this.#paused = false
+    this.#work()
+    this.#host.close()
+    this.#tell({ kind: 'closed' })
+    this.#port.close()
+  }
+}
+
+function start(port: MessagePort, data: ThreadData): void {
+  if (data.protocol !== PROTOCOL) throw new RangeError(`the thread speaks protocol ${PROTOCOL}, not ${data.protocol}`)
+  try {
+    Thread.start(port, data)
+  } catch (error) {
+    const refusal: FromThread = { kind: 'refused', error: packError(storeError(error, data.file)) }
+    port.postMessage(refusal)
+    port.close()
+  }
+}
+
+if (parentPort !== null) start(parentPort, workerData as ThreadData)

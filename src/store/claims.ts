@@ -1,0 +1,131 @@
+import type { Claim, JobRow } from '../core/job-row.ts'
+import type { Plan, PlanValues, Refusal } from '../core/plan.ts'
+import type { JobPolicy } from '../core/policy.ts'
+import type { Scope } from '../core/scope.ts'
+import type { JobState } from '../core/states.ts'
+
+export interface ClaimRequest {
+  /** Key of the session that claims. */
+  readonly holder: number
+  /** Types it has handlers for. Others are never claimed. */
+  readonly types: readonly string[]
+  readonly limit: number
+}
+
+/** A job as it is handed to a worker: all it needs to start or to go on. */
+export interface ClaimedJob {
+  readonly claim: Claim
+  readonly type: string
+  readonly queue: string
+  readonly tenant: string
+  readonly owner: string | null
+  readonly labels: Readonly<Record<string, string>>
+  readonly policy: JobPolicy
+  /** JSON text. */
+  readonly input: string
+  readonly attempt: number
+  readonly generation: number
+  readonly failures: number
+  readonly phaseNames: readonly string[]
+  /** Index of the phase to start with; equal to the number of phases where only the completion is missing. */
+  readonly phase: number
+  /** Results of the phases before, in order, as JSON text. */
+  readonly results: readonly string[]
+  readonly progress: number
+  readonly createdAt: number
+  readonly runAt: number
+  readonly startedAt: number
+  readonly deadlineAt: number | null
+}
+
+export interface Claimed {
+  readonly jobs: readonly ClaimedJob[]
+  /** Milliseconds until the next waiting job of these types comes due; null: none waits. */
+  readonly nextDueInMs: number | null
+  /** The session that asked is not open any more, so it got nothing. */
+  readonly sessionLost: boolean
+}
+
+/** A plan to carry out on one job, and what is to be written beside the row if it applies. */
+export interface PlanCall {
+  readonly jobId: string
+  readonly plan: Plan
+  readonly scope: Scope
+  /** For plans that need one. */
+  readonly claim: Claim | null
+  readonly values: PlanValues
+  /** What the event tells beside the facts of the row: JSON text of an object; null: nothing. */
+  readonly detail: string | null
+  /** With CHECKPOINT: the result of the phase that is done, JSON text. */
+  readonly result?: string
+  /** With a plan that ends an attempt: JSON text of an `AttemptError`. */
+  readonly error?: string
+  /** With ADOPT_PHASES: the job's new list. */
+  readonly phaseNames?: readonly string[]
+  /** With ARTIFACT. */
+  readonly artifact?: NewArtifact
+}
+
+export interface NewArtifact {
+  /** UUIDv7. */
+  readonly id: string
+  readonly name: string
+  readonly contentType: string
+  readonly sizeBytes: number
+  /** Hexadecimal. */
+  readonly sha256: string
+  /** Where the bytes are, relative to the artifact folder. */
+  readonly path: string
+  readonly expiresInMs: number | null
+  readonly phase: string
+}
+
+export type PlanResult =
+  | { readonly applied: true; readonly row: AppliedRow }
+  /** Nothing was changed. `row`: the job as it is; null where the scope does not see it. */
+  | { readonly applied: false; readonly refusal: Refusal | 'artifact-exists'; readonly row: JobRow | null }
+
+/** What a caller may need of the row after its plan. */
+export interface AppliedRow {
+  readonly state: JobState
+  readonly generation: number
+  readonly fence: number
+  readonly eventSeq: number
+  readonly cancelRequestedAt: number | null
+  readonly cancelledBy: string | null
+  readonly cancelReason: string | null
+  readonly finishedAt: number | null
+  readonly deadlineAt: number | null
+}
+
+/** A running job whose end has been asked for, or whose claim has gone. */
+export interface Interruption {
+  readonly jobId: string
+  readonly fence: number
+  readonly kind: 'cancel' | 'lease-lost'
+  readonly cancelledBy: string | null
+  readonly reason: string | null
+}
+
+/** What one sweep did. */
+export interface SweepReport {
+  readonly sessionsEnded: number
+  readonly jobsReaped: number
+  readonly jobsPoisoned: number
+  readonly jobsTimedOut: number
+  readonly jobsPromoted: number
+}
+
+export interface ClaimStore {
+  /** Promotes what has come due, then takes up to `limit` jobs: lower priority first, then earlier run-at, then insertion. */
+  claim(request: ClaimRequest): Promise<Claimed>
+  /** Carries out one plan on one job. Calls that arrive together share a commit; this one resolves after its own. */
+  apply(call: PlanCall): Promise<PlanResult>
+  /** Which of the jobs that a session believes it runs it must stop. */
+  interruptions(held: readonly Claim[]): Promise<readonly Interruption[]>
+  /**
+   * One pass of recovery: promote what is due, take the jobs of dead sessions away, time out attempts past their deadline. `graceMs` is how
+   * long past its deadline and its type's `cancelGraceMs` an attempt is left to its session.
+   */
+  sweep(options: { readonly graceMs: number; readonly random: number }): Promise<SweepReport>
+}

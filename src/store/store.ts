@@ -1,0 +1,30 @@
+/**
+ * The port: what Millrace needs of a database, one small interface per aggregate. Ours to change: users choose a store, they don't write
+ * one. Every promise resolves after the commit that it speaks of. Times are the store's own: callers send durations.
+ */
+import type { ArtifactStore } from './artifacts.ts'
+import type { ClaimStore } from './claims.ts'
+import type { EventStore } from './events.ts'
+import type { JobTypeStore } from './job-types.ts'
+import type { JobStore } from './jobs.ts'
+import type { QueueStore } from './queues.ts'
+import type { SessionStore } from './sessions.ts'
+import type { StoreTransactions } from './transactions.ts'
+
+export interface Store {
+  readonly jobs: JobStore
+  readonly claims: ClaimStore
+  readonly sessions: SessionStore
+  readonly jobTypes: JobTypeStore
+  readonly queues: QueueStore
+  readonly events: EventStore
+  readonly artifacts: ArtifactStore
+  readonly transactions: StoreTransactions
+  /** The store's present time, epoch milliseconds. */
+  now(): Promise<number>
+  /** Calls back soon after anything was committed, by this process or another; many commits may share one call. Returns the way out. */
+  onChange(listener: () => void): () => void
+  /** What the store is, for people: `sqlite:./jobs.db (SQLite 3.53.0, WAL, synchronous FULL)`. */
+  readonly description: string
+  close(): Promise<void>
+}

@@ -1,0 +1,196 @@
+/** One attempt at a job in this process: what it holds, whether it may go on, and everything it writes under its claim. */
+import { ConflictError, LeaseLostError, MillraceError } from '../core/errors.ts'
+import type { PlanValues } from '../core/plan.ts'
+import { OPERATOR } from '../core/scope.ts'
+import type { Logger } from '../runtime/logger.ts'
+import type { Runtime } from '../runtime/runtime.ts'
+import type { AppliedRow, ClaimedJob, PlanCall, PlanResult } from '../store/claims.ts'
+import type { Store } from '../store/store.ts'
+import type { Handler } from './handler.ts'
+import { ProgressReporter } from './progress-reporter.ts'
+import { cancelStop, leaseLostStop, outranks } from './stop.ts'
+import type { Stop } from './stop.ts'
+import type { WrittenArtifact } from './handler-context.ts'
+
+/** What an attempt needs of the worker around it. */
+export interface AttemptHost {
+  readonly store: Store
+  readonly runtime: Runtime
+  readonly logger: Logger
+  /** The attempt has learned that it must stop. */
+  stopped(attempt: Attempt, stop: Stop): void
+  /** The attempt may go on for so long from now; null: for as long as it likes. */
+  extended(attempt: Attempt, timeoutMs: number): void
+  /** Since when the store can't be asked whether attempts must stop, by the monotonic clock; null: it can. */
+  readonly deafSince: number | null
+}
+
+/** What a plan call says beside the job, the scope and the claim, which are the attempt's. */
+export type AttemptCall = Omit<PlanCall, 'jobId' | 'scope' | 'claim' | 'values' | 'detail'> & {
+  readonly values?: PlanValues
+  readonly detail?: string | null
+}
+
+export class Attempt {
+  readonly job: ClaimedJob
+  readonly handler: Handler
+  readonly host: AttemptHost
+  /** By the monotonic clock. */
+  readonly startedAt: number
+  /** The job's list of phases. */
+  phaseNames: readonly string[]
+  /** Index of the first phase not done. */
+  phase: number
+  /** Results of the phases done, as JSON text. */
+  readonly results: string[]
+  /** The last artifact it wrote, with the file it is in. */
+  artifact: { readonly written: WrittenArtifact; readonly file: string } | null = null
+  #stop: Stop | null = null
+  #over = false
+  #controller: AbortController | null = null
+  #reporter: ProgressReporter | null = null
+  #warnedOf = new Set<string>()
+
+  constructor(job: ClaimedJob, handler: Handler, host: AttemptHost) {
+    this.job = job
+    this.handler = handler
+    this.host = host
+    this.startedAt = host.runtime.monotonic()
+    this.phaseNames = job.phaseNames
+    this.phase = job.phase
+    this.results = job.results.length === 0 ? [] : [...job.results]
+  }
+
+  /** Why it must stop; null: it may go on. */
+  get stop(): Stop | null {
+    return this.#stop
+  }
+
+  /** Nothing more may be written by its handler: its claim is lost, or its end has been decided. */
+  get over(): boolean {
+    return this.#over
+  }
+
+  /** The name of the phase it is in; null: all are done. */
+  get phaseName(): string | null {
+    return this.phaseNames[this.phase] ?? null
+  }
+
+  get signal(): AbortSignal {
+    if (this.#controller === null) {
+      this.#controller = new AbortController()
+      if (this.#stop !== null) this.#controller.abort(this.#stop.error)
+    }
+    return this.#controller.signal
+  }
+
+  get progress(): ProgressReporter {
+    this.#reporter ??= new ProgressReporter(this)
+    return this.#reporter
+  }
+
+  /** The progress of the job, percent. Asking makes no reporter where no progress was told. */
+  get percent(): number {
+    return this.#reporter?.percent ?? this.job.progress
+  }
+
+  /** What was told last beside progress. */
+  get progressContext(): ProgressReporter['context'] {
+    return this.#reporter?.context
+  }
+
+  /** Writes what progress is still held back, with whatever is written next. */
+  flushProgress(): void {
+    this.#reporter?.flush()
+  }
+
+  /** @throws LeaseLostError if nothing may be written any more */
+  check(act: string): void {
+    if (this.#over) throw new LeaseLostError(this.job.claim.jobId, act)
+  }
+
+  checkCancellation(): void {
+    this.check('checkCancellation')
+    if (this.#stop !== null) throw this.#stop.error
+    const { deafSince } = this.host
+    if (deafSince === null || deafSince < this.startedAt) return
+    this.warnOnce('The store cannot be asked whether the job was cancelled; the handler goes on.')
+  }
+
+  /** Carries out a plan under the claim; resolves after its commit. */
+  async write(act: string, call: AttemptCall): Promise<AppliedRow> {
+    this.check(act)
+    return this.#accept(act, await this.host.store.claims.apply(this.call(call)))
+  }
+
+  /** Carries out a plan under the claim and waits for nothing: a refusal stops the attempt, an error of the store is logged once. */
+  tell(act: string, call: AttemptCall): Promise<void> {
+    return this.write(act, call).then(
+      () => {},
+      (error: unknown) => {
+        if (error instanceof LeaseLostError) return
+        this.warnOnce(`The store did not take the ${act} of a job; the handler goes on.`, error)
+      },
+    )
+  }
+
+  call({ plan, values = {}, detail = null, ...beside }: AttemptCall): PlanCall {
+    const { claim } = this.job
+    return { jobId: claim.jobId, scope: OPERATOR, claim, plan, values, detail, ...beside }
+  }
+
+  /** The handler must stop, for the reason that weighs most of those it has met. */
+  interrupt(stop: Stop): void {
+    if (this.#over || !outranks(stop, this.#stop)) return
+    this.#stop = stop
+    if (stop.cause === 'lease-lost') this.end()
+    this.#controller?.abort(stop.error)
+    this.host.stopped(this, stop)
+  }
+
+  /** From here on whatever its handler writes is refused. */
+  end(): void {
+    this.#over = true
+    this.#reporter?.close()
+  }
+
+  /** Learns from a committed row that somebody wants the job to stop. */
+  notice({ cancelRequestedAt, cancelledBy, cancelReason: reason }: AppliedRow): void {
+    if (cancelRequestedAt === null || this.#stop?.cause === 'cancel') return
+    this.interrupt(cancelStop({ jobId: this.job.claim.jobId, cancelledBy: cancelledBy ?? 'system', reason }))
+  }
+
+  warnOnce(message: string, error?: unknown): void {
+    if (this.#warnedOf.has(message)) return
+    this.#warnedOf.add(message)
+    const { type, claim } = this.job
+    this.host.logger.warn(message, { jobId: claim.jobId, jobType: type, ...(error === undefined ? {} : { error }) })
+  }
+
+  #accept(act: string, result: PlanResult): AppliedRow {
+    if (result.applied) {
+      if (!this.#over) this.notice(result.row)
+      return result.row
+    }
+    const { jobId } = this.job.claim
+    if (result.refusal === 'artifact-exists') throw artifactExists(jobId, result.row?.state ?? 'running')
+    if (result.refusal !== 'lease-lost') throw unexpected(jobId, act, result.refusal)
+    this.interrupt(leaseLostStop(jobId, act))
+    throw new LeaseLostError(jobId, act)
+  }
+}
+
+function artifactExists(jobId: string, state: string): ConflictError {
+  return new ConflictError(
+    'artifact-exists',
+    `This generation of job ${jobId} has an artifact of that name already. Nothing was kept: choose another name.`,
+    { details: { jobId, state } },
+  )
+}
+
+function unexpected(jobId: string, act: string, refusal: string): MillraceError {
+  return new MillraceError('internal', `The store refused "${act}" for job ${jobId}: ${refusal}. Please report this.`, {
+    details: { jobId, act, refusal },
+  })
+}
+

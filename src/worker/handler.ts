@@ -1,0 +1,175 @@
+/** Handlers: the code of a job type, one function a phase. */
+import type { JobDefinition } from '../core/definition.ts'
+import { InvalidInputError, MillraceError } from '../core/errors.ts'
+import type { JsonCompatible } from '../core/json.ts'
+import type { SchemaInput, SchemaOutput } from '../core/schema.ts'
+import type { HandlerContext } from './handler-context.ts'
+
+/** Where a handler runs. Only `'inline'`, in the worker's own thread, exists so far. */
+export type Isolation = 'inline' | 'thread' | 'process'
+
+export interface HandleOptions {
+  /** `import.meta.url` of the file that makes the handler: what another thread or process would import. */
+  readonly module?: string
+  /** Default `'inline'`. */
+  readonly isolation?: Isolation
+}
+
+/** A function of one phase, with its types forgotten: what the worker calls. */
+export type PhaseFunction = (context: HandlerContext) => unknown
+
+/** A handler with a function for every phase: what a worker takes. */
+export interface Handler {
+  readonly definition: JobDefinition
+  readonly module: string | null
+  readonly isolation: Isolation
+  /** Names of phases that have no function yet. */
+  readonly missing: readonly []
+  readonly functions: ReadonlyMap<string, PhaseFunction>
+}
+
+/** A handler on its way: it becomes a `Handler` with the function of its last phase. */
+export interface HandlerBuilder<
+  Definition extends JobDefinition,
+  Missing extends readonly string[],
+  Results,
+> extends Omit<Handler, 'missing'> {
+  /** Names of phases that have no function yet, in their order. */
+  readonly missing: MissingPhases<Missing>
+  /**
+   * The function of the next phase. What it returns is kept as soon as the phase ends, and handed to the later phases in `results`; what
+   * the last one returns is the job's output. It must be JSON: bytes and files are artifacts. Nothing counts as null.
+   *
+   * @throws InvalidInputError unless `name` is the next phase of the definition
+   */
+  phase<const Name extends Missing[0] & string, Result extends Returned<Definition, Missing>>(
+    name: Name,
+    run: (context: ContextOf<Definition, Results>) => Awaitable<Result & Keepable<Result>>,
+  ): HandlerBuilder<Definition, Later<Missing>, Results & { readonly [Phase in Name]: Kept<Result> }>
+}
+
+type Awaitable<T> = T | Promise<T>
+
+/** The context of a definition's handler. */
+export type ContextOf<Definition extends JobDefinition, Results = object> = HandlerContext<
+  SchemaOutput<Definition['input']>,
+  Readonly<Results>
+>
+
+/** A list of phases that is not known to the compiler is left to the check at run time. */
+type MissingPhases<Missing extends readonly string[]> = number extends Missing['length'] ? readonly [] : Missing
+
+type Later<Missing extends readonly string[]> = Missing extends readonly [
+  string,
+  ...infer Rest extends readonly string[],
+]
+  ? Rest
+  : Missing
+
+/** What the next phase may return: the last one what the output's schema takes, the others what they like. */
+type Returned<Definition extends JobDefinition, Missing extends readonly string[]> = Missing extends readonly [string]
+  ? SchemaInput<Definition['output']>
+  : unknown
+
+type Nothing = undefined | void
+
+type Keepable<Result> = Result extends Nothing ? unknown : JsonCompatible<Result>
+
+/** A result as the later phases get it: nothing became null. */
+type Kept<Result> = Result extends Nothing ? null : Result
+
+/** A definition of one phase, as far as the compiler can tell. */
+type OnePhase<Definition extends JobDefinition> = number extends Definition['phases']['length']
+  ? Definition
+  : Definition['phases'] extends readonly [string]
+    ? Definition
+    : never
+
+/**
+ * The handler of a job type. For a definition of one phase it takes the function; for one of several it begins a chain, to which each phase
+ * adds its function in the order of the definition. Only the service that owns the type needs to import it.
+ *
+ * @example
+ *     const sendMailHandler = handle(sendMail, async ({ input, signal }) => { await smtp.send(input, { signal }) })
+ *
+ *     const exportMapHandler = handle(exportMap, { module: import.meta.url })
+ *       .phase('load', ({ input }) => loadCountries(input.region))
+ *       .phase('render', ({ results, artifact }) => artifact.write('map.png', draw(results.load)))
+ * @throws MillraceError `isolation-unavailable` for `'thread'` and `'process'`
+ */
+export function handle<Definition extends JobDefinition, Result extends SchemaInput<Definition['output']>>(
+  definition: OnePhase<Definition>,
+  run: (context: ContextOf<Definition>) => Awaitable<Result & Keepable<Result>>,
+): Handler
+export function handle<Definition extends JobDefinition>(
+  definition: Definition,
+  options?: HandleOptions,
+): HandlerBuilder<Definition, Definition['phases'], object>
+export function handle(definition: JobDefinition, runOrOptions: PhaseFunction | HandleOptions = {}): unknown {
+  const empty = new Map<string, PhaseFunction>()
+  if (typeof runOrOptions !== 'function')
+    return builder(definition, checkIsolation(runOrOptions, definition.name), empty)
+  const [only = '', ...others] = definition.phases
+  if (others.length > 0) throw severalPhases(definition)
+  return builder(definition, {}, new Map([[only, runOrOptions]]))
+}
+
+/** A builder as it is: what its phases are called is for the compiler alone. */
+interface UntypedBuilder extends Omit<Handler, 'missing'> {
+  readonly missing: readonly string[]
+  readonly phase: (name: string, run: PhaseFunction) => UntypedBuilder
+}
+
+function builder(
+  definition: JobDefinition,
+  options: HandleOptions,
+  functions: ReadonlyMap<string, PhaseFunction>,
+): UntypedBuilder {
+  const missing = Object.freeze(definition.phases.slice(functions.size))
+  return Object.freeze({
+    definition,
+    module: options.module ?? null,
+    isolation: options.isolation ?? 'inline',
+    missing,
+    functions,
+    phase: (name: string, run: PhaseFunction) => {
+      checkNext(definition, missing, name, run)
+      return builder(definition, options, new Map([...functions, [name, run]]))
+    },
+  })
+}
+
+function checkNext({ name: type }: JobDefinition, [next]: readonly string[], name: string, run: unknown): void {
+  const path = `the handler of ${type}: phase`
+  if (next === undefined) {
+    throw new InvalidInputError({
+      path,
+      expected: 'no further phase, all have a function',
+      received: JSON.stringify(name),
+    })
+  }
+  if (name !== next) {
+    const expected = `${JSON.stringify(next)}: phases are given in the order of the definition`
+    throw new InvalidInputError({ path, expected, received: JSON.stringify(name) })
+  }
+  if (typeof run === 'function') return
+  throw new InvalidInputError({ path: `${path} ${JSON.stringify(name)}`, expected: 'a function', received: typeof run })
+}
+
+function checkIsolation(options: HandleOptions, type: string): HandleOptions {
+  const { isolation = 'inline' } = options
+  if (isolation === 'inline') return options
+  throw new MillraceError(
+    'isolation-unavailable',
+    `The handler of ${type} asks for isolation '${isolation}', which this version cannot give. Use 'inline', or leave it out.`,
+    { details: { type, isolation } },
+  )
+}
+
+function severalPhases({ name, phases }: JobDefinition): InvalidInputError {
+  return new InvalidInputError({
+    path: `the handler of ${name}`,
+    expected: `a function for each of its phases, as in handle(definition).phase('${phases[0] ?? ''}', …)`,
+    received: 'one function for all',
+  })
+}

@@ -1,0 +1,120 @@
+/** The model's claims: taking jobs, acting on them, telling holders to stop. */
+import { CLAIM } from '../../src/core/plans.ts'
+import type {
+  Claimed,
+  ClaimedJob,
+  ClaimRequest,
+  ClaimStore,
+  Interruption,
+  PlanCall,
+  PlanResult,
+} from '../../src/store/claims.ts'
+import { carryOut, isWaiting, NOTHING_BESIDE, promoteDue } from './model-plans.ts'
+import { beat, commit, holdsClaim, isAlive, policyOf } from './model-state.ts'
+import type { ModelJob, ModelState } from './model-state.ts'
+import { sweep } from './model-sweep.ts'
+
+export function modelClaims(state: ModelState): ClaimStore {
+  return {
+    async claim(request) {
+      beat(state)
+      const claimed = claim(state, request)
+      commit(state)
+      return claimed
+    },
+    async apply(call) {
+      beat(state)
+      const result = apply(state, call)
+      commit(state)
+      return result
+    },
+    async interruptions(held) {
+      return held.flatMap((claimed): Interruption[] => {
+        const job = state.jobs.get(claimed.jobId)
+        const { jobId, fence } = claimed
+        if (job === undefined || !holdsClaim(job, claimed)) {
+          return [{ jobId, fence, kind: 'lease-lost', cancelledBy: null, reason: null }]
+        }
+        const { cancelRequestedAt, cancelledBy, cancelReason: reason } = job.row
+        return cancelRequestedAt === null ? [] : [{ jobId, fence, kind: 'cancel', cancelledBy, reason }]
+      })
+    },
+    async sweep(options) {
+      beat(state)
+      const report = sweep(state, options)
+      commit(state)
+      return report
+    },
+  }
+}
+
+function apply(state: ModelState, call: PlanCall): PlanResult {
+  const job = state.jobs.get(call.jobId)
+  if (job === undefined) return { applied: false, refusal: call.claim === null ? 'not-found' : 'lease-lost', row: null }
+  return carryOut(state, job, call)
+}
+
+function claim(state: ModelState, request: ClaimRequest): Claimed {
+  promoteDue(state)
+  if (!isAlive(state, request.holder)) return { jobs: [], nextDueInMs: null, sessionLost: true }
+  const jobs = choose(state, request).map((job) => take(state, job, request.holder))
+  return { jobs, nextDueInMs: nextDueInMs(state, request.types), sessionLost: false }
+}
+
+/** In the order of claiming, at most one suspect, and none beside a suspect that the session runs already. */
+function choose(state: ModelState, { holder, types, limit }: ClaimRequest): ModelJob[] {
+  const ready = [...state.jobs.values()]
+    .filter(({ row, made }) => row.state === 'queued' && types.includes(made.type) && !isPaused(state, made.queue))
+    .toSorted(
+      (left, right) => left.made.priority - right.made.priority || left.row.runAt - right.row.runAt || left.n - right.n,
+    )
+  const chosen: ModelJob[] = []
+  let hasSuspect = [...state.jobs.values()].some(({ row }) => row.holder === holder && row.suspect)
+  for (const job of ready) {
+    if (chosen.length >= limit) break
+    if (job.row.suspect && hasSuspect) continue
+    hasSuspect ||= job.row.suspect
+    chosen.push(job)
+  }
+  return chosen
+}
+
+function isPaused(state: ModelState, queue: string): boolean {
+  return (state.queues.get(queue)?.pausedAt ?? null) !== null
+}
+
+function take(state: ModelState, job: ModelJob, holder: number): ClaimedJob {
+  const policy = policyOf(state, job)
+  carryOut(state, job, { plan: CLAIM, ...NOTHING_BESIDE, values: { holder, timeoutMs: policy.timeoutMs } })
+  const { made, row, phaseNames } = job
+  const { type, queue, tenant, owner, labels, input } = made
+  const { attempt, generation, failures, phase, progress, createdAt, runAt, deadlineAt } = row
+  return {
+    claim: { jobId: row.id, holder, fence: row.fence },
+    type,
+    queue,
+    tenant,
+    owner,
+    labels,
+    policy,
+    input,
+    attempt,
+    generation,
+    failures,
+    phaseNames,
+    phase,
+    results: job.done.map(({ result }) => result),
+    progress,
+    createdAt,
+    runAt,
+    startedAt: row.startedAt ?? 0,
+    deadlineAt,
+  }
+}
+
+function nextDueInMs(state: ModelState, types: readonly string[]): number | null {
+  const waits = [...state.jobs.values()]
+    .filter(({ row, made }) => isWaiting(row) && types.includes(made.type))
+    .map(({ row }) => row.runAt - state.clock.at)
+  return waits.length === 0 ? null : Math.min(...waits)
+}

@@ -1,0 +1,168 @@
+/** What the in-memory model keeps: plain records in Maps, and the few things that every aggregate does with them. */
+import type { EventName } from '../../src/core/events.ts'
+import type { Claim, JobRow } from '../../src/core/job-row.ts'
+import { decodeJson } from '../../src/core/json.ts'
+import type { JobPolicy } from '../../src/core/policy.ts'
+import type { ArtifactRecord } from '../../src/store/artifacts.ts'
+import type { EventRecord } from '../../src/store/events.ts'
+import type { AttemptRecord, NewJob, WorkerIdentity } from '../../src/store/jobs.ts'
+import type { QueueRecord } from '../../src/store/queues.ts'
+
+/** When the model's clock starts: any instant will do. */
+export const MODEL_EPOCH = 1_767_225_600_000
+
+export interface DonePhase {
+  readonly generation: number
+  /** The attempt that finished it. */
+  readonly attempt: number
+  readonly startedAt: number | null
+  readonly finishedAt: number
+  readonly result: string
+}
+
+export interface ModelJob {
+  /** Place in the order of insertion. */
+  readonly n: number
+  readonly made: NewJob
+  row: JobRow
+  phaseNames: readonly string[]
+  /** One for each phase that is done and had a checkpoint. */
+  done: DonePhase[]
+  output: string | null
+  /** Attempts that ended other than completed. */
+  ended: AttemptRecord[]
+  worker: WorkerIdentity | null
+  updatedAt: number
+}
+
+export interface ModelType {
+  readonly type: string
+  readonly queue: string
+  readonly policy: JobPolicy
+  readonly service: string | null
+  readonly registeredAt: number | null
+}
+
+export interface ModelSession {
+  readonly holder: number
+  readonly identity: WorkerIdentity
+  readonly concurrency: number
+  readonly leaseMs: number
+  readonly startedAt: number
+  readonly onLost: () => void
+  beatAt: number
+  expiresAt: number
+  endedAt: number | null
+  /** Nobody beats for it any more: it was lost or abandoned. */
+  silent: boolean
+}
+
+export interface ModelState {
+  readonly jobs: Map<string, ModelJob>
+  readonly types: Map<string, ModelType>
+  readonly sessions: Map<number, ModelSession>
+  readonly queues: Map<string, QueueRecord>
+  readonly events: EventRecord[]
+  readonly artifacts: ArtifactRecord[]
+  readonly listeners: Set<() => void>
+  readonly clock: { at: number }
+  lastN: number
+}
+
+export function emptyModel(): ModelState {
+  return {
+    jobs: new Map(),
+    types: new Map(),
+    sessions: new Map(),
+    queues: new Map(),
+    events: [],
+    artifacts: [],
+    listeners: new Set(),
+    clock: { at: MODEL_EPOCH },
+    lastN: 0,
+  }
+}
+
+/** The policy that counts for a type: what its owner registered, before that what a producer brought. */
+export function policyOf(state: ModelState, job: ModelJob): JobPolicy {
+  return state.types.get(job.made.type)?.policy ?? job.made.policy
+}
+
+export function isAlive(state: ModelState, holder: number): boolean {
+  const session = state.sessions.get(holder)
+  return session !== undefined && session.endedAt === null && session.expiresAt > state.clock.at
+}
+
+export function holdsClaim(job: ModelJob, claim: Claim): boolean {
+  return job.row.holder === claim.holder && job.row.fence === claim.fence
+}
+
+export function isUniqueHeld(state: ModelState, { row, made }: ModelJob): boolean {
+  return uniqueHolder(state, made, row.uniqueKey, row.id) !== undefined
+}
+
+/** The unfinished job that holds the unique key, other than `exceptId`. */
+export function uniqueHolder(
+  state: ModelState,
+  { tenant, type }: NewJob,
+  uniqueKey: string | null,
+  exceptId: string | null,
+): ModelJob | undefined {
+  if (uniqueKey === null) return undefined
+  return [...state.jobs.values()].find(
+    ({ row, made }) =>
+      row.finishedAt === null &&
+      row.uniqueKey === uniqueKey &&
+      made.tenant === tenant &&
+      made.type === type &&
+      row.id !== exceptId,
+  )
+}
+
+/** The phase the job is in; the last one where only the completion is missing. */
+export function presentPhase({ row, phaseNames }: ModelJob): string {
+  return phaseNames[Math.min(row.phase, phaseNames.length - 1)] ?? ''
+}
+
+/** Appends an event with the sequence number that the row has already. */
+export function appendEvent(state: ModelState, { row, made }: ModelJob, name: EventName, detail: string | null): void {
+  state.events.push({
+    position: state.events.length + 1,
+    jobId: row.id,
+    type: made.type,
+    seq: row.eventSeq,
+    name,
+    at: state.clock.at,
+    attempt: row.attempt,
+    detail,
+  })
+}
+
+/** The caller's detail with the store's own facts in it. */
+export function mergeDetail(detail: string | null, own: Readonly<Record<string, unknown>>): string | null {
+  if (Object.keys(own).length === 0) return detail
+  const told = detail === null ? {} : decodeJson(detail)
+  return JSON.stringify({ ...(told as object), ...own })
+}
+
+/**
+ * To be called first in every write: it beats for the sessions that were opened here. A lease that is over is not renewed, and whoever holds
+ * it learns of that.
+ */
+export function beat(state: ModelState): void {
+  const { at } = state.clock
+  for (const session of state.sessions.values()) {
+    if (session.silent) continue
+    if (isAlive(state, session.holder)) {
+      session.beatAt = at
+      session.expiresAt = at + session.leaseMs
+      continue
+    }
+    session.silent = true
+    session.onLost()
+  }
+}
+
+export function commit(state: ModelState): void {
+  for (const listener of state.listeners) queueMicrotask(listener)
+}

@@ -1,0 +1,188 @@
+/**
+ * The port over Maps: no durability, no concurrency, no SQL, and so simple enough to be believed. It interprets the same plans that a real
+ * store compiles, and is the oracle of the store contract.
+ */
+import { canSee, canTouch } from '../../src/core/scope.ts'
+import type { Scope } from '../../src/core/scope.ts'
+import type { ArtifactStore } from '../../src/store/artifacts.ts'
+import type { EventStore } from '../../src/store/events.ts'
+import type { JobTypeStore } from '../../src/store/job-types.ts'
+import type { QueueStore } from '../../src/store/queues.ts'
+import type { SessionStore } from '../../src/store/sessions.ts'
+import type { Store } from '../../src/store/store.ts'
+import { modelClaims } from './model-claims.ts'
+import { modelJobs } from './model-jobs.ts'
+import { beat, commit, emptyModel } from './model-state.ts'
+import type { ModelState } from './model-state.ts'
+
+export interface ModelStore {
+  readonly store: Store
+  /** Moves the clock, never back. */
+  advance(ms: number): void
+}
+
+export function openModelStore(): ModelStore {
+  const state = emptyModel()
+  const store: Store = {
+    jobs: modelJobs(state),
+    claims: modelClaims(state),
+    sessions: modelSessions(state),
+    jobTypes: modelJobTypes(state),
+    queues: modelQueues(state),
+    events: modelEvents(state),
+    artifacts: modelArtifacts(state),
+    transactions: {
+      enqueue: () => Promise.reject(new RangeError('the model has no connections')),
+      run: () => Promise.reject(new RangeError('the model has no connections')),
+    },
+    async now() {
+      return state.clock.at
+    },
+    onChange(listener) {
+      const own = (): void => listener()
+      state.listeners.add(own)
+      return () => state.listeners.delete(own)
+    },
+    description: 'model',
+    async close() {
+      state.listeners.clear()
+    },
+  }
+  return {
+    store,
+    advance(ms) {
+      state.clock.at += ms
+    },
+  }
+}
+
+function modelSessions(state: ModelState): SessionStore {
+  return {
+    async open({ holder, service, host, pid, leaseMs, concurrency }, onLost) {
+      beat(state)
+      const startedAt = state.clock.at
+      state.sessions.set(holder, {
+        holder,
+        identity: { service, host, pid },
+        concurrency,
+        leaseMs,
+        startedAt,
+        beatAt: startedAt,
+        expiresAt: startedAt + leaseMs,
+        onLost,
+        endedAt: null,
+        silent: false,
+      })
+      commit(state)
+    },
+    async end(holder) {
+      beat(state)
+      const session = state.sessions.get(holder)
+      if (session !== undefined) {
+        session.silent = true
+        session.endedAt ??= state.clock.at
+      }
+      commit(state)
+    },
+    async abandon(holder) {
+      const session = state.sessions.get(holder)
+      if (session !== undefined) session.silent = true
+    },
+    async list() {
+      return [...state.sessions.values()].map(
+        ({ holder, identity, concurrency, startedAt, beatAt, expiresAt, endedAt }) => ({
+          ...identity,
+          startedAt,
+          beatAt,
+          expiresAt,
+          endedAt,
+          concurrency,
+          running: [...state.jobs.values()].filter(({ row }) => row.holder === holder).length,
+        }),
+      )
+    },
+  }
+}
+
+function modelJobTypes(state: ModelState): JobTypeStore {
+  return {
+    async register(service, registrations) {
+      beat(state)
+      for (const { type } of registrations) {
+        const owner = state.types.get(type)?.service ?? service
+        if (owner !== service) return { accepted: false, type, service: owner }
+      }
+      for (const { type, queue, policy } of registrations) {
+        state.types.set(type, { type, queue, policy, service, registeredAt: state.clock.at })
+      }
+      commit(state)
+      return { accepted: true }
+    },
+    async list() {
+      return [...state.types.values()].toSorted((left, right) => (left.type < right.type ? -1 : 1))
+    },
+  }
+}
+
+function modelQueues(state: ModelState): QueueStore {
+  return {
+    async pause(name, actor) {
+      beat(state)
+      if ((state.queues.get(name)?.pausedAt ?? null) !== null) return false
+      state.queues.set(name, { name, pausedAt: state.clock.at, pausedBy: actor })
+      commit(state)
+      return true
+    },
+    async resume(name) {
+      beat(state)
+      if ((state.queues.get(name)?.pausedAt ?? null) === null) return false
+      state.queues.set(name, { name, pausedAt: null, pausedBy: null })
+      commit(state)
+      return true
+    },
+    async list() {
+      return [...state.queues.values()].toSorted((left, right) => (left.name < right.name ? -1 : 1))
+    },
+  }
+}
+
+function modelEvents(state: ModelState): EventStore {
+  return {
+    async read({ scope, after, limit, jobId }) {
+      return state.events
+        .filter((event) => event.position > after && (jobId === null || event.jobId === jobId))
+        .filter((event) => isVisible(state, event.jobId, scope))
+        .slice(0, limit)
+    },
+    async latest() {
+      return state.events.at(-1)?.position ?? 0
+    },
+  }
+}
+
+function isVisible(state: ModelState, jobId: string, scope: Scope): boolean {
+  const job = state.jobs.get(jobId)
+  return job !== undefined && canTouch(scope, job.row)
+}
+
+function modelArtifacts(state: ModelState): ArtifactStore {
+  const hidden = (jobId: string, scope: Scope): 'not-found' | 'forbidden' | null => {
+    const job = state.jobs.get(jobId)
+    if (job === undefined || !canSee(scope, job.row)) return 'not-found'
+    return canTouch(scope, job.row) ? null : 'forbidden'
+  }
+  return {
+    async list(jobId, scope) {
+      const generation = state.jobs.get(jobId)?.row.generation
+      return (
+        hidden(jobId, scope) ??
+        state.artifacts.filter((artifact) => artifact.jobId === jobId && artifact.generation === generation)
+      )
+    },
+    async get(id, scope) {
+      const artifact = state.artifacts.find((known) => known.id === id)
+      return artifact === undefined ? 'not-found' : (hidden(artifact.jobId, scope) ?? artifact)
+    },
+    folder: 'model',
+  }
+}

@@ -1,0 +1,87 @@
+/** The model's recovery: what is due, what dead sessions held, what ran too long. */
+import { planReap, settleTimeOut } from '../../src/core/settle.ts'
+import { REAP_POISON } from '../../src/core/plans.ts'
+import type { SweepReport } from '../../src/store/claims.ts'
+import { carryOut, promoteDue } from './model-plans.ts'
+import { isAlive, policyOf } from './model-state.ts'
+import type { ModelJob, ModelState } from './model-state.ts'
+
+export interface SweepOptions {
+  readonly graceMs: number
+  readonly random: number
+}
+
+export function sweep(state: ModelState, options: SweepOptions): SweepReport {
+  const jobsPromoted = promoteDue(state)
+  const sessionsEnded = endExpired(state)
+  const reaped = reapOrphans(state)
+  return { sessionsEnded, ...reaped, jobsTimedOut: timeOut(state, options), jobsPromoted }
+}
+
+function endExpired(state: ModelState): number {
+  const expired = [...state.sessions.values()].filter(
+    ({ holder, endedAt }) => endedAt === null && !isAlive(state, holder),
+  )
+  for (const session of expired) session.endedAt = state.clock.at
+  return expired.length
+}
+
+function reapOrphans(state: ModelState): Pick<SweepReport, 'jobsReaped' | 'jobsPoisoned'> {
+  let jobsReaped = 0
+  let jobsPoisoned = 0
+  const held = [...state.jobs.values()].filter(({ row }) => row.holder !== null && !isAlive(state, row.holder))
+  for (const orphans of Map.groupBy(held, ({ row }) => row.holder).values()) {
+    orphans.sort(inClaimOrder)
+    const suspect = orphans.find(({ row }) => row.suspect)
+    const maxStrikes = suspect === undefined ? 1 : policyOf(state, suspect).maxStrikes
+    const plans = planReap(
+      orphans.map(({ row }) => row),
+      maxStrikes,
+    )
+    for (const [index, plan] of plans.entries()) {
+      const job = orphans[index]
+      if (job === undefined) continue
+      const { id: jobId, holder, fence } = job.row
+      const poison = plan === REAP_POISON
+      const error = ownError(poison ? 'poison' : 'session-lost')
+      const claim = { jobId, holder: holder ?? -1, fence }
+      const detail = poison ? JSON.stringify({ error, verdict: { fatal: true, rule: 'poison' } }) : null
+      carryOut(state, job, { plan, claim, values: {}, detail, error: JSON.stringify(error) })
+      jobsReaped += 1
+      if (job.row.state === 'failed') jobsPoisoned += 1
+    }
+  }
+  return { jobsReaped, jobsPoisoned }
+}
+
+function inClaimOrder(left: ModelJob, right: ModelJob): number {
+  return (left.row.startedAt ?? 0) - (right.row.startedAt ?? 0) || left.n - right.n
+}
+
+function timeOut(state: ModelState, { graceMs, random }: SweepOptions): number {
+  const late = [...state.jobs.values()].filter(
+    (job) =>
+      job.row.deadlineAt !== null &&
+      job.row.deadlineAt + policyOf(state, job).cancelGraceMs + graceMs <= state.clock.at,
+  )
+  for (const job of late) {
+    const { id: jobId, holder, fence, failures } = job.row
+    const { maxAttempts, backoff } = policyOf(state, job)
+    const verdict = { fatal: false, rule: 'time-out' }
+    const { plan, values } = settleTimeOut({ failures, maxAttempts, backoff, verdict, random })
+    const claim = { jobId, holder: holder ?? -1, fence }
+    const error = ownError('time-out')
+    const detail = JSON.stringify({
+      error,
+      verdict,
+      ...(values.delayMs === undefined ? {} : { runInMs: values.delayMs }),
+    })
+    carryOut(state, job, { plan, claim, values, detail, error: JSON.stringify({ ...error, verdict }) })
+  }
+  return late.length
+}
+
+/** What the store itself says of an attempt that nobody is left to speak for. Its wording is the store's affair. */
+function ownError(code: string): { readonly name: string; readonly message: string; readonly code: string } {
+  return { name: 'MillraceError', message: code, code }
+}

@@ -1,0 +1,98 @@
+/**
+ * Runs the tests, suite by suite, and prints the seconds of each beside its budget.
+ *
+ *     npm test                           every suite that needs no build
+ *     npm test -- core sqlite            these suites
+ *     npm test -- test/core/plan.test.ts these files
+ *     npm test -- core --name cancel     tests whose name matches
+ *     npm test -- --verbose              one line for every test
+ *     npm run test:all                   builds, then runs the packed suites too
+ *     npm run test:long                  the same tests with counts ten times larger
+ */
+import { join, relative, resolve } from 'node:path'
+import { parseArgs } from 'node:util'
+
+import { scaled } from '../test/support/scale.ts'
+import { findGaps, gatedFiles } from './coverage-gate.ts'
+import { addTally, formatTally, runFiles, type Tally } from './run-files.ts'
+import { inOrder, readSuites, type Suite } from './suites.ts'
+
+const root = join(import.meta.dirname, '..')
+/** A file that takes longer hangs: it is ended and counted as failed. */
+const hangMs = 300_000
+const { values: options, positionals } = parseArgs({
+  allowPositionals: true,
+  options: {
+    all: { type: 'boolean', default: false },
+    long: { type: 'boolean', default: false },
+    verbose: { type: 'boolean', default: false },
+    name: { type: 'string', multiple: true, default: [] },
+  },
+})
+
+async function main(): Promise<void> {
+  if (options.long) process.env['MILLRACE_TEST_SCALE'] ??= '10'
+  const startedAt = performance.now()
+  const sum: Tally = { passed: 0, failed: 0, skipped: 0 }
+  for (const suite of inOrder(chooseSuites(readSuites(root)))) addTally(sum, await runSuite(suite))
+  console.log(`\n${secondsSince(startedAt).toFixed(1)} s`)
+  if (sum.passed + sum.failed === 0) console.log('no test ran')
+  if (sum.failed > 0 || sum.passed === 0) process.exitCode = 1
+  console.log(formatTally(sum))
+}
+
+function chooseSuites(suites: readonly Suite[]): Suite[] {
+  if (positionals.length === 0) return suites.filter(({ mode }) => mode !== 'tsc' && (mode !== 'packed' || options.all))
+  const known = new Set(suites.flatMap(({ name, files }) => [name, ...files]))
+  const files = positionals.map((word) =>
+    known.has(word) ? word : relative(root, resolve(word)).replaceAll('\\', '/'),
+  )
+  const unknown = files.find((word) => !known.has(word))
+  if (unknown !== undefined) throw new Error(`"${unknown}" is neither a suite nor a test file of one`)
+  return suites
+    .map((suite) =>
+      files.includes(suite.name) ? suite : { ...suite, files: suite.files.filter((file) => files.includes(file)) },
+    )
+    .filter((suite) => files.includes(suite.name) || suite.files.length > 0)
+}
+
+async function runSuite({ name, mode, files, budgetSeconds }: Suite): Promise<Tally> {
+  const tally: Tally = { passed: 0, failed: 0, skipped: 0 }
+  if (files.length === 0) {
+    console.log(`✖ test/${name} holds no test file: write one, or remove its row from CONTRIBUTING.md`)
+    return { ...tally, failed: 1 }
+  }
+  const startedAt = performance.now()
+  const gated = name === 'core' && options.name.length === 0 && !positionals.some((word) => word.endsWith('.ts'))
+  const { tally: counted, coverage } = await runFiles({
+    root,
+    files,
+    concurrency: mode === 'together' ? 2 : 1,
+    timeoutMs: scaled(hangMs),
+    names: options.name,
+    verbose: options.verbose,
+    ...(gated ? { coverage: gatedFiles } : {}),
+  })
+  addTally(tally, counted)
+  if (gated) addTally(tally, passGate(coverage === undefined ? ['nothing was measured'] : findGaps(root, coverage)))
+  printSuite(name, tally, secondsSince(startedAt), budgetSeconds)
+  return tally
+}
+
+/** The gate counts as one test, so that the last line says no less than the exit code. */
+function passGate(gaps: readonly string[]): Tally {
+  if (gaps.length === 0) return { passed: 1, failed: 0, skipped: 0 }
+  console.log(`\n✖ the tests of src/core leave gaps\n    ${gaps.join('\n    ')}`)
+  return { passed: 0, failed: 1, skipped: 0 }
+}
+
+function printSuite(name: string, tally: Tally, seconds: number, budget: number): void {
+  const timing = `${seconds.toFixed(1)} s of ${budget} s${seconds > budget ? ', over its budget' : ''}`
+  console.log(`${name.padEnd(16)}${formatTally(tally).padEnd(40)}${timing}`)
+}
+
+function secondsSince(startedAt: number): number {
+  return (performance.now() - startedAt) / 1000
+}
+
+await main()
