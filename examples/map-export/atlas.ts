@@ -5,7 +5,12 @@ import { createRequire } from 'node:module'
 import { feature } from 'topojson-client'
 
 import type { Feature, MultiPolygon, Polygon, Position } from 'geojson'
-import type { GeometryCollection, MultiPolygon as TopoMultiPolygon, Polygon as TopoPolygon, Topology } from 'topojson-specification'
+import type {
+  GeometryCollection,
+  MultiPolygon as TopoMultiPolygon,
+  Polygon as TopoPolygon,
+  Topology,
+} from 'topojson-specification'
 
 /** How finely the atlas is drawn: made for maps of 1 : 110 million, 50 million or 10 million. */
 export type Detail = '110m' | '50m' | '10m'
@@ -70,7 +75,7 @@ export function polygonsOf({ geometry }: CountryShape): Position[][][] {
 
 /** The numbers of the arcs that a country is made of, backward ones as forward ones. */
 export function arcsOf({ arcs }: AtlasCountry): number[] {
-  return (arcs.flat(2) as number[]).map((arc) => (arc < 0 ? ~arc : arc))
+  return arcs.flat(2).map((arc) => (arc < 0 ? ~arc : arc))
 }
 
 /** The same topology in plain degrees: the file holds differences of whole numbers. */

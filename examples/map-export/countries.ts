@@ -48,7 +48,9 @@ export function countryByCode(code: string): Country {
   if (country !== undefined) return country
   const near = nearMatches(code).map(({ alpha3, name }) => `${alpha3} (${name})`)
   const advice =
-    near.length > 0 ? `did you mean ${new Intl.ListFormat('en', { type: 'disjunction' }).format(near)}?` : 'see ISO 3166-1'
+    near.length > 0
+      ? `did you mean ${new Intl.ListFormat('en', { type: 'disjunction' }).format(near)}?`
+      : 'see ISO 3166-1'
   throw new UnknownRegionError(`unknown region ${JSON.stringify(code)}: ${advice}`)
 }
 

@@ -9,27 +9,25 @@ import type { CountryPlan, MapPlan } from './map-plan.ts'
 /** How far from the shore the sea changes its colour, in A4 pixels, from the open sea inwards. */
 const SHALLOWS = [13, 8.6, 5.2, 2.4]
 
-/** The sheet as SVG, of the size in pixels that was asked for. It needs no fonts but ours and refers to nothing outside itself. */
+/**
+ * The sheet as SVG, of the size in pixels that was asked for. It refers to nothing outside itself but our typeface. What hangs over the edge
+ * of the earth or of the map is painted over rather than clipped, which would take a second and a third sheet of memory.
+ */
 export function drawMap(plan: MapPlan): string {
-  const { page, map } = plan
+  const { page } = plan
   return [
     `<svg xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink" width="${page.widthPx}" height="${page.heightPx}" viewBox="0 0 ${page.width} ${page.height}" preserveAspectRatio="none" stroke-linejoin="round">`,
     `<defs>`,
-    `<clipPath id="map"><rect x="${map.x}" y="${map.y}" width="${map.width}" height="${map.height}"/></clipPath>`,
     `<path id="sphere" d="${plan.sphere}"/>`,
-    `<clipPath id="earth"><use xlink:href="#sphere"/></clipPath>`,
     `<path id="land" d="${plan.countries.map(({ path }) => path).join('')}"/>`,
     `</defs>`,
     `<rect width="${page.width}" height="${page.height}" fill="${palette.paper}"/>`,
-    `<g clip-path="url(#map)">`,
-    `<g clip-path="url(#earth)">`,
     ...drawSea(plan),
-    `</g>`,
     ...drawLand(plan),
     ...drawFocus(plan),
     ...drawLines(plan),
+    ...drawMargins(plan),
     ...drawLabels(plan),
-    `</g>`,
     ...drawFrame(plan),
     ...drawStrip(plan),
     `</svg>`,
@@ -51,7 +49,9 @@ function drawSea({ unit }: MapPlan): string[] {
 function drawLand({ countries }: MapPlan): string[] {
   return [
     useLand(`fill="${palette.neighbour}" fill-rule="evenodd"`),
-    ...countries.filter(({ role }) => role === 'equal').map((country) => filled(country, palette.tints[country.tint] ?? '')),
+    ...countries
+      .filter(({ role }) => role === 'equal')
+      .map((country) => filled(country, palette.tints[country.tint] ?? '')),
   ]
 }
 
@@ -83,7 +83,17 @@ function drawLines({ unit, graticule, borders }: MapPlan): string[] {
   return [
     `<path d="${graticule}" fill="none" stroke="${palette.grid}" stroke-opacity=".28" stroke-width="${width(0.5, unit)}"/>`,
     `<path d="${borders}" fill="none" stroke="${palette.border}" stroke-width="${width(0.75, unit)}" stroke-dasharray="${dashes}"/>`,
+  ]
+}
+
+/** Paper beyond the outline of the earth and beyond the map. */
+function drawMargins({ page, map, unit, sphere }: MapPlan): string[] {
+  const sheet = `M0 0h${page.width}v${page.height}H0z`
+  const opening = `M${map.x} ${map.y}h${map.width}v${map.height}h${-map.width}z`
+  return [
+    `<path d="${sheet}${sphere}" fill="${palette.paper}" fill-rule="evenodd"/>`,
     `<use xlink:href="#sphere" fill="none" stroke="${palette.coast}" stroke-width="${width(0.8, unit)}"/>`,
+    `<path d="${sheet}${opening}" fill="${palette.paper}" fill-rule="evenodd"/>`,
   ]
 }
 

@@ -33,11 +33,19 @@ function drawTitle({ page, unit, title, scale, projection, map, locator }: MapPl
   const beside = ((locator?.radius ?? 0) * 2 + 20 * unit) * 2
   const size = Math.min(TITLE_SIZE * unit, (map.width - beside) / textWidth(text, 'upright', 1, TITLE_SPACING))
   return [
-    line({ text, x: page.width / 2, y: middle + 3 * unit, size, spacing: TITLE_SPACING, style: 'upright', fill: palette.ink }),
+    line({
+      text,
+      x: page.width / 2,
+      y: middle - unit,
+      size,
+      spacing: TITLE_SPACING,
+      style: 'upright',
+      fill: palette.ink,
+    }),
     line({
       text: `${scale}  ·  ${projectionNames[projection]}`,
       x: page.width / 2,
-      y: middle + 23 * unit,
+      y: middle + 20 * unit,
       size: SUBTITLE_SIZE * unit,
       spacing: 0.06,
       style: 'italic',

@@ -18,6 +18,8 @@ export interface Graticule {
 /** One line: all points share its longitude or its latitude. */
 interface GridLine {
   readonly degrees: number
+  /** How many steps from 0°: neighbours differ by one. */
+  readonly order: number
   readonly points: Position[]
 }
 
@@ -40,8 +42,8 @@ export function graticuleOf({ project }: FittedProjection, map: Rectangle): Grat
   const longest = Math.min(map.width, map.height) / Math.max(map.width, map.height)
   const longitudes = stepFor((view.east - view.west) * (map.width < map.height ? 1 : longest))
   const latitudes = stepFor((view.north - view.south) * (map.height < map.width ? 1 : longest))
-  const meridians = degreesWithin(view.west, view.east, longitudes).map((degrees) => meridian(degrees, view))
-  const parallels = degreesWithin(view.south, view.north, latitudes).map((degrees) => parallel(degrees, view))
+  const meridians = ordersWithin(view.west, view.east, longitudes).map((order) => meridian(order, longitudes, view))
+  const parallels = ordersWithin(view.south, view.north, latitudes).map((order) => parallel(order, latitudes, view))
   const coordinates = [...meridians, ...parallels].map(({ points }) => points)
   const lines: MultiLineString = { type: 'MultiLineString', coordinates }
   return { strokes: strokesOf(project, lines), ticks: ticksOf({ project, map, meridians, parallels }) }
@@ -89,25 +91,27 @@ function stepFor(span: number): number {
   return STEPS.findLast((step) => span / step >= LINES_ACROSS) ?? STEPS[0] ?? 1
 }
 
-function degreesWithin(from: number, to: number, step: number): number[] {
+function ordersWithin(from: number, to: number, step: number): number[] {
   const first = Math.ceil(from / step)
   const count = Math.floor(to / step) - first + 1
   // A circle's end is its beginning.
   const whole = to - from >= 360 ? Math.round(360 / step) : count
-  return Array.from({ length: Math.min(count, whole) }, (_, index) => (first + index) * step)
+  return Array.from({ length: Math.min(count, whole) }, (_, index) => first + index)
 }
 
-function meridian(degrees: number, { south, north }: View): GridLine {
+function meridian(order: number, step: number, { south, north }: View): GridLine {
+  const degrees = order * step
   // Around a pole meridians would only make a blot.
   const [from, to] = [Math.max(south - 1, -85), Math.min(north + 1, 85)]
-  const points = Array.from({ length: SAMPLES + 1 }, (_, step) => [degrees, from + ((to - from) * step) / SAMPLES])
-  return { degrees, points }
+  const points = Array.from({ length: SAMPLES + 1 }, (_, sample) => [degrees, from + ((to - from) * sample) / SAMPLES])
+  return { degrees, order, points }
 }
 
-function parallel(degrees: number, { west, east }: View): GridLine {
+function parallel(order: number, step: number, { west, east }: View): GridLine {
+  const degrees = order * step
   const [from, to] = east - west >= 359 ? [west, east] : [west - 1, east + 1]
-  const points = Array.from({ length: SAMPLES + 1 }, (_, step) => [from + ((to - from) * step) / SAMPLES, degrees])
-  return { degrees, points }
+  const points = Array.from({ length: SAMPLES + 1 }, (_, sample) => [from + ((to - from) * sample) / SAMPLES, degrees])
+  return { degrees, order, points }
 }
 
 interface Lines {
@@ -121,10 +125,13 @@ function ticksOf({ project, map, meridians, parallels }: Lines): MapPlan['ticks'
   const { x, y, width, height } = map
   const upright = meridians.map((line) => onPage(project, line))
   // With the axes exchanged a side is a top.
-  const lying = parallels.map((line) => onPage(project, line)).map(({ degrees, points }) => ({
-    degrees,
-    points: points.map(([a, b]): PagePoint => [b, a]),
-  }))
+  const lying = parallels
+    .map((line) => onPage(project, line))
+    .map(({ degrees, order, points }) => ({
+      degrees,
+      order,
+      points: points.map(([a, b]): PagePoint => [b, a]),
+    }))
   return {
     top: ticksAlong(upright, { level: y, from: x, to: x + width }, longitudeText),
     bottom: ticksAlong(upright, { level: y + height, from: x, to: x + width }, longitudeText),
@@ -135,11 +142,12 @@ function ticksOf({ project, map, meridians, parallels }: Lines): MapPlan['ticks'
 
 interface PageLine {
   readonly degrees: number
+  readonly order: number
   readonly points: readonly PagePoint[]
 }
 
-function onPage(project: GeoProjection, { degrees, points }: GridLine): PageLine {
-  return { degrees, points: points.flatMap(([x = 0, y = 0]) => [project([x, y]) ?? []].filter(isPagePoint)) }
+function onPage(project: GeoProjection, { degrees, order, points }: GridLine): PageLine {
+  return { degrees, order, points: points.flatMap(([x = 0, y = 0]) => [project([x, y]) ?? []].filter(isPagePoint)) }
 }
 
 function isPagePoint(point: readonly number[]): point is [number, number] {
@@ -153,13 +161,15 @@ interface Edge {
 }
 
 function ticksAlong(lines: readonly PageLine[], edge: Edge, text: (degrees: number) => string): Tick[] {
-  const met = lines.flatMap(({ degrees, points }) => meetings(points, edge).map((at) => ({ at, degrees })))
-  const ordered = met.toSorted((a, b) => a.at - b.at)
-  return ordered.map(({ at, degrees }, index) => ({
-    at: Math.round(at * 10) / 10,
-    text: text(degrees),
-    dark: index % 2 === 0,
-  }))
+  const met = lines.flatMap(({ degrees, order, points }) =>
+    meetings(points, edge).map((at) => ({ at, degrees, order })),
+  )
+  const sorted = met.toSorted((a, b) => a.at - b.at)
+  return sorted.map(({ at, degrees, order }, index) => {
+    const before = sorted[index - 1]?.order ?? order
+    const after = sorted[index + 1]?.order ?? (before > order ? order - 1 : order + 1)
+    return { at: Math.round(at * 10) / 10, text: text(degrees), dark: Math.min(order, after) % 2 === 0 }
+  })
 }
 
 /** Where along an edge a line crosses it. A step over half the edge is a jump to the other side of the earth. */

@@ -27,7 +27,10 @@ export function layoutOf({ width, height }: Page): Layout {
     width: width - 2 * inset,
     height: height - 2 * inset - (STRIP_HEIGHT - MARGIN * 0.4) * unit,
   }
-  return { unit: tenths(unit, 1000), map: { x: tenths(map.x), y: tenths(map.y), width: tenths(map.width), height: tenths(map.height) } }
+  return {
+    unit: tenths(unit, 1000),
+    map: { x: tenths(map.x), y: tenths(map.y), width: tenths(map.width), height: tenths(map.height) },
+  }
 }
 
 function tenths(length: number, precision = 10): number {

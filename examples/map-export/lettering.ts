@@ -12,17 +12,16 @@ import type { ResvgRenderOptions } from '@resvg/resvg-js'
 export type LetterStyle = 'upright' | 'italic'
 
 const MEASURED_SIZE = 100
-const packageFolder = '@expo-google-fonts/eb-garamond'
+const faces = [
+  '@expo-google-fonts/eb-garamond/500Medium/EBGaramond_500Medium.ttf',
+  '@expo-google-fonts/eb-garamond/400Regular_Italic/EBGaramond_400Regular_Italic.ttf',
+]
 const resolve = createRequire(import.meta.url).resolve
 const widths = new Map<string, number>()
 
 /** What resvg needs to know to use our typeface and no other. */
-export const fontOptions: NonNullable<ResvgRenderOptions['font']> = {
-  loadSystemFonts: false,
-  fontFiles: ['500Medium/EBGaramond_500Medium.ttf', '400Regular_Italic/EBGaramond_400Regular_Italic.ttf'].map((file) =>
-    resolve(`${packageFolder}/${file}`),
-  ),
-  defaultFontFamily: 'EB Garamond',
+export function fontOptions(): NonNullable<ResvgRenderOptions['font']> {
+  return { loadSystemFonts: false, fontFiles: faces.map((face) => resolve(face)), defaultFontFamily: 'EB Garamond' }
 }
 
 /** The attributes of an SVG text in a style. */
@@ -48,5 +47,5 @@ function measured(text: string, style: LetterStyle): number {
   const svg =
     `<svg xmlns="http://www.w3.org/2000/svg" width="9" height="9">` +
     `<text x="0" y="0" font-size="${MEASURED_SIZE}" ${fontAttributes(style)}>${escapeXml(text)}</text></svg>`
-  return new Resvg(svg, { font: fontOptions }).getBBox()?.width ?? 0
+  return new Resvg(svg, { font: fontOptions() }).getBBox()?.width ?? 0
 }

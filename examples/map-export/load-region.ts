@@ -40,8 +40,9 @@ export interface RegionOutlines {
 type Ground = Pick<RegionOutlines, 'name' | 'focus' | 'areaShare'> & {
   readonly centre: [longitude: number, latitude: number]
   readonly points: readonly Position[]
-  readonly coarsest: Detail
 }
+
+type SheetFor = Pick<RegionOutlines, 'extent' | 'span' | 'lies' | 'detail'> & { readonly radius: number }
 
 /** Around a smaller country its surroundings are shown as well: finer than this the atlas has nothing to tell. */
 const SMALLEST_RADIUS = 30 / EARTH_RADIUS_KM
@@ -56,13 +57,13 @@ const BOX_STEPS = 48
  * @throws ImpossibleSizeError if the box has no area, or the page can't be printed
  */
 export function loadRegion(request: MapRequest): RegionOutlines {
-  const ground = typeof request.region === 'string' ? countryGround(request.region) : boxGround(request.region)
-  const { extent, span } = extentOf(ground)
-  const lies = fittingScale(pageOf(request, 'landscape'), span) > fittingScale(pageOf(request, 'portrait'), span) ? 'landscape' : 'portrait'
-  const page = pageOf(request, lies)
-  const pixelsPerRadian = fittingScale(page, span)
-  const detail = finer(ground.coarsest, detailFor(pixelsPerRadian))
-  const radius = (Math.hypot(page.width, page.height) / 2 / pixelsPerRadian) * 1.25
+  const rough = groundIn('50m', request) ?? groundIn('10m', request)
+  if (rough === undefined)
+    throw new Error(`${JSON.stringify(request.region)} is in the table of countries but not in the atlas`)
+  const { detail } = sheetFor(rough, request)
+  // Of the smallest lands only the finest atlas has every island.
+  const ground = detail === '10m' ? (groundIn('10m', request) ?? rough) : rough
+  const { extent, span, lies, radius } = sheetFor(ground, request)
   return {
     name: ground.name,
     focus: ground.focus,
@@ -76,18 +77,27 @@ export function loadRegion(request: MapRequest): RegionOutlines {
   }
 }
 
-function countryGround(code: string): Ground {
+function groundIn(detail: Detail, { region }: MapRequest): Ground | undefined {
+  return typeof region === 'string' ? countryGround(region, openAtlas(detail)) : boxGround(region)
+}
+
+function countryGround(code: string, atlas: Atlas): Ground | undefined {
   const { numeric, name } = countryByCode(code)
-  // Three of the smallest territories are in the finest atlas only.
-  for (const coarsest of ['50m', '10m'] as const) {
-    const atlas = openAtlas(coarsest)
-    const country = findCountry(atlas, numeric, name)
-    if (country === undefined) continue
-    const { points, areaShare } = mainLandmass(polygonsOf(shapeOf(atlas, country)))
-    const focus = country.properties.name
-    return { name, focus, areaShare, points, centre: middleOf(points), coarsest: coarsest === '50m' ? '110m' : '10m' }
-  }
-  throw new Error(`${name} is in the table of countries but not in the atlas`)
+  const country = findCountry(atlas, numeric, name)
+  if (country === undefined) return undefined
+  const { points, areaShare } = mainLandmass(polygonsOf(shapeOf(atlas, country)))
+  return { name, focus: country.properties.name, areaShare, points, centre: middleOf(points) }
+}
+
+/** What the sheet can show of the ground: which way it lies, which atlas is fine enough, and how far from the middle countries are seen. */
+function sheetFor(ground: Ground, request: MapRequest): SheetFor {
+  const { extent, span } = extentOf(ground)
+  const pages = { portrait: pageOf(request, 'portrait'), landscape: pageOf(request, 'landscape') }
+  const lies = fittingScale(pages.landscape, span) > fittingScale(pages.portrait, span) ? 'landscape' : 'portrait'
+  const page = pages[lies]
+  const pixelsPerRadian = fittingScale(page, span)
+  const radius = (Math.hypot(page.width, page.height) / 2 / pixelsPerRadian) * 1.25
+  return { extent, span, lies, radius, detail: detailFor(pixelsPerRadian) }
 }
 
 function boxGround([west, south, east, north]: BoundingBox): Ground {
@@ -106,8 +116,11 @@ function boxGround([west, south, east, north]: BoundingBox): Ground {
     [west + width, south + height * along],
   ])
   const centre = middleOfBounds([west, south, west + width, north])
-  const name = width > 300 && height > 120 ? 'The World' : `${degrees(south, 'S', 'N')} – ${degrees(north, 'S', 'N')}, ${degrees(west, 'W', 'E')} – ${degrees(east, 'W', 'E')}`
-  return { name, focus: null, areaShare: 1, points, centre, coarsest: '110m' }
+  const name =
+    width > 300 && height > 120
+      ? 'The World'
+      : `${degrees(south, 'S', 'N')} – ${degrees(north, 'S', 'N')}, ${degrees(west, 'W', 'E')} – ${degrees(east, 'W', 'E')}`
+  return { name, focus: null, areaShare: 1, points, centre }
 }
 
 function degrees(angle: number, negative: string, positive: string): string {
@@ -139,7 +152,7 @@ function extentOf({ centre, points }: Ground): Pick<RegionOutlines, 'extent' | '
   if (outline.some(({ distance }) => distance > WIDEST_RADIUS)) return beltOf(points)
   const reach = Math.max(SMALLEST_RADIUS / 2, ...outline.map(({ distance }) => distance))
   const span = { width: widthOf(outline.map(({ x }) => x)), height: widthOf(outline.map(({ y }) => y)) }
-  const extent = outline.map(({ point }): [number, number] => [rounded(point[0]), rounded(point[1])])
+  const extent = outline.map(({ point }): [number, number] => [thousandths(point[0]), thousandths(point[1])])
   return reach < SMALLEST_RADIUS ? surroundings(centre) : { extent, span }
 }
 
@@ -147,17 +160,17 @@ function extentOf({ centre, points }: Ground): Pick<RegionOutlines, 'extent' | '
 function beltOf(points: readonly Position[]): Pick<RegionOutlines, 'extent' | 'span'> {
   const width = widthOf(points.map(([longitude = 0]) => longitude)) * radians
   const height = widthOf(points.map(([, latitude = 0]) => latitude)) * radians
-  return { extent: points.map(([x, y]): [number, number] => [rounded(x), rounded(y)]), span: { width, height } }
+  return { extent: points.map(([x, y]): [number, number] => [thousandths(x), thousandths(y)]), span: { width, height } }
 }
 
 function surroundings([longitude, latitude]: readonly [number, number]): Pick<RegionOutlines, 'extent' | 'span'> {
   const up = SMALLEST_RADIUS / radians
   const across = up / Math.cos(latitude * radians)
   const extent: [number, number][] = [
-    [rounded(longitude - across), rounded(latitude)],
-    [rounded(longitude + across), rounded(latitude)],
-    [rounded(longitude), rounded(latitude - up)],
-    [rounded(longitude), rounded(latitude + up)],
+    [thousandths(longitude - across), thousandths(latitude)],
+    [thousandths(longitude + across), thousandths(latitude)],
+    [thousandths(longitude), thousandths(latitude - up)],
+    [thousandths(longitude), thousandths(latitude + up)],
   ]
   return { extent, span: { width: 2 * SMALLEST_RADIUS, height: 2 * SMALLEST_RADIUS } }
 }
@@ -166,7 +179,7 @@ function widthOf(numbers: readonly number[]): number {
   return Math.max(...numbers) - Math.min(...numbers)
 }
 
-function rounded(angle = 0): number {
+function thousandths(angle = 0): number {
   return Math.round(angle * 1000) / 1000
 }
 
@@ -180,10 +193,6 @@ function detailFor(pixelsPerRadian: number): Detail {
   const scale = (EARTH_RADIUS_KM * 1e6) / millimetres(pixelsPerRadian)
   if (scale < 15e6) return '10m'
   return scale < 250e6 ? '50m' : '110m'
-}
-
-function finer(a: Detail, b: Detail): Detail {
-  return Number.parseInt(a, 10) < Number.parseInt(b, 10) ? a : b
 }
 
 function countriesWithin(

@@ -3,7 +3,7 @@ import { geoGraticule, geoOrthographic } from 'd3-geo'
 
 import { openAtlas, shapeOf } from './atlas.ts'
 import { viewOutline } from './graticule.ts'
-import { areaWithin, pathText, strokesOf } from './path-text.ts'
+import { areaWithin, circle, pathText, strokesOf } from './path-text.ts'
 
 import type { RegionOutlines } from './load-region.ts'
 import type { Locator, Rectangle } from './map-plan.ts'
@@ -38,14 +38,9 @@ export function locatorOf(
     radius,
     land: pathText(land.filter(({ points }) => areaWithin(points) > SMALLEST_LAND)),
     graticule: pathText(strokesOf(globe, geoGraticule().step([30, 30])())),
-    view: radius * Math.max(span.width, span.height) < SMALLEST_VIEW ? dotAt(x, y, radius / 12) : pathText(view),
+    view:
+      radius * Math.max(span.width, span.height) < SMALLEST_VIEW
+        ? pathText([circle([x, y], radius / 12)])
+        : pathText(view),
   }
-}
-
-function dotAt(x: number, y: number, radius: number): string {
-  const points = Array.from({ length: 16 }, (_, step): [number, number] => {
-    const turn = (step / 16) * 2 * Math.PI
-    return [x + radius * Math.cos(turn), y + radius * Math.sin(turn)]
-  })
-  return pathText([{ points, closed: true }])
 }

@@ -11,6 +11,8 @@ export interface MapPlan {
   unit: number
   /** The rectangle that the map fills, within the neat line. */
   map: Rectangle
+  /** The name of the country, or the corners of the box. */
+  region: string
   title: string
   projection: ProjectionName
   /** Such as `1 : 4 500 000`, exact at the centre. */
@@ -70,7 +72,7 @@ export interface Tick {
   /** Along the edge: x at the top and bottom, y at the sides. */
   at: number
   text: string
-  /** Whether the stretch of the neat line that follows is dark. */
+  /** Whether the stretch of the neat line up to the next tick is dark. */
   dark: boolean
 }
 

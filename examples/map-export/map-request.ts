@@ -9,7 +9,11 @@ export type Paper = 'A5' | 'A4' | 'A3' | 'A2' | 'A1' | 'letter' | { widthMm: num
 
 /** How the round earth is laid flat. */
 export type ProjectionName =
-  'mercator' | 'transverse-mercator' | 'equal-earth' | 'conic-equal-area' | 'azimuthal-equal-area'
+  | 'mercator'
+  | 'transverse-mercator'
+  | 'equal-earth'
+  | 'conic-equal-area'
+  | 'azimuthal-equal-area'
 
 /** An order with every choice made. */
 export interface MapRequest {
@@ -34,7 +38,7 @@ export type MapOrder = Pick<MapRequest, 'region' | 'title'> & {
 
 /** What the finished map says of itself. */
 export interface MapDescription {
-  /** As printed in the title. */
+  /** The name of the country, or the corners of the box. */
   region: string
   projection: ProjectionName
   /** On the printed page, such as `1 : 4 500 000`; exact at the centre of the map. */

@@ -35,6 +35,15 @@ export function pathText(strokes: readonly Stroke[]): string {
   return strokes.map(strokeText).join('')
 }
 
+/** A circle as a line of sixteen sides. */
+export function circle([x, y]: PagePoint, radius: number): Stroke {
+  const points = Array.from({ length: 16 }, (_, step): PagePoint => {
+    const turn = (step / 16) * 2 * Math.PI
+    return [x + radius * Math.cos(turn), y + radius * Math.sin(turn)]
+  })
+  return { points, closed: true }
+}
+
 /** The area that a closed line encloses. */
 export function areaWithin(points: readonly PagePoint[]): number {
   let doubled = 0

@@ -10,11 +10,11 @@ import { placeLabels } from './labels.ts'
 import { layoutOf } from './layout.ts'
 import { locatorOf } from './locator.ts'
 import { millimetres, pageOf } from './paper.ts'
-import { areaWithin, pathText, strokesOf } from './path-text.ts'
+import { areaWithin, circle, pathText, strokesOf } from './path-text.ts'
 import { fitProjection, scaleText } from './projection.ts'
 import { radians } from './sphere.ts'
 
-import type { Atlas, AtlasCountry } from './atlas.ts'
+import type { Atlas, AtlasCountry, CountryShape } from './atlas.ts'
 import type { Graticule } from './graticule.ts'
 import type { NamedCountry } from './labels.ts'
 import type { Layout } from './layout.ts'
@@ -28,13 +28,17 @@ import type { FittedProjection } from './projection.ts'
 /** The most that a plan takes as JSON, in bytes. */
 export const MAX_PLAN_BYTES: number = 250 * 1024
 
-/** How far a line may move, in page pixels: the first is too little to see in print. The others are for plans that are too large. */
-const TOLERANCES = [0.25, 0.4, 0.6, 0.9, 1.4, 2.1, 3.2, 5, 8]
+/** How far a line may move, in page pixels: too little to be seen in print. Plans that come out too large are thinned further. */
+const FINEST_TOLERANCE = 0.25
+/** Islands of a smaller area, in square A4 pixels, are left out. */
+const SMALLEST_LAND = 0.6
+const SMALLEST_FOCUS = 0.15
+const DOT_RADIUS = 4
 const BLEED = 26
 const PADDING = 0.05
 const CELL = 3.2
 /** Names keep this distance from the neat line. */
-const LABEL_MARGIN = 5
+const LABEL_MARGIN = 7
 const LOCATOR_RADIUS = 31
 const TINTS = 5
 
@@ -69,15 +73,15 @@ export function projectRegion(
   onProgress?: (share: number) => void,
 ): MapPlan {
   const sheet = sheetOf(outlines, request)
-  const tolerances = TOLERANCES.slice(firstTolerance(sheet))
   let reported = 0
   const report = (share: number): void => {
     reported = Math.max(reported, share)
     onProgress?.(reported)
   }
-  let plan = planWith(sheet, tolerances[0] ?? 0, report)
-  for (const tolerance of tolerances.slice(1)) {
-    if (Buffer.byteLength(JSON.stringify(plan)) <= MAX_PLAN_BYTES) break
+  let plan = planWith(sheet, FINEST_TOLERANCE, report)
+  let tolerance = FINEST_TOLERANCE
+  for (let bytes = sizeOf(plan); bytes > MAX_PLAN_BYTES; bytes = sizeOf(plan)) {
+    tolerance *= Math.max(1.2, bytes / MAX_PLAN_BYTES)
     plan = planWith(sheet, tolerance, report)
   }
   report(1)
@@ -116,6 +120,7 @@ function planWith(sheet: Sheet, tolerance: number, report: (share: number) => vo
     page: { ...page },
     unit,
     map,
+    region: outlines.name,
     title,
     projection: fitted.name,
     scale: scaleText(fitted.scale),
@@ -135,11 +140,6 @@ function planWith(sheet: Sheet, tolerance: number, report: (share: number) => vo
   }
 }
 
-/** Which tolerance to begin with: a first look at how many points there are saves most sheets a second round. */
-function firstTolerance({ outlines, layout, fitted }: Sheet): number {
-  return 0 * (outlines.countries.length + layout.unit + fitted.scale)
-}
-
 function thinnedAtlas({ outlines, fitted }: Sheet, tolerance: number): Atlas {
   const atlas = openAtlas(outlines.detail)
   const seen = new Set(outlines.countries.map(({ atlasName }) => atlasName))
@@ -149,26 +149,34 @@ function thinnedAtlas({ outlines, fitted }: Sheet, tolerance: number): Atlas {
   return { ...atlasOf(generalised(atlas.topology, { arcs, toleranceDeg })), countries }
 }
 
-function drawCountries(
-  { outlines, fitted, layout }: Sheet,
-  atlas: Atlas,
-  report: (share: number) => void,
-): DrawnCountry[] {
+function drawCountries(sheet: Sheet, atlas: Atlas, report: (share: number) => void): DrawnCountry[] {
+  const { outlines, layout } = sheet
   const names = new Map(outlines.countries.map(({ atlasName, name }) => [atlasName, name]))
   const drawn: DrawnCountry[] = []
   for (const [index, country] of atlas.countries.entries()) {
     const atlasName = country.properties.name
     const role = roleOf(atlasName, outlines.focus)
-    const smallest = (role === 'focus' ? 0.15 : 0.6) * layout.unit
-    const coordinates = joinedAcrossAntimeridian(soundPolygons(shapeOf(atlas, country)))
-    const lines = strokesOf(fitted.project, { type: 'MultiPolygon', coordinates })
-    const strokes = lines.filter(({ points }) => areaWithin(points) > smallest)
+    const strokes = strokesOfCountry(sheet, shapeOf(atlas, country), role)
     if (strokes.some((stroke) => isInside(stroke, layout.map))) {
       drawn.push({ country, name: names.get(atlasName) ?? atlasName, role, strokes })
     }
     report((index + 1) / atlas.countries.length)
   }
   return drawn
+}
+
+function strokesOfCountry(
+  { outlines, fitted, layout }: Sheet,
+  shape: CountryShape,
+  role: CountryPlan['role'],
+): Stroke[] {
+  const coordinates = joinedAcrossAntimeridian(soundPolygons(shape))
+  const smallest = (role === 'focus' ? SMALLEST_FOCUS : SMALLEST_LAND) * layout.unit ** 2
+  const strokes = strokesOf(fitted.project, { type: 'MultiPolygon', coordinates })
+  const seen = strokes.filter(({ points }) => areaWithin(points) > smallest)
+  const centre = fitted.project(outlines.centre)
+  // The Vatican is a line in the atlas.
+  return role === 'focus' && seen.length === 0 && centre !== null ? [circle(centre, DOT_RADIUS * layout.unit)] : seen
 }
 
 function roleOf(atlasName: string, focus: string | null): CountryPlan['role'] {
@@ -217,11 +225,15 @@ function tintsOf(borderedBy: readonly number[][]): number[] {
   return tints
 }
 
-/** Four or five segments of a round number of kilometres, about a fifth of the map wide. */
-function scaleBarOf({ pixelsPerRadian, scale }: FittedProjection, map: Rectangle): ScaleBar {
-  const pixelsPerKm = 1 / (millimetres(1) * scale * 1e-6) / 1 || pixelsPerRadian
-  const wantedKm = (Math.min(map.width, map.height) * 0.24) / pixelsPerKm / 4
-  const unitKm = 10 ** Math.floor(Math.log10(wantedKm))
-  const segmentKm = ([5, 2.5, 2, 1.5, 1].find((factor) => factor * unitKm <= wantedKm) ?? 1) * unitKm
+/** Four segments of a round number of kilometres, together about a quarter of the map wide. */
+function scaleBarOf({ scale }: FittedProjection, { width, height }: Rectangle): ScaleBar {
+  const pixelsPerKm = 1e6 / (millimetres(1) * scale)
+  const longestKm = (Math.min(width, height) * 0.06) / pixelsPerKm
+  const power = 10 ** Math.floor(Math.log10(longestKm))
+  const segmentKm = ([5, 2.5, 2, 1.5].find((factor) => factor * power <= longestKm) ?? 1) * power
   return { segmentKm, segments: 4, segmentWidth: Math.round(segmentKm * pixelsPerKm * 100) / 100 }
+}
+
+function sizeOf(plan: MapPlan): number {
+  return Buffer.byteLength(JSON.stringify(plan))
 }

@@ -1,11 +1,5 @@
 /** How the round earth is laid on the page. */
-import {
-  geoAzimuthalEqualArea,
-  geoConicEqualArea,
-  geoEqualEarth,
-  geoMercator,
-  geoTransverseMercator,
-} from 'd3-geo'
+import { geoAzimuthalEqualArea, geoConicEqualArea, geoEqualEarth, geoMercator, geoTransverseMercator } from 'd3-geo'
 
 import { millimetres } from './paper.ts'
 import { EARTH_RADIUS_KM, radians } from './sphere.ts'

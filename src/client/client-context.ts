@@ -22,7 +22,7 @@ export class ClientContext {
   /** @throws MillraceError `store-closed` */
   reader(): Store {
     if (!this.#closed) return this.#store
-    throw new MillraceError('store-closed', 'This Millrace has been closed: open another one, or close it later.')
+    throw storeClosed()
   }
 
   /** @throws MillraceError `store-closed`, or `tx-required` inside a transaction of the caller's */
@@ -45,4 +45,8 @@ export class ClientContext {
     this.#closed = true
     this.watcher.close()
   }
+}
+
+export function storeClosed(): MillraceError {
+  return new MillraceError('store-closed', 'This Millrace has been closed: open another one, or close it later.')
 }

@@ -12,7 +12,7 @@ import type { ClientContext } from './client-context.ts'
 import { enqueueAll, requestOf, requestsOf } from './enqueue-jobs.ts'
 import type { EnqueueItem, EnqueueResult } from './enqueue-jobs.ts'
 import { explainJob } from './explain-job.ts'
-import type { DefinitionOf, InputAndOptions, JobReference, OutputOf } from './job-values.ts'
+import type { DefinitionIn, DefinitionOf, InputAndOptions, JobReference, OutputOf } from './job-values.ts'
 import type { Job } from './job.ts'
 import type { EnqueueOptions } from './new-job.ts'
 import { readEvents } from './read-events.ts'
@@ -95,9 +95,7 @@ export class JobClient {
    * @param job with a definition (a handle, or `{ id, definition }`) the output is parsed by its schema, and typed
    * @throws NotFoundError; ForbiddenError; InvalidInputError `output-invalid` if the schema refuses the stored output
    */
-  async get<Definition extends JobDefinition | undefined = undefined>(
-    job: JobReference<Definition>,
-  ): Promise<Job<Definition>> {
+  async get<Reference extends JobReference>(job: Reference): Promise<Job<DefinitionIn<Reference>>> {
     return readJob(this.#context.reader(), this.#scope, job)
   }
 
@@ -144,10 +142,10 @@ export class JobClient {
    *
    * @throws MillraceError `wait-timeout`, naming the present state; NotFoundError, also when it is deleted meanwhile; ForbiddenError
    */
-  async waitFor<Definition extends JobDefinition | undefined = undefined>(
-    job: JobReference<Definition>,
+  async waitFor<Reference extends JobReference>(
+    job: Reference,
     options: WaitOptions = {},
-  ): Promise<Job<Definition>> {
+  ): Promise<Job<DefinitionIn<Reference>>> {
     return waitForJob(this.#context, this.#scope, job, options)
   }
 

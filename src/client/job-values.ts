@@ -34,9 +34,16 @@ export interface JobHandle<Definition extends JobDefinition | undefined = JobDef
 }
 
 /** Which job: its id, a handle, a job that was read, or `{ id, definition }` for a typed answer about an id. */
-export type JobReference<Definition extends JobDefinition | undefined = JobDefinition | undefined> =
+export type JobReference =
   | string
   | {
       readonly id: string
-      readonly definition?: Definition
+      readonly definition?: JobDefinition | undefined
     }
+
+/** The definition that a reference brings along; undefined: none. */
+export type DefinitionIn<Reference extends JobReference> = Reference extends { readonly definition?: infer Definition }
+  ? DefinitionOrNone<Definition>
+  : undefined
+
+type DefinitionOrNone<Definition> = Definition extends JobDefinition ? Definition : undefined

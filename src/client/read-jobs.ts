@@ -8,7 +8,7 @@ import { JOB_STATES } from '../core/states.ts'
 import type { JobState } from '../core/states.ts'
 import type { JobDetails, JobFilter, StateCounts } from '../store/jobs.ts'
 import type { Store } from '../store/store.ts'
-import type { JobReference, OutputOf } from './job-values.ts'
+import type { DefinitionIn, JobReference, OutputOf } from './job-values.ts'
 import { toJob, toListedJob } from './job.ts'
 import type { Job, ListedJob } from './job.ts'
 import { noSuchJob } from './job-watcher.ts'
@@ -71,16 +71,20 @@ export async function readDetails(store: Store, scope: Scope, jobId: string): Pr
 }
 
 /** The job, its output parsed by the definition's schema where there is one. */
-export async function readJob<Definition extends JobDefinition | undefined>(
+export async function readJob<Reference extends JobReference>(
   store: Store,
   scope: Scope,
-  reference: JobReference<Definition>,
-): Promise<Job<Definition>> {
+  reference: Reference,
+): Promise<Job<DefinitionIn<Reference>>> {
   const job = toJob(await readDetails(store, scope, idOf(reference)))
-  const definition = typeof reference === 'string' ? undefined : reference.definition
+  const definition = definitionIn(reference)
   // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- the schema of the definition says what it is
-  const output = (await parseOutput(definition, job)) as OutputOf<Definition> | null
+  const output = (await parseOutput(definition, job)) as OutputOf<DefinitionIn<Reference>> | null
   return { ...job, output }
+}
+
+function definitionIn(reference: JobReference): JobDefinition | undefined {
+  return typeof reference === 'string' ? undefined : reference.definition
 }
 
 async function parseOutput(definition: JobDefinition | undefined, job: Job<undefined>): Promise<unknown> {

@@ -7,7 +7,7 @@ import type { Scope } from '../core/scope.ts'
 import { FINAL_STATES } from '../core/states.ts'
 import type { JobState } from '../core/states.ts'
 import type { ClientContext } from './client-context.ts'
-import type { JobReference, OutputOf } from './job-values.ts'
+import type { DefinitionIn, JobReference, OutputOf } from './job-values.ts'
 import type { Job, JobError } from './job.ts'
 import type { Watching } from './job-watcher.ts'
 import { checkOptions } from './option-values.ts'
@@ -21,12 +21,12 @@ export interface WaitOptions {
 }
 
 /** @throws MillraceError `wait-timeout`, NotFoundError, ForbiddenError */
-export async function waitForJob<Definition extends JobDefinition | undefined>(
+export async function waitForJob<Reference extends JobReference>(
   context: ClientContext,
   scope: Scope,
-  reference: JobReference<Definition>,
+  reference: Reference,
   options: WaitOptions,
-): Promise<Job<Definition>> {
+): Promise<Job<DefinitionIn<Reference>>> {
   const jobId = idOf(reference)
   const { state = FINAL_STATES, timeout = DEFAULTS.waitMs } = checkOptions(options, KNOWN_OPTIONS, 'options')
   const wanted = new Set(checkStates(state, 'state'))

@@ -50,10 +50,12 @@ export class EventTailer {
   readonly #subscriptions = new Set<Subscription>()
   /** The read that those who have caught up wait for. */
   #shared: { readonly from: number; readonly batch: Promise<Batch | null> } | null = null
+  readonly #reads = new Set<Promise<Batch>>()
   #head = 0
   #changes = 0
   #changed: PromiseWithResolvers<void> = Promise.withResolvers()
   #unsubscribe: (() => void) | null = null
+  #closed = false
 
   constructor(options: TailerOptions) {
     this.#options = options
@@ -69,15 +71,18 @@ export class EventTailer {
     const latest = await this.#options.store.events.latest()
     this.#head = Math.max(this.#head, latest)
     const subscription: Subscription = { ...listen, cursor: listen.after ?? latest }
+    if (this.#closed) return () => undefined
     this.#subscriptions.add(subscription)
     this.#unsubscribe ??= this.#options.store.onChange(() => this.#change())
     void this.#follow(subscription)
     return () => this.#remove(subscription)
   }
 
-  /** Nobody is told anything any more. */
-  close(): void {
+  /** Nobody is told anything any more; resolves once nothing is asked of the store any more. */
+  async close(): Promise<void> {
+    this.#closed = true
     for (const subscription of this.#subscriptions) this.#remove(subscription)
+    await Promise.allSettled(this.#reads)
   }
 
   #remove(subscription: Subscription): void {
@@ -159,14 +164,18 @@ export class EventTailer {
   /** Null, after a wait, where the store could not answer. */
   async #attempt(read: () => Promise<Batch>): Promise<Batch | null> {
     const { logger, runtime } = this.#options
+    const reading = read()
+    this.#reads.add(reading)
     try {
-      return await read()
+      return await reading
     } catch (error) {
       if (this.#subscriptions.size === 0) return null
       logger.warn('The event log could not be read; it is tried again.', { error: readText(error) })
       this.#changes += 1
       await pause(runtime, RETRY_MS)
       return null
+    } finally {
+      this.#reads.delete(reading)
     }
   }
 }

@@ -5,7 +5,7 @@ import type { ClaimRequest, Claimed, ClaimedJob } from '../store/claims.ts'
 import { updateByPlan, upkeepInputs, writeHistory } from './apply.ts'
 import { INPUT, readBody } from './bodies.ts'
 import type { Database, TypeEntry } from './database.ts'
-import type { Row } from './driver.ts'
+import type { Row, SqlValue } from './driver.ts'
 import { idFromBytes } from './ids.ts'
 import { labelsOf, nullableNumber, nullableText } from './rows.ts'
 
@@ -43,8 +43,7 @@ interface Head {
 function laneHeads(db: Database, lanes: readonly Row[], { holder, limit }: ClaimRequest): readonly Head[] {
   const suspectAllowed = db.get(RUNNING_SUSPECT, holder) === undefined
   const heads = lanes.flatMap(({ lane = null, type }) =>
-    // One more than asked, for a suspect that may have to be passed over.
-    db.all(LANE_HEAD, lane, suspectAllowed ? 1 : 0, limit).map((row) => ({
+    laneRows(db, lane, suspectAllowed, limit).map((row) => ({
       n: Number(row['n']),
       type: String(type),
       priority: Number(row['priority']),
@@ -52,10 +51,18 @@ function laneHeads(db: Database, lanes: readonly Row[], { holder, limit }: Claim
       suspect: row['suspect'] === 1,
     })),
   )
-  if (lanes.length > 1) heads.sort((a, b) => a.priority - b.priority || a.runAt - b.runAt || a.n - b.n)
+  if (heads.length > 1) heads.sort((a, b) => a.priority - b.priority || a.runAt - b.runAt || a.n - b.n)
   const firstSuspect = heads.findIndex((head) => head.suspect)
   const chosen = firstSuspect === -1 ? heads : heads.filter((head, index) => !head.suspect || index === firstSuspect)
   return chosen.slice(0, limit)
+}
+
+/** As many as asked for; where more than one suspect stands among them, the innocent ones behind them too. */
+function laneRows(db: Database, lane: SqlValue, suspectAllowed: boolean, limit: number): readonly Row[] {
+  const rows = db.all(LANE_HEAD, lane, suspectAllowed ? 1 : 0, limit)
+  const suspects = rows.filter((row) => row['suspect'] === 1)
+  if (suspects.length < 2) return rows
+  return [...suspects.slice(0, 1), ...db.all(LANE_HEAD, lane, 0, limit)]
 }
 
 const CLAIM_RETURNS = ['id', 'tenant', 'owner', 'lane', 'failures', 'input', 'created_at', 'run_at']

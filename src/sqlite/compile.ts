@@ -163,7 +163,8 @@ function assignments({ set, event }: Apply, sources: Source[]): readonly string[
   if (set.state !== undefined) parts.push(`state = ${STATE_CODES[set.state]}`)
   parts.push(...claimSql(set, given), ...counterSql(set), ...instantSql(set, given), ...cancelSql(set, given))
   parts.push(...phaseSql(set, given))
-  if (set.output === 'set') parts.push(`output = ${given(({ values }) => values.output ?? 'null')}`)
+  // Null is a long output, which has a row of its own.
+  if (set.output === 'set') parts.push(`output = ${given(({ values: { output = 'null' } }) => output)}`)
   if (set.output === 'clear') parts.push('output = NULL')
   return parts
 }

@@ -27,6 +27,7 @@ export class Database {
   readonly #phaseNames = new Map<number, readonly string[]>()
   #anyLabels = false
   #dataVersion = -1
+  #othersCommitted = false
   #lastNow = 0
   /** The present transaction's time, epoch milliseconds. */
   now = 0
@@ -83,7 +84,20 @@ export class Database {
     this.forget()
     const last = Number(this.get(LATEST_EVENT_AT)?.['at'] ?? 0)
     if (last > this.#lastNow) this.#lastNow = last
+    if (!first) this.#othersCommitted = true
     return !first
+  }
+
+  /** Whether another connection has been seen to commit since this was last called. */
+  takeOthersCommitted(): boolean {
+    const seen = this.#othersCommitted
+    this.#othersCommitted = false
+    return seen
+  }
+
+  /** How many rows this connection has ever changed. */
+  totalChanges(): number {
+    return Number(this.get('SELECT total_changes() AS changes')?.['changes'])
   }
 
   /** The clock outside a transaction. */

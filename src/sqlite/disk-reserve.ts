@@ -2,7 +2,7 @@
  * A little room kept aside for the day the disk is full: a file beside the database whose bytes are given back, so that jobs can still be
  * released, cancelled and completed. With a size limit on the database the limit itself is raised a little instead.
  */
-import { closeSync, fsyncSync, openSync, rmSync, statSync, writeSync } from 'node:fs'
+import { closeSync, existsSync, fsyncSync, openSync, rmSync, statSync, writeSync } from 'node:fs'
 import { MillraceError } from '../core/errors.ts'
 import { limitSize } from './driver.ts'
 import type { OwnConnection } from './driver.ts'
@@ -12,20 +12,25 @@ export interface ReserveOptions {
   /** A path, or `:memory:`. */
   readonly file: string
   readonly maxBytes: number | null
-  readonly clock: () => number
+  /** Milliseconds from some fixed point. */
+  readonly monotonic: () => number
 }
 
 const RESERVE_BYTES = 1024 * 1024
+/** A small limit keeps a small part of itself aside, or it could never be left again. */
+const LARGEST_SHARE = 1 / 8
 const REFILL_EVERY_MS = 1_000
 
 export class DiskReserve {
   readonly #options: ReserveOptions
   readonly #path: string | null
+  readonly #headroom: number
   #openedAt: number | null = null
 
   constructor(options: ReserveOptions) {
     this.#options = options
     this.#path = options.file === ':memory:' ? null : `${options.file}-reserve`
+    this.#headroom = Math.min(RESERVE_BYTES, Math.floor((options.maxBytes ?? Infinity) * LARGEST_SHARE))
     if (this.#path !== null) fill(this.#path)
   }
 
@@ -37,21 +42,21 @@ export class DiskReserve {
   /** Gives the room back. False: it has been given back already. */
   open(): boolean {
     if (this.isOpen) return false
-    const { connection, maxBytes, clock } = this.#options
-    this.#openedAt = clock()
-    if (maxBytes !== null) limitSize(connection, maxBytes + RESERVE_BYTES)
+    const { connection, maxBytes, monotonic } = this.#options
+    this.#openedAt = monotonic()
+    if (maxBytes !== null) limitSize(connection, maxBytes + this.#headroom)
     if (this.#path !== null) rmSync(this.#path, { force: true })
     return true
   }
 
   /** Takes the room again once there is some, which ends the state of being full. */
   refill(): void {
-    const { connection, maxBytes, clock } = this.#options
-    if (this.#openedAt === null || clock() - this.#openedAt < REFILL_EVERY_MS) return
-    this.#openedAt = clock()
+    const { connection, maxBytes, monotonic } = this.#options
+    if (this.#openedAt === null || monotonic() - this.#openedAt < REFILL_EVERY_MS) return
+    this.#openedAt = monotonic()
     if (this.#path !== null && !fill(this.#path)) return
     if (maxBytes !== null) {
-      if (usedBytes(connection) + RESERVE_BYTES > maxBytes) return
+      if (usedBytes(connection) + this.#headroom > maxBytes) return
       limitSize(connection, maxBytes)
     }
     this.#openedAt = null
@@ -66,8 +71,9 @@ export class DiskReserve {
     )
   }
 
+  /** To be called when the connection is closed: the last one to close removes its `-wal` file, and with it goes the reserve. */
   close(): void {
-    if (this.#path !== null) rmSync(this.#path, { force: true })
+    if (this.#path !== null && !existsSync(`${this.#options.file}-wal`)) rmSync(this.#path, { force: true })
   }
 }
 
@@ -83,7 +89,7 @@ function fill(path: string): boolean {
     if (statSync(path, { throwIfNoEntry: false })?.size === RESERVE_BYTES) return true
     const descriptor = openSync(path, 'w')
     try {
-      writeSync(descriptor, Buffer.alloc(RESERVE_BYTES, 1))
+      for (let left = RESERVE_BYTES; left > 0;) left -= writeSync(descriptor, Buffer.alloc(left, 1))
       fsyncSync(descriptor)
     } finally {
       closeSync(descriptor)

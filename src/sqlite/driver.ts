@@ -38,25 +38,19 @@ export interface OpenConnection {
 /** Releases up to here can damage a WAL database that several connections use. */
 const LAST_AFFECTED_SQLITE = [3, 51, 2]
 
+/** Throws SQLite's own errors, so that the caller can tell a locked file, which is worth waiting for. */
 export function openConnection(options: OpenConnection): OwnConnection {
-  const connection = openFile(options)
+  const { file, readOnly } = options
+  // SQLite's own waiting for locks starves one writer while another one is busy: see locks.ts.
+  const connection = new DatabaseSync(file, { readOnly, timeout: 0, enableForeignKeyConstraints: false })
   try {
     refuseAffectedSqlite(connection)
     setPragmas(connection, options)
   } catch (error) {
     connection.close()
-    throw storeError(error, options.file)
+    throw error
   }
   return connection
-}
-
-function openFile({ file, readOnly }: OpenConnection): DatabaseSync {
-  try {
-    // SQLite's own waiting for locks starves one writer while another one is busy: see locks.ts.
-    return new DatabaseSync(file, { readOnly, timeout: 0, enableForeignKeyConstraints: false })
-  } catch (error) {
-    throw storeError(error, file)
-  }
 }
 
 function refuseAffectedSqlite(connection: Connection): void {
@@ -110,7 +104,12 @@ export function limitSize(connection: Connection, maxBytes: number): void {
 /** SQLite's primary result codes that mean something to us. */
 const BUSY = 5
 const LOCKED = 6
+const READ_ONLY = 8
+const INPUT_OUTPUT = 10
+const DAMAGE = 11
 const FULL = 13
+const CANNOT_OPEN = 14
+const NO_DATABASE = 26
 
 interface Meaning {
   readonly code: ErrorCode
@@ -121,6 +120,12 @@ const UNWRITABLE: Meaning = {
   code: 'store-unwritable',
   tell: (file) =>
     `${file} or its folder can't be opened for writing. Check that the folder exists and who may write there.`,
+}
+
+const UNREACHABLE: Meaning = {
+  code: 'store-unwritable',
+  tell: (file) =>
+    `Reading or writing ${file} failed in the operating system. Nothing was changed. Look into the system's log for faults of its disk.`,
 }
 
 const DAMAGED: Meaning = {
@@ -149,12 +154,24 @@ const LOCKED_OUT: Meaning = {
 const MEANINGS: ReadonlyMap<number, Meaning> = new Map([
   [BUSY, LOCKED_OUT],
   [LOCKED, LOCKED_OUT],
-  [8, UNWRITABLE],
-  [11, DAMAGED],
+  [READ_ONLY, UNWRITABLE],
+  [INPUT_OUTPUT, UNREACHABLE],
+  [DAMAGE, DAMAGED],
   [FULL, DISK_FULL],
-  [14, UNWRITABLE],
-  [26, FOREIGN],
+  [CANNOT_OPEN, UNWRITABLE],
+  [NO_DATABASE, FOREIGN],
 ])
+
+/** SQLITE_BUSY_SNAPSHOT: a transaction that has read an older state can't write any more, however long it waits. */
+const STALE_SNAPSHOT = 517
+
+export function isStaleSnapshot(error: unknown): boolean {
+  return (
+    error instanceof Error &&
+    (('errcode' in error && error.errcode === STALE_SNAPSHOT) ||
+      ('code' in error && error.code === 'SQLITE_BUSY_SNAPSHOT'))
+  )
+}
 
 /** The primary SQLite code of an error; null: not SQLite's. */
 function sqliteCode(error: unknown): number | null {
@@ -165,7 +182,14 @@ function sqliteCode(error: unknown): number | null {
 
 export function isBusy(error: unknown): boolean {
   const code = sqliteCode(error)
-  return code === BUSY || code === LOCKED
+  // `node:sqlite` says it by number, better-sqlite3 by name.
+  const named = error instanceof Error && 'code' in error && String(error.code).startsWith('SQLITE_BUSY')
+  return (code === BUSY || code === LOCKED || named) && !isStaleSnapshot(error)
+}
+
+/** A read-only connection can't do it; one that may write could. */
+export function isReadOnly(error: unknown): boolean {
+  return sqliteCode(error) === READ_ONLY
 }
 
 export function isFull(error: unknown): boolean {

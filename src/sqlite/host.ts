@@ -9,8 +9,8 @@ import { Database } from './database.ts'
 import { DiskReserve } from './disk-reserve.ts'
 import { openConnection, sqliteVersion, storeError } from './driver.ts'
 import type { Durability, OwnConnection } from './driver.ts'
-import { whenFree } from './locks.ts'
-import { migrate } from './migrate.ts'
+import { rollBack, whenFree } from './locks.ts'
+import { inspectSchema, migrate } from './migrate.ts'
 import { READS } from './operations.ts'
 import type { OperationName, ReadName, WriteName } from './operations.ts'
 import { SessionKeeper } from './session-keeper.ts'
@@ -27,6 +27,8 @@ export interface HostOptions {
   readonly maxBytes: number | null
   /** A virtual clock's memory; null: the machine's clock. */
   readonly clock: SharedArrayBuffer | null
+  /** How long a write waits for the lock, blocking its thread, before it is answered `store-busy`. */
+  readonly patienceMs: number
 }
 
 export interface HostCall {
@@ -41,15 +43,30 @@ export interface HostEvents {
   readonly onSessionLost: (holder: number) => void
 }
 
+export interface HostRun {
+  /** One for each call, in order. */
+  readonly outcomes: readonly CallOutcome[]
+  /** Whether anything was written that somebody may want to hear of. */
+  readonly changed: boolean
+}
+
 export interface Host {
   /** Carries out the calls, in one transaction as far as they write. */
-  run(calls: readonly HostCall[]): readonly CallOutcome[]
+  run(calls: readonly HostCall[]): HostRun
+  /** Until `resume`, the host does nothing of its own accord. */
+  pause(): void
+  resume(): void
   readonly sqliteVersion: string
   close(): void
 }
 
+/** Throws a MillraceError where the file can't be used. */
 export function openHost(options: HostOptions, events: HostEvents): Host {
-  return options.role === 'writer' ? openWriterHost(options, events) : openReaderHost(options)
+  try {
+    return options.role === 'writer' ? openWriterHost(options, events) : openReaderHost(options)
+  } catch (error) {
+    throw storeError(error, options.file)
+  }
 }
 
 export function clockOf(clock: SharedArrayBuffer | null): () => number {
@@ -62,6 +79,7 @@ export function clockOf(clock: SharedArrayBuffer | null): () => number {
 function openWriterHost(options: HostOptions, events: HostEvents): Host {
   const { file, durability, maxBytes } = options
   const clock = clockOf(options.clock)
+  inspectSchema(file)
   const connection = whenFree(file, () => openConnection({ file, readOnly: false, durability, maxBytes }))
   try {
     migrate(connection, { file, clock })
@@ -79,35 +97,44 @@ interface WriterParts {
   readonly events: HostEvents
 }
 
+/** A beat that could not be committed (the file is locked, the disk is full) is tried again soon: a lease outlives some that are missed. */
+const LEAST_BEAT_WAIT_MS = 1
+const BEAT_RETRY_MS = 100
+
 class WriterHost implements Host {
   readonly sqliteVersion: string
+  readonly #parts: WriterParts
+  readonly #db: Database
   readonly #writer: Writer
-  readonly #keeper: SessionKeeper
+  readonly #keeper = new SessionKeeper()
+  readonly #reserve: DiskReserve
   readonly #watch: Watch
-  readonly #realTime: boolean
   #beatTimer: Timer | null = null
+  #beatTimerAt: number | null = null
+  #paused = false
 
-  constructor({ connection, options: { file, maxBytes, clock: virtual }, clock, events }: WriterParts) {
+  constructor(parts: WriterParts) {
+    const { connection, options, clock } = parts
+    const { file, maxBytes, patienceMs } = options
+    this.#parts = parts
     this.sqliteVersion = sqliteVersion(connection)
-    this.#realTime = virtual === null
-    this.#keeper = new SessionKeeper(events.onSessionLost)
-    const reserve = new DiskReserve({ connection, file, maxBytes, clock })
-    this.#writer = new Writer({ connection, file, clock, keeper: this.#keeper, reserve })
-    this.#watch = watchCommits(file, () => {
-      if (this.#writer.othersCommitted()) events.onForeignCommit()
-    })
+    this.#db = new Database(connection, clock)
+    this.#reserve = new DiskReserve({ connection, file, maxBytes, monotonic: () => systemRuntime().monotonic() })
+    const { keeper, reserve, db } = { keeper: this.#keeper, reserve: this.#reserve, db: this.#db }
+    this.#writer = new Writer({ connection, db, file, keeper, reserve, patienceMs })
+    this.#watch = watchCommits(file, () => this.#look())
   }
 
-  run(calls: readonly HostCall[]): readonly CallOutcome[] {
+  run(calls: readonly HostCall[]): HostRun {
     const outcomes: CallOutcome[] = []
     const writes = calls.flatMap((call, index) => (call.name in READS ? [] : [index]))
-    const written =
-      writes.length === 0 ? [] : this.#write(writes.map((index) => calls[index]).filter((call) => call !== undefined))
+    const written = writes.length === 0 ? [] : this.#write(writes.flatMap((index) => calls[index] ?? []))
     for (const [position, index] of writes.entries()) outcomes[index] = written[position] ?? { answer: undefined }
     for (const [index, call] of calls.entries()) {
-      if (call.name in READS) outcomes[index] = runRead(this.#writer.db, call)
+      if (call.name in READS) outcomes[index] = read(this.#parts.connection, this.#db, this.#parts.options.file, call)
     }
-    return outcomes
+    this.#tellOthers()
+    return { outcomes, changed: this.#writer.takeChanged() }
   }
 
   #write(calls: readonly HostCall[]): readonly CallOutcome[] {
@@ -117,35 +144,64 @@ class WriterHost implements Host {
     const outcomes = this.#writer.commit(calls.map(({ name, args }) => ({ name: name as WriteName, args })))
     for (const [index, { name, args }] of calls.entries()) {
       if (name === 'sessions.open' && 'answer' in (outcomes[index] ?? {}))
-        this.#keeper.keep(args as NewSession, this.#writer.db.now)
+        this.#keeper.keep(args as NewSession, this.#db.now)
     }
-    this.#armBeat()
+    this.#armBeat(LEAST_BEAT_WAIT_MS)
     return outcomes
   }
 
   /** Beats ride in other transactions; this is for when there are none. */
-  #armBeat(): void {
-    const everyMs = this.#keeper.intervalMs
-    if (everyMs === null) this.#beatTimer?.cancel()
-    if (everyMs === null || !this.#realTime) {
-      this.#beatTimer = null
-      return
-    }
-    if (this.#beatTimer !== null) return
-    this.#beatTimer = systemRuntime().after(everyMs, () => this.#beat(), { idle: true })
+  #armBeat(leastMs: number): void {
+    const at = this.#keeper.nextBeatAt
+    if (at === this.#beatTimerAt && leastMs === LEAST_BEAT_WAIT_MS) return
+    this.#beatTimer?.cancel()
+    this.#beatTimer = null
+    this.#beatTimerAt = null
+    // With a virtual clock nobody waits: beats come with whatever else is written.
+    if (at === null || this.#paused || this.#parts.options.clock !== null) return
+    this.#beatTimerAt = at
+    const waitMs = Math.max(leastMs, at - this.#parts.clock())
+    this.#beatTimer = systemRuntime().after(waitMs, () => this.#beat(), { idle: true })
   }
 
   #beat(): void {
-    this.#beatTimer = null
-    // A commit that finds the file locked or the disk full is tried again at the next beat: a lease outlives two that are missed.
+    this.#beatTimerAt = null
+    const due = this.#keeper.nextBeatAt
     this.#writer.commit([])
-    this.#armBeat()
+    this.#tellOthers()
+    this.#armBeat(this.#keeper.nextBeatAt === due ? BEAT_RETRY_MS : LEAST_BEAT_WAIT_MS)
+  }
+
+  #look(): void {
+    try {
+      this.#db.checkDataVersion()
+    } catch {
+      // Whatever is the matter with the file, the next call will say it.
+    }
+    this.#tellOthers()
+  }
+
+  #tellOthers(): void {
+    const { events } = this.#parts
+    for (const holder of this.#keeper.takeLost()) events.onSessionLost(holder)
+    if (this.#db.takeOthersCommitted()) events.onForeignCommit()
+  }
+
+  pause(): void {
+    this.#paused = true
+    this.#armBeat(0)
+  }
+
+  resume(): void {
+    this.#paused = false
+    this.#armBeat(LEAST_BEAT_WAIT_MS)
   }
 
   close(): void {
     this.#beatTimer?.cancel()
     this.#watch.close()
-    this.#writer.close()
+    this.#parts.connection.close()
+    this.#reserve.close()
   }
 }
 
@@ -154,32 +210,29 @@ function openReaderHost({ file, durability, maxBytes, clock }: HostOptions): Hos
   const db = new Database(connection, clockOf(clock))
   return {
     sqliteVersion: sqliteVersion(connection),
-    run: (calls) =>
-      calls.map((call) => {
-        try {
-          return whenFree(file, () => runInSnapshot(connection, db, call))
-        } catch (error) {
-          return { error: storeError(error, file) }
-        }
-      }),
+    run: (calls) => ({ outcomes: calls.map((call) => read(connection, db, file, call)), changed: false }),
+    pause: () => undefined,
+    resume: () => undefined,
     close: () => connection.close(),
-  }
-}
-
-/** All that one call reads is of one moment. */
-function runInSnapshot(connection: OwnConnection, db: Database, call: HostCall): CallOutcome {
-  connection.exec('BEGIN')
-  try {
-    db.beginUnit()
-    return runRead(db, call)
-  } finally {
-    connection.exec('COMMIT')
   }
 }
 
 type RunRead = (db: Database, args: unknown) => unknown
 
-function runRead(db: Database, { name, args }: HostCall): CallOutcome {
-  const read = READS[name as ReadName] as RunRead
-  return { answer: read(db, args) }
+/** All that one call reads is of one moment. */
+function read(connection: OwnConnection, db: Database, file: string, { name, args }: HostCall): CallOutcome {
+  const run = READS[name as ReadName] as RunRead
+  try {
+    return whenFree(file, () => {
+      connection.exec('BEGIN')
+      try {
+        db.beginUnit()
+        return { answer: run(db, args) }
+      } finally {
+        rollBack(connection)
+      }
+    })
+  } catch (error) {
+    return { error: storeError(error, file) }
+  }
 }

@@ -1,29 +1,41 @@
 /** A host on the caller's thread: for a database in memory, and where threads are not wanted. */
 import { MillraceError } from '../core/errors.ts'
+import type { Timer } from '../runtime/runtime.ts'
+import { systemRuntime } from '../runtime/system-runtime.ts'
 import { openHost } from './host.ts'
 import type { Host, HostOptions } from './host.ts'
 import type { Link, LinkEvents } from './link.ts'
+import { LOCK_PATIENCE_MS } from './locks.ts'
 import type { Answer, Arguments, OperationName } from './operations.ts'
-import { isWrite } from './operations.ts'
 import type { CallOutcome } from './writer.ts'
 
 interface Waiting {
   readonly name: OperationName
   readonly args: unknown
   readonly settle: (outcome: CallOutcome) => void
+  readonly calledAt: number
 }
+
+/** Whoever holds the lock may be waiting for this very thread, so it is not blocked for longer than a busy neighbour's commit takes. */
+const PATIENCE_MS = 20
+const RETRY_MS = 5
 
 export class InlineLink implements Link {
   readonly sqliteVersion: string
   readonly #host: Host
   readonly #events: LinkEvents
+  readonly #runtime = systemRuntime()
   #waiting: Waiting[] = []
+  #retry: Timer | null = null
   #paused = false
   #closed = false
 
-  constructor(options: HostOptions, events: LinkEvents) {
+  constructor(options: Omit<HostOptions, 'patienceMs'>, events: LinkEvents) {
     this.#events = events
-    this.#host = openHost(options, { onForeignCommit: events.onCommit, onSessionLost: events.onSessionLost })
+    this.#host = openHost(
+      { ...options, patienceMs: PATIENCE_MS },
+      { onForeignCommit: events.onCommit, onSessionLost: events.onSessionLost },
+    )
     this.sqliteVersion = this.#host.sqliteVersion
   }
 
@@ -34,36 +46,58 @@ export class InlineLink implements Link {
         if ('error' in outcome) reject(outcome.error)
         else resolve(outcome.answer as Answer<Name>)
       }
-      this.#waiting.push({ name, args, settle })
+      this.#waiting.push({ name, args, settle, calledAt: this.#runtime.monotonic() })
       // The first call of a turn takes along those that follow in it.
       if (this.#waiting.length === 1) queueMicrotask(() => this.#work())
     })
   }
 
   #work(): void {
-    if (this.#paused || this.#waiting.length === 0) return
+    if (this.#paused || this.#retry !== null || this.#waiting.length === 0) return
     const calls = this.#waiting
     this.#waiting = []
-    const outcomes = this.#host.run(calls)
-    for (const [index, { settle }] of calls.entries()) settle(outcomes[index] ?? { answer: undefined })
-    if (calls.some(({ name }) => isWrite(name))) this.#events.onCommit()
+    const { outcomes, changed } = this.#host.run(calls)
+    for (const [index, call] of calls.entries()) this.#settle(call, outcomes[index] ?? { answer: undefined })
+    if (this.#waiting.length > 0 && !this.#closed) this.#workLater()
+    if (changed) this.#events.onCommit()
+  }
+
+  #settle(call: Waiting, outcome: CallOutcome): void {
+    const locked = 'error' in outcome && outcome.error.code === 'store-busy'
+    const patient = this.#runtime.monotonic() - call.calledAt < LOCK_PATIENCE_MS
+    if (locked && patient && !this.#closed) this.#waiting.push(call)
+    else call.settle(outcome)
+  }
+
+  #workLater(): void {
+    this.#retry = this.#runtime.after(RETRY_MS, () => {
+      this.#retry = null
+      this.#work()
+    })
   }
 
   pause(): Promise<void> {
+    if (this.#closed) return Promise.reject(storeClosed())
     this.#work()
     this.#paused = true
+    this.#host.pause()
     return Promise.resolve()
   }
 
   resume(): void {
+    if (this.#closed) return
     this.#paused = false
+    this.#host.resume()
     this.#work()
   }
 
   close(): Promise<void> {
     if (this.#closed) return Promise.resolve()
-    this.resume()
     this.#closed = true
+    this.#paused = false
+    this.#retry?.cancel()
+    this.#retry = null
+    this.#work()
     this.#host.close()
     return Promise.resolve()
   }

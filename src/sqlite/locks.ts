@@ -8,12 +8,14 @@ import { isBusy } from './driver.ts'
 
 const RETRY_MS = 0.25
 const GAP_MS = 0.3
-const GIVE_UP_MS = 30_000
+
+/** How long a call waits for the lock in all. */
+export const LOCK_PATIENCE_MS = 30_000
 
 const sleeper = new Int32Array(new SharedArrayBuffer(4))
 
 /** Blocks the calling thread. */
-export function pauseThread(ms: number): void {
+function pauseThread(ms: number): void {
   Atomics.wait(sleeper, 0, 0, ms)
 }
 
@@ -22,8 +24,8 @@ export function leaveGap(): void {
 }
 
 /** Runs what may find the database locked until it doesn't. Blocks the calling thread. */
-export function whenFree<T>(file: string, act: () => T): T {
-  const tries = GIVE_UP_MS / RETRY_MS
+export function whenFree<T>(file: string, act: () => T, patienceMs: number = LOCK_PATIENCE_MS): T {
+  const tries = Math.max(1, Math.ceil(patienceMs / RETRY_MS))
   for (let tried = 0; tried < tries; tried += 1) {
     try {
       return act()
@@ -32,15 +34,19 @@ export function whenFree<T>(file: string, act: () => T): T {
       pauseThread(RETRY_MS)
     }
   }
-  throw new MillraceError(
+  throw lockedOut(file)
+}
+
+export function lockedOut(file: string): MillraceError {
+  return new MillraceError(
     'store-busy',
-    `${file} stayed locked by another process for ${GIVE_UP_MS / 1000} s. Look for a transaction that is left open.`,
+    `${file} stayed locked by another process for too long. Look for a transaction that is left open.`,
     { details: { file } },
   )
 }
 
-export function beginWrite(connection: Connection, file: string): void {
-  whenFree(file, () => connection.exec('BEGIN IMMEDIATE'))
+export function beginWrite(connection: Connection, file: string, patienceMs?: number): void {
+  whenFree(file, () => connection.exec('BEGIN IMMEDIATE'), patienceMs)
 }
 
 /** Some errors (a full disk, for one) have ended the transaction by themselves. */

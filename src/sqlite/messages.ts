@@ -25,7 +25,7 @@ export type ToThread =
 export type FromThread =
   | { readonly kind: 'ready'; readonly sqliteVersion: string }
   | { readonly kind: 'refused'; readonly error: PackedError }
-  | { readonly kind: 'answers'; readonly answers: readonly NumberedAnswer[]; readonly wrote: boolean }
+  | { readonly kind: 'answers'; readonly answers: readonly NumberedAnswer[]; readonly changed: boolean }
   | { readonly kind: 'paused' }
   | { readonly kind: 'foreign-commit' }
   | { readonly kind: 'session-lost'; readonly holder: number }

@@ -1,9 +1,10 @@
 /** The schema: numbered files, applied in order and once, each remembered by its checksum. */
 import { createHash } from 'node:crypto'
-import { readFileSync, readdirSync } from 'node:fs'
+import { readFileSync, readdirSync, statSync } from 'node:fs'
 import { MillraceError } from '../core/errors.ts'
+import { isReadOnly, openConnection } from './driver.ts'
 import type { Connection } from './driver.ts'
-import { beginWrite, rollBack } from './locks.ts'
+import { beginWrite, rollBack, whenFree } from './locks.ts'
 
 export interface Migration {
   readonly version: number
@@ -23,6 +24,25 @@ export function readMigrations(): readonly Migration[] {
       const checksum = createHash('sha256').update(sql).digest('hex')
       return { version: Number.parseInt(name, 10), name: name.replace('.sql', ''), sql, checksum }
     })
+}
+
+/** Refuses a file that isn't ours to use before anything in it is changed, the mode of its journal included. */
+export function inspectSchema(file: string): void {
+  const size = file === ':memory:' ? 0 : (statSync(file, { throwIfNoEntry: false })?.size ?? 0)
+  if (size === 0) return
+  try {
+    whenFree(file, () => {
+      const connection = openConnection({ file, readOnly: true, durability: 'full', maxBytes: null })
+      try {
+        isCurrent(connection, readMigrations(), file)
+      } finally {
+        connection.close()
+      }
+    })
+  } catch (error) {
+    // A journal that a crashed process has left is rolled back by the first connection that may write, and then this is asked again.
+    if (!isReadOnly(error)) throw error
+  }
 }
 
 export interface MigrateOptions {
@@ -49,6 +69,10 @@ const OWN_TABLES = "SELECT name FROM sqlite_schema WHERE name GLOB 'millrace_*' 
 const CREATE_MIGRATIONS =
   'CREATE TABLE millrace_migrations (version INTEGER PRIMARY KEY, name TEXT NOT NULL, checksum TEXT NOT NULL, applied_at INTEGER NOT NULL) STRICT'
 
+const APPLIED = 'SELECT version, name, checksum FROM millrace_migrations ORDER BY version'
+const OWN_COLUMNS =
+  "SELECT count(*) AS columns FROM pragma_table_info('millrace_migrations') WHERE name IN ('version', 'name', 'checksum', 'applied_at')"
+
 function isCurrent(connection: Connection, migrations: readonly Migration[], file: string): boolean {
   const applied = appliedMigrations(connection)
   if (applied === null) {
@@ -70,11 +94,16 @@ interface AppliedMigration {
 }
 
 function appliedMigrations(connection: Connection): readonly AppliedMigration[] | null {
-  if (connection.prepare(HAS_MIGRATIONS).get() === undefined) return null
+  if (connection.prepare(HAS_MIGRATIONS).get() === undefined || !hasOwnColumns(connection)) return null
   return connection
-    .prepare('SELECT version, name, checksum FROM millrace_migrations ORDER BY version')
+    .prepare(APPLIED)
     .all()
     .map((row) => ({ version: Number(row['version']), name: String(row['name']), checksum: String(row['checksum']) }))
+}
+
+/** A table of that name may be somebody else's. */
+function hasOwnColumns(connection: Connection): boolean {
+  return connection.prepare(OWN_COLUMNS).get()?.['columns'] === 4
 }
 
 function refuseForeignTables(connection: Connection, file: string): void {

@@ -51,7 +51,7 @@ export async function openSqliteStore(options: SqliteOptions): Promise<Store> {
     durability: options.durability ?? 'full',
     artifacts: artifactFolder(file, options.artifactFolder),
   })
-  await store.connect((events) => openLinks(file, options, events))
+  await store.connect((writer, reader) => openLinks(file, options, writer, reader))
   return store
 }
 
@@ -70,8 +70,13 @@ function artifactFolder(file: string, given: string | undefined): ArtifactFolder
   return { path: mkdtempSync(join(tmpdir(), 'millrace-artifacts-')), temporary: true }
 }
 
-async function openLinks(file: string, options: SqliteOptions, events: LinkEvents): Promise<Links> {
-  const host: HostOptions = {
+async function openLinks(
+  file: string,
+  options: SqliteOptions,
+  writerEvents: LinkEvents,
+  readerEvents: LinkEvents,
+): Promise<Links> {
+  const host: Omit<HostOptions, 'patienceMs'> = {
     role: 'writer',
     file,
     durability: options.durability ?? 'full',
@@ -79,13 +84,13 @@ async function openLinks(file: string, options: SqliteOptions, events: LinkEvent
     clock: options.clock ?? null,
   }
   if (file === IN_MEMORY || options.thread === false) {
-    const link = new InlineLink(host, events)
+    const link = new InlineLink(host, writerEvents)
     return { writer: link, reader: link }
   }
   const threadFile = findThreadFile(options.threadFile)
-  const writer = await ThreadLink.open(threadFile, host, events)
+  const writer = await ThreadLink.open(threadFile, host, writerEvents)
   try {
-    const reader = await ThreadLink.open(threadFile, { ...host, role: 'reader' }, events)
+    const reader = await ThreadLink.open(threadFile, { ...host, role: 'reader' }, readerEvents)
     return { writer, reader }
   } catch (error) {
     await writer.close()

@@ -8,16 +8,20 @@ interface Kept {
   beatAt: number
 }
 
+interface Beat {
+  readonly holder: number
+  readonly at: number
+  readonly alive: boolean
+}
+
 /** A lease outlives two missed beats. */
 const BEATS_PER_LEASE = 3
 
 export class SessionKeeper {
   readonly #kept = new Map<number, Kept>()
-  readonly #onLost: (holder: number) => void
-
-  constructor(onLost: (holder: number) => void) {
-    this.#onLost = onLost
-  }
+  /** Of the transaction under way. */
+  #beats: Beat[] = []
+  #lost: number[] = []
 
   keep({ holder, leaseMs }: NewSession, now: number): void {
     this.#kept.set(holder, { everyMs: Math.max(1, Math.floor(leaseMs / BEATS_PER_LEASE)), beatAt: now })
@@ -27,20 +31,38 @@ export class SessionKeeper {
     this.#kept.delete(holder)
   }
 
-  /** Beats for every session whose time it is; part of each transaction. */
+  /** Beats for every session whose time it is; part of each transaction. It counts once the transaction is committed. */
   beatDue(db: Database): void {
-    for (const [holder, kept] of this.#kept) {
-      if (db.now - kept.beatAt < kept.everyMs) continue
-      kept.beatAt = db.now
-      if (beat(db, holder)) continue
-      this.#kept.delete(holder)
-      this.#onLost(holder)
+    this.#beats = []
+    for (const [holder, { beatAt, everyMs }] of this.#kept) {
+      // A clock that has been put back must not hold up the beats until it has caught up.
+      if (db.now >= beatAt && db.now < beatAt + everyMs) continue
+      this.#beats.push({ holder, at: db.now, alive: beat(db, holder) })
     }
   }
 
-  /** How often somebody has to look after the beats; null: there is nothing to keep. */
-  get intervalMs(): number | null {
-    const intervals = [...this.#kept.values()].map(({ everyMs }) => everyMs)
-    return intervals.length === 0 ? null : Math.min(...intervals)
+  committed(): void {
+    for (const { holder, at, alive } of this.#beats) {
+      const kept = this.#kept.get(holder)
+      if (kept === undefined) continue
+      kept.beatAt = at
+      if (alive) continue
+      this.#kept.delete(holder)
+      this.#lost.push(holder)
+    }
+    this.#beats = []
+  }
+
+  /** Sessions found to be lost since this was last asked. */
+  takeLost(): readonly number[] {
+    const lost = this.#lost
+    this.#lost = []
+    return lost
+  }
+
+  /** When the next beat is due; null: there is nothing to keep. */
+  get nextBeatAt(): number | null {
+    const due = [...this.#kept.values()].map(({ beatAt, everyMs }) => beatAt + everyMs)
+    return due.length === 0 ? null : Math.min(...due)
   }
 }

@@ -12,7 +12,8 @@ import type { QueueStore } from '../store/queues.ts'
 import type { NewSession, SessionStore } from '../store/sessions.ts'
 import type { Store } from '../store/store.ts'
 import type { Durability } from './driver.ts'
-import type { LinkEvents, Links } from './link.ts'
+import { storeClosed } from './inline-link.ts'
+import type { Link, LinkEvents, Links } from './link.ts'
 import type { NamedPlanCall } from './operations.ts'
 import { SqliteTransactions } from './transactions.ts'
 
@@ -31,6 +32,17 @@ export interface SqliteStoreParts {
   readonly artifacts: ArtifactFolder
 }
 
+/** Each link tells its own events. */
+export type OpenLinks = (writer: LinkEvents, reader: LinkEvents) => Promise<Links>
+
+interface Callable {
+  readonly writer: Pick<Link, 'call'>
+  readonly reader: Pick<Link, 'call'>
+}
+
+const closedLink: Pick<Link, 'call'> = { call: () => Promise.reject(storeClosed()) }
+const CLOSED: Callable = { writer: closedLink, reader: closedLink }
+
 export class SqliteStore implements Store {
   readonly #parts: SqliteStoreParts
   readonly #listeners = new Set<() => void>()
@@ -43,25 +55,31 @@ export class SqliteStore implements Store {
     this.#parts = parts
   }
 
-  async connect(open: (events: LinkEvents) => Promise<Links>): Promise<void> {
-    const { file, clock, runtime, logger } = this.#parts
+  async connect(open: OpenLinks): Promise<void> {
+    const { file, clock, runtime } = this.#parts
     const onCommit = (): void => this.#changed()
-    this.#links = await open({
+    const events: LinkEvents = {
       onCommit,
       onSessionLost: (holder) => this.#sessionLost(holder),
-      onBroken: (error: MillraceError) => logger.error(error.message, { code: error.code, cause: error.cause }),
-    })
+      onBroken: (error) => this.#broken(error),
+    }
+    // Nobody beats any more for the sessions of a writer that has died.
+    const onBroken = (error: MillraceError): void => {
+      this.#broken(error)
+      for (const holder of this.#onLost.keys()) this.#sessionLost(holder)
+    }
+    this.#links = await open({ ...events, onBroken }, events)
     this.#transactions = new SqliteTransactions({ file, clock, runtime, onCommit, link: this.#links.writer })
   }
 
-  get #open(): Links {
+  get #open(): Callable {
     if (this.#links === null) throw new RangeError('the store has not been connected')
-    return this.#links
+    return this.#closing === null ? this.#links : CLOSED
   }
 
   get description(): string {
     const { file, durability } = this.#parts
-    return `sqlite:${file} (SQLite ${this.#open.writer.sqliteVersion}, synchronous ${durability.toUpperCase()})`
+    return `sqlite:${file} (SQLite ${this.#links?.writer.sqliteVersion ?? '?'}, synchronous ${durability.toUpperCase()})`
   }
 
   readonly jobs: JobStore = {
@@ -138,7 +156,11 @@ export class SqliteStore implements Store {
   #sessionLost(holder: number): void {
     const onLost = this.#onLost.get(holder)
     this.#onLost.delete(holder)
-    onLost?.()
+    if (onLost !== undefined) this.#guarded(onLost)
+  }
+
+  #broken(error: MillraceError): void {
+    this.#parts.logger.error(error.message, { code: error.code, cause: error.cause })
   }
 
   onChange(listener: () => void): () => void {
@@ -147,7 +169,16 @@ export class SqliteStore implements Store {
   }
 
   #changed(): void {
-    for (const listener of this.#listeners) listener()
+    for (const listener of this.#listeners) this.#guarded(listener)
+  }
+
+  /** Runs what was handed in from outside: whatever it throws must not harm the store. */
+  #guarded(listener: () => void): void {
+    try {
+      listener()
+    } catch (cause) {
+      this.#parts.logger.error('A listener of the store threw an error.', { cause })
+    }
   }
 
   close(): Promise<void> {
@@ -156,7 +187,9 @@ export class SqliteStore implements Store {
   }
 
   async #close(): Promise<void> {
-    const { writer, reader } = this.#open
+    if (this.#links === null) return
+    const { writer, reader } = this.#links
+    await this.#transactions?.close()
     this.#listeners.clear()
     if (reader !== writer) await reader.close()
     await writer.close()

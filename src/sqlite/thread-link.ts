@@ -1,12 +1,13 @@
 /**
- * A host on a thread of its own. The thread keeps the process alive exactly while a call is under way: an unreferenced thread once lost a
- * commit that was pending at exit.
+ * A host on a thread of its own. The thread keeps the process alive exactly while something is asked of it: an unreferenced thread once
+ * lost a commit that was pending at exit.
  */
 import { Worker } from 'node:worker_threads'
 import { MillraceError } from '../core/errors.ts'
 import type { HostOptions } from './host.ts'
 import { storeClosed } from './inline-link.ts'
 import type { Link, LinkEvents } from './link.ts'
+import { LOCK_PATIENCE_MS } from './locks.ts'
 import { PROTOCOL, unpackError } from './messages.ts'
 import type { FromThread, NumberedAnswer, NumberedCall, ThreadData, ToThread } from './messages.ts'
 import type { Answer, Arguments, OperationName } from './operations.ts'
@@ -23,22 +24,28 @@ export class ThreadLink implements Link {
   readonly #worker: Worker
   readonly #events: LinkEvents
   readonly #pending = new Map<number, Pending>()
+  /** Reasons to keep the process alive: pending calls, a pause, a close. */
+  #holds = 0
   #outgoing: NumberedCall[] = []
   #lastNumber = 0
-  #onPaused: (() => void) | null = null
+  #pausing: Pending | null = null
   #broken: MillraceError | null = null
   #closing: Promise<void> | null = null
   #onClosed: () => void = () => undefined
   sqliteVersion = ''
 
-  private constructor(threadFile: URL, options: HostOptions, events: LinkEvents) {
-    const data: ThreadData = { ...options, protocol: PROTOCOL }
+  private constructor(threadFile: URL, options: Omit<HostOptions, 'patienceMs'>, events: LinkEvents) {
+    const data: ThreadData = { ...options, patienceMs: LOCK_PATIENCE_MS, protocol: PROTOCOL }
     // Flags of the main thread (a loader, a debugger) have no business in this one.
     this.#worker = new Worker(threadFile, { workerData: data, execArgv: [], name: `millrace ${options.role}` })
     this.#events = events
   }
 
-  static async open(threadFile: URL, options: HostOptions, events: LinkEvents): Promise<ThreadLink> {
+  static async open(
+    threadFile: URL,
+    options: Omit<HostOptions, 'patienceMs'>,
+    events: LinkEvents,
+  ): Promise<ThreadLink> {
     const link = new ThreadLink(threadFile, options, events)
     await link.#started()
     link.#worker.unref()
@@ -46,41 +53,85 @@ export class ThreadLink implements Link {
   }
 
   #started(): Promise<void> {
+    const worker = this.#worker
     return new Promise((resolve, reject) => {
-      this.#worker.once('error', (error) => reject(notStarted(error)))
-      this.#worker.once('message', (message: FromThread) => {
-        this.#worker.removeAllListeners('error')
-        if (message.kind === 'refused') {
-          reject(unpackError(message.error))
+      worker.once('error', (error) => reject(notStarted(error)))
+      worker.once('exit', () => reject(notStarted(new Error('it ended without a word'))))
+      worker.once('message', (message: FromThread) => {
+        worker.removeAllListeners('error')
+        worker.removeAllListeners('exit')
+        if (message.kind === 'ready') {
+          this.#listen(message.sqliteVersion)
+          resolve()
           return
         }
-        if (message.kind === 'ready') this.sqliteVersion = message.sqliteVersion
-        this.#worker.on('message', (next: FromThread) => this.#receive(next))
-        this.#worker.on('error', (error) => this.#break(error))
-        this.#worker.on('exit', () => this.#ended())
-        resolve()
+        void worker.terminate()
+        reject(
+          message.kind === 'refused' ? unpackError(message.error) : notStarted(new Error('it said something else')),
+        )
       })
     })
   }
 
+  #listen(sqliteVersion: string): void {
+    this.sqliteVersion = sqliteVersion
+    this.#worker.on('message', (message: FromThread) => this.#receive(message))
+    this.#worker.on('error', (error) => this.#break(error))
+    this.#worker.on('exit', () => this.#ended())
+  }
+
   call<Name extends OperationName>(name: Name, args: Arguments<Name>): Promise<Answer<Name>> {
-    if (this.#broken !== null) return Promise.reject(this.#broken)
-    if (this.#closing !== null) return Promise.reject(storeClosed())
+    const refusal = this.#refusal()
+    if (refusal !== null) return Promise.reject(refusal)
     return new Promise((resolve, reject) => {
       this.#lastNumber += 1
-      if (this.#pending.size === 0) this.#worker.ref()
+      this.#hold()
       this.#pending.set(this.#lastNumber, { resolve: (answer) => resolve(answer as Answer<Name>), reject })
       this.#outgoing.push({ number: this.#lastNumber, name, args })
       if (this.#outgoing.length === 1) queueMicrotask(() => this.#flush())
     })
   }
 
+  #refusal(): MillraceError | null {
+    return this.#broken ?? (this.#closing === null ? null : storeClosed())
+  }
+
+  #hold(): void {
+    this.#holds += 1
+    if (this.#holds === 1) this.#worker.ref()
+  }
+
+  #release(): void {
+    this.#holds -= 1
+    if (this.#holds === 0) this.#worker.unref()
+  }
+
   #flush(): void {
     const calls = this.#outgoing
     this.#outgoing = []
     for (let start = 0; start < calls.length; start += CALLS_A_MESSAGE) {
-      this.#post({ kind: 'calls', calls: calls.slice(start, start + CALLS_A_MESSAGE) })
+      this.#postCalls(calls.slice(start, start + CALLS_A_MESSAGE))
     }
+  }
+
+  #postCalls(calls: readonly NumberedCall[]): void {
+    try {
+      this.#post({ kind: 'calls', calls })
+    } catch (cause) {
+      // Something in it can't be posted: only the call it belongs to is refused.
+      for (const call of calls.length === 1 ? [] : calls) this.#postCalls([call])
+      const [only] = calls
+      if (calls.length === 1 && only !== undefined) this.#refuse(only, cause)
+    }
+  }
+
+  #refuse({ number, name }: NumberedCall, cause: unknown): void {
+    const error = new MillraceError('internal', `A call of ${name} could not be posted to the store's thread.`, {
+      cause,
+    })
+    this.#pending.get(number)?.reject(error)
+    this.#pending.delete(number)
+    this.#release()
   }
 
   #post(message: ToThread): void {
@@ -91,8 +142,7 @@ export class ThreadLink implements Link {
     switch (message.kind) {
       case 'answers':
         for (const answer of message.answers) this.#settle(answer)
-        if (this.#pending.size === 0) this.#worker.unref()
-        if (message.wrote) this.#events.onCommit()
+        if (message.changed) this.#events.onCommit()
         return
       case 'foreign-commit':
         this.#events.onCommit()
@@ -101,7 +151,8 @@ export class ThreadLink implements Link {
         this.#events.onSessionLost(message.holder)
         return
       case 'paused':
-        this.#onPaused?.()
+        this.#pausing?.resolve(undefined)
+        this.#pausing = null
         return
       case 'closed':
         this.#onClosed()
@@ -113,39 +164,47 @@ export class ThreadLink implements Link {
 
   #settle(answer: NumberedAnswer): void {
     const pending = this.#pending.get(answer.number)
+    if (pending === undefined) return
     this.#pending.delete(answer.number)
-    if ('error' in answer) pending?.reject(unpackError(answer.error))
-    else pending?.resolve(answer.answer)
+    this.#release()
+    if ('error' in answer) pending.reject(unpackError(answer.error))
+    else pending.resolve(answer.answer)
   }
 
   #break(cause: unknown): void {
-    this.#broken ??= new MillraceError(
+    if (this.#broken !== null) return
+    const broken = new MillraceError(
       'internal',
       'The thread of the store has died. Open a new Millrace, and please report this.',
       { cause },
     )
-    for (const { reject } of this.#pending.values()) reject(this.#broken)
+    this.#broken = broken
+    for (const { reject } of this.#pending.values()) reject(broken)
     this.#pending.clear()
-    this.#events.onBroken(this.#broken)
+    this.#pausing?.reject(broken)
+    this.#pausing = null
+    this.#events.onBroken(broken)
   }
 
   #ended(): void {
     this.#onClosed()
-    if (this.#closing === null && this.#broken === null) this.#break(new Error('the thread has ended'))
+    if (this.#closing === null || this.#pending.size > 0) this.#break(new Error('the thread has ended'))
   }
 
   pause(): Promise<void> {
+    const refusal = this.#refusal()
+    if (refusal !== null) return Promise.reject(refusal)
     this.#flush()
-    this.#worker.ref()
-    return new Promise((resolve) => {
-      this.#onPaused = resolve
+    this.#hold()
+    return new Promise((resolve, reject) => {
+      this.#pausing = { resolve: () => resolve(), reject }
       this.#post({ kind: 'pause' })
     })
   }
 
   resume(): void {
     this.#post({ kind: 'resume' })
-    if (this.#pending.size === 0) this.#worker.unref()
+    this.#release()
   }
 
   close(): Promise<void> {
@@ -156,7 +215,7 @@ export class ThreadLink implements Link {
 
   async #close(): Promise<void> {
     if (this.#broken === null) {
-      this.#worker.ref()
+      this.#hold()
       await new Promise<void>((resolve) => {
         this.#onClosed = resolve
         this.#post({ kind: 'close' })

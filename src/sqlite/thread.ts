@@ -6,7 +6,6 @@ import { openHost } from './host.ts'
 import type { Host } from './host.ts'
 import { PROTOCOL, packError, packOutcome } from './messages.ts'
 import type { FromThread, NumberedCall, ThreadData, ToThread } from './messages.ts'
-import { isWrite } from './operations.ts'
 
 /** So many calls share a transaction at most: the first of them should not wait long for the last. */
 const CALLS_A_COMMIT = 1_000
@@ -47,25 +46,31 @@ class Thread {
   }
 
   #take(message: ToThread): void {
-    if (message.kind === 'calls') {
-      this.#waiting.push(...message.calls)
-      return
+    switch (message.kind) {
+      case 'calls':
+        this.#waiting.push(...message.calls)
+        return
+      case 'pause':
+        this.#work()
+        this.#paused = true
+        this.#host.pause()
+        this.#tell({ kind: 'paused' })
+        return
+      case 'resume':
+        this.#paused = false
+        this.#host.resume()
+        return
+      case 'close':
+        this.#close()
     }
-    if (message.kind === 'pause') {
-      this.#work()
-      this.#paused = true
-      this.#tell({ kind: 'paused' })
-    }
-    if (message.kind === 'resume') this.#paused = false
-    if (message.kind === 'close') this.#close()
   }
 
   #work(): void {
     while (!this.#paused && this.#waiting.length > 0) {
       const calls = this.#waiting.splice(0, CALLS_A_COMMIT)
-      const outcomes = this.#host.run(calls)
+      const { outcomes, changed } = this.#host.run(calls)
       const answers = calls.map(({ number }, index) => packOutcome(number, outcomes[index] ?? { answer: undefined }))
-      this.#tell({ kind: 'answers', answers, wrote: calls.some(({ name }) => isWrite(name)) })
+      this.#tell({ kind: 'answers', answers, changed })
     }
   }
 

@@ -5,11 +5,13 @@ import type { Runtime } from '../runtime/runtime.ts'
 import type { Enqueued, NewJob } from '../store/jobs.ts'
 import type { CallerConnection, StoreTransactions } from '../store/transactions.ts'
 import { Database } from './database.ts'
-import { isBusy, storeError } from './driver.ts'
+import { isBusy, isStaleSnapshot, storeError } from './driver.ts'
 import type { Connection, Statement } from './driver.ts'
 import { enqueueJobs } from './enqueue.ts'
+import { storeClosed } from './inline-link.ts'
 import type { Link } from './link.ts'
 import { IN_MEMORY } from './location.ts'
+import { LOCK_PATIENCE_MS, whenFree } from './locks.ts'
 
 export interface TransactionParts {
   readonly file: string
@@ -20,25 +22,34 @@ export interface TransactionParts {
 }
 
 const RETRY_MS = 1
-const GIVE_UP_MS = 30_000
+/** How long a synchronous call may block its thread for the lock: a busy writer's commits take a few milliseconds. */
+const PATIENCE_MS = 5_000
 
 export class SqliteTransactions implements StoreTransactions {
   readonly #parts: TransactionParts
   readonly #databases = new WeakMap<CallerConnection, Database>()
   /** Transactions run one after the other: each begins when the one before has ended. */
   #last: Promise<unknown> = Promise.resolve()
+  #closed = false
 
   constructor(parts: TransactionParts) {
     this.#parts = parts
   }
 
   enqueue(caller: CallerConnection, jobs: readonly NewJob[]): readonly Enqueued[] {
+    if (this.#closed) throw storeClosed()
     const db = this.#databaseOf(caller)
+    const { file } = this.#parts
     if (!db.connection.isTransaction) throw notInTransaction()
-    // What an earlier transaction of the caller's added may have been rolled back.
-    db.forget()
-    db.beginUnit()
-    db.connection.exec('SAVEPOINT millrace')
+    try {
+      takeWriteLock(db.connection, file)
+      // What an earlier transaction of the caller's added may have been rolled back.
+      db.forget()
+      db.beginUnit()
+      db.connection.exec('SAVEPOINT millrace')
+    } catch (error) {
+      throw storeError(error, file)
+    }
     try {
       const outcomes = enqueueJobs(db, jobs)
       if (outcomes.some(({ outcome }) => outcome === 'key-reused')) db.connection.exec('ROLLBACK TO millrace')
@@ -50,26 +61,28 @@ export class SqliteTransactions implements StoreTransactions {
     }
   }
 
-  run<T>(caller: CallerConnection, body: () => T | Promise<T>): Promise<T> {
+  async run<T>(caller: CallerConnection, body: () => T | Promise<T>): Promise<T> {
+    if (this.#closed) throw storeClosed()
     const { connection } = this.#databaseOf(caller)
-    if (connection.isTransaction) {
-      throw new MillraceError(
-        'option-invalid',
-        'The connection has a transaction open already. Enqueue into it with enqueueIn, or commit it first.',
-      )
-    }
     const turn = this.#last.then(() => this.#run(connection, body))
     this.#last = turn.catch(() => undefined)
     return turn
   }
 
+  /** Waits for the transactions that have been asked for; no more are begun. */
+  async close(): Promise<void> {
+    this.#closed = true
+    await this.#last
+  }
+
   async #run<T>(connection: Connection, body: () => T | Promise<T>): Promise<T> {
     const { link, onCommit } = this.#parts
+    if (connection.isTransaction) throw alreadyInTransaction()
     await link.pause()
     try {
       await this.#begin(connection)
       const returned = await body()
-      connection.exec('COMMIT')
+      this.#commit(connection)
       onCommit()
       return returned
     } catch (error) {
@@ -77,6 +90,15 @@ export class SqliteTransactions implements StoreTransactions {
       throw error
     } finally {
       link.resume()
+    }
+  }
+
+  #commit(connection: Connection): void {
+    if (!connection.isTransaction) throw endedByBody()
+    try {
+      connection.exec('COMMIT')
+    } catch (error) {
+      throw storeError(error, this.#parts.file)
     }
   }
 
@@ -88,7 +110,7 @@ export class SqliteTransactions implements StoreTransactions {
         connection.exec('BEGIN IMMEDIATE')
         return
       } catch (error) {
-        if (!isLocked(error) || waitedMs >= GIVE_UP_MS) throw storeError(error, file)
+        if (!isBusy(error) || waitedMs >= LOCK_PATIENCE_MS) throw storeError(error, file)
       }
       await new Promise<void>((resolve) => {
         runtime.after(RETRY_MS, resolve)
@@ -107,16 +129,42 @@ export class SqliteTransactions implements StoreTransactions {
   }
 }
 
+/** Writes nothing, but takes the lock that writing takes. A transaction of SQLite's begins without it, unless told otherwise. */
+const TOUCH = 'UPDATE millrace_meta SET name = name WHERE FALSE'
+
+function takeWriteLock(connection: Connection, file: string): void {
+  try {
+    whenFree(file, () => connection.exec(TOUCH), PATIENCE_MS)
+  } catch (error) {
+    if (!isStaleSnapshot(error)) throw error
+    throw new MillraceError(
+      'store-busy',
+      'The transaction has read the database, and somebody else has written to it since, so it can never write. ' +
+        'Begin it with BEGIN IMMEDIATE, or use mill.transaction(connection, fn), and try again.',
+      { details: { file }, cause: error },
+    )
+  }
+}
+
+function alreadyInTransaction(): MillraceError {
+  return new MillraceError(
+    'option-invalid',
+    'The connection has a transaction open already. Enqueue into it with enqueueIn, or commit it first.',
+  )
+}
+
+function endedByBody(): MillraceError {
+  return new MillraceError(
+    'not-in-transaction',
+    'The transaction was ended inside its own body. Leave COMMIT and ROLLBACK to mill.transaction(): it rolls back when the body throws.',
+  )
+}
+
 function notInTransaction(): MillraceError {
   return new MillraceError(
     'not-in-transaction',
     'The connection has no open transaction, so there is nothing to be committed with. Begin one, or use mill.transaction(connection, fn), or plain enqueue.',
   )
-}
-
-/** `node:sqlite` says it by code, better-sqlite3 by name. */
-function isLocked(error: unknown): boolean {
-  return isBusy(error) || (error instanceof Error && 'code' in error && String(error.code).startsWith('SQLITE_BUSY'))
 }
 
 interface Foreign {

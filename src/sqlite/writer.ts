@@ -4,10 +4,13 @@
  * order of their arrival within a kind; calls in one transaction were all under way at the same time, so any order is a true one.
  *
  * Refusals are answers. An exception is a surprise: the kind's savepoint is rolled back and its calls are replayed one by one, each in a
- * savepoint of its own, so that only the call that failed is refused.
+ * savepoint of its own, so that only the call that failed is refused. An error that ends the whole transaction by itself refuses all.
+ *
+ * Where the disk is full, the calls that met it (they alone: the others are committed) are tried once more from the reserve. Where a page
+ * turns out to be damaged, nothing is written any more: every further page that is written makes a rescue harder.
  */
 import type { MillraceError } from '../core/errors.ts'
-import { Database } from './database.ts'
+import type { Database } from './database.ts'
 import type { DiskReserve } from './disk-reserve.ts'
 import { isFull, storeError } from './driver.ts'
 import type { OwnConnection } from './driver.ts'
@@ -25,10 +28,12 @@ export type CallOutcome = { readonly answer: unknown } | { readonly error: Millr
 
 export interface WriterOptions {
   readonly connection: OwnConnection
+  readonly db: Database
   readonly file: string
-  readonly clock: () => number
   readonly keeper: SessionKeeper
   readonly reserve: DiskReserve
+  /** How long to wait for the lock, blocking the thread. */
+  readonly patienceMs: number
 }
 
 type RunWrite = (db: Database, args: unknown) => unknown
@@ -40,47 +45,56 @@ const REFUSED_WHEN_FULL: ReadonlySet<WriteName> = new Set(['jobs.enqueue', 'clai
 
 export class Writer {
   readonly #options: WriterOptions
-  readonly #db: Database
+  #damage: MillraceError | null = null
+  #changed = false
 
   constructor(options: WriterOptions) {
     this.#options = options
-    this.#db = new Database(options.connection, options.clock)
-  }
-
-  get db(): Database {
-    return this.#db
   }
 
   /** Carries the calls out in one transaction and returns after its commit, with an outcome for each in the order given. */
   commit(calls: readonly WriteCall[]): readonly CallOutcome[] {
     const { reserve } = this.#options
-    reserve.refill()
-    const outcomes = this.#attempt(calls)
-    if (!outcomes.some((outcome) => 'error' in outcome && isFull(outcome.error))) return outcomes
-    if (!reserve.open()) return outcomes
-    return this.#attempt(calls)
+    const outcomes = [...this.#attempt(calls)]
+    const full = outcomes.flatMap((outcome, index) => ('error' in outcome && isFull(outcome.error) ? [index] : []))
+    if (full.length === 0 || !reserve.open()) return outcomes
+    const again = this.#attempt(full.flatMap((index) => calls[index] ?? []))
+    for (const [position, index] of full.entries()) outcomes[index] = again[position] ?? { answer: undefined }
+    return outcomes
+  }
+
+  /** Whether anything but beats has been written since this was last asked. */
+  takeChanged(): boolean {
+    const changed = this.#changed
+    this.#changed = false
+    return changed
   }
 
   #attempt(calls: readonly WriteCall[]): readonly CallOutcome[] {
-    const { connection, file } = this.#options
+    const { connection, file, db, reserve } = this.#options
+    if (this.#damage !== null) return refuseAll(calls, this.#damage)
     try {
+      reserve.refill()
       return this.#transact(calls)
     } catch (error) {
       rollBack(connection)
-      this.#db.forget()
-      const refusal = storeError(error, file)
-      return calls.map(() => ({ error: refusal }))
+      db.forget()
+      return refuseAll(calls, this.#refusal(error, file))
     }
   }
 
   #transact(calls: readonly WriteCall[]): readonly CallOutcome[] {
-    const { connection, file, keeper } = this.#options
-    beginWrite(connection, file)
-    const others = this.#db.beginUnit()
-    keeper.beatDue(this.#db)
+    const { connection, db, file, keeper, patienceMs } = this.#options
+    beginWrite(connection, file, patienceMs)
+    const others = db.beginUnit()
+    keeper.beatDue(db)
+    const changesBefore = db.totalChanges()
     const outcomes: CallOutcome[] = []
     for (const [name, run] of KINDS) this.#runKind(name, run, calls, outcomes)
+    const changed = db.totalChanges() > changesBefore
     connection.exec('COMMIT')
+    keeper.committed()
+    this.#changed ||= changed
     if (others) leaveGap()
     return outcomes
   }
@@ -88,7 +102,7 @@ export class Writer {
   #runKind(name: WriteName, run: RunWrite, calls: readonly WriteCall[], outcomes: CallOutcome[]): void {
     const mine = calls.flatMap((call, index) => (call.name === name ? [index] : []))
     if (mine.length === 0) return
-    const { connection, file, reserve } = this.#options
+    const { connection, db, file, reserve } = this.#options
     if (reserve.isOpen && REFUSED_WHEN_FULL.has(name)) {
       const error = reserve.refusal()
       for (const index of mine) outcomes[index] = { error }
@@ -96,7 +110,7 @@ export class Writer {
     }
     connection.exec('SAVEPOINT kind')
     try {
-      for (const index of mine) outcomes[index] = { answer: run(this.#db, calls[index]?.args) }
+      for (const index of mine) outcomes[index] = { answer: run(db, calls[index]?.args) }
       connection.exec('RELEASE kind')
     } catch (error) {
       if (!connection.isTransaction) throw storeError(error, file)
@@ -106,32 +120,33 @@ export class Writer {
   }
 
   #runAlone(run: RunWrite, args: unknown): CallOutcome {
-    const { connection, file } = this.#options
+    const { connection, db, file } = this.#options
     connection.exec('SAVEPOINT kind')
     try {
-      const answer = run(this.#db, args)
+      const answer = run(db, args)
       connection.exec('RELEASE kind')
       return { answer }
     } catch (error) {
       if (!connection.isTransaction) throw storeError(error, file)
       this.#undoKind()
-      return error instanceof Undo ? { answer: error.answer } : { error: storeError(error, file) }
+      return error instanceof Undo ? { answer: error.answer } : { error: this.#refusal(error, file) }
     }
   }
 
+  #refusal(error: unknown, file: string): MillraceError {
+    const refusal = storeError(error, file)
+    if (refusal.code === 'store-damaged') this.#damage ??= refusal
+    return refusal
+  }
+
   #undoKind(): void {
-    this.#options.connection.exec('ROLLBACK TO kind')
-    this.#options.connection.exec('RELEASE kind')
-    this.#db.forget()
+    const { connection, db } = this.#options
+    connection.exec('ROLLBACK TO kind')
+    connection.exec('RELEASE kind')
+    db.forget()
   }
+}
 
-  /** Whether another connection has committed since this was last asked, or a transaction last began. */
-  othersCommitted(): boolean {
-    return this.#db.checkDataVersion()
-  }
-
-  close(): void {
-    this.#options.reserve.close()
-    this.#options.connection.close()
-  }
+function refuseAll(calls: readonly WriteCall[], error: MillraceError): readonly CallOutcome[] {
+  return calls.map(() => ({ error }))
 }

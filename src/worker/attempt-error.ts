@@ -50,7 +50,9 @@ export function summarizeError(error: unknown): ErrorSummary {
   return {
     name: keepable(name, LIMITS.nameCharacters),
     message: message === '' ? `an error without a message (${typeof error})` : message,
-    ...(typeof code === 'string' || typeof code === 'number' ? { code: keepable(`${code}`, LIMITS.nameCharacters) } : {}),
+    ...(typeof code === 'string' || typeof code === 'number'
+      ? { code: keepable(`${code}`, LIMITS.nameCharacters) }
+      : {}),
   }
 }
 

@@ -1,11 +1,12 @@
 /** One attempt at a job in this process: what it holds, whether it may go on, and everything it writes under its claim. */
 import { ConflictError, LeaseLostError, MillraceError } from '../core/errors.ts'
-import type { PlanValues } from '../core/plan.ts'
+import { jobProgress } from '../core/progress.ts'
 import { OPERATOR } from '../core/scope.ts'
 import type { Logger } from '../runtime/logger.ts'
 import type { Runtime } from '../runtime/runtime.ts'
 import type { AppliedRow, ClaimedJob, PlanCall, PlanResult } from '../store/claims.ts'
 import type { Store } from '../store/store.ts'
+import type { AttemptCall } from './attempt-call.ts'
 import type { Handler } from './handler.ts'
 import { ProgressReporter } from './progress-reporter.ts'
 import { cancelStop, leaseLostStop, outranks } from './stop.ts'
@@ -17,18 +18,12 @@ export interface AttemptHost {
   readonly store: Store
   readonly runtime: Runtime
   readonly logger: Logger
-  /** The attempt has learned that it must stop. */
-  stopped(attempt: Attempt, stop: Stop): void
-  /** The attempt may go on for so long from now; null: for as long as it likes. */
+  /** The attempt has learned that it must stop, and maybe had to for an `earlier` reason already. */
+  stopped(attempt: Attempt, stop: Stop, earlier: Stop | null): void
+  /** The attempt may go on for so long from now. */
   extended(attempt: Attempt, timeoutMs: number): void
   /** Since when the store can't be asked whether attempts must stop, by the monotonic clock; null: it can. */
   readonly deafSince: number | null
-}
-
-/** What a plan call says beside the job, the scope and the claim, which are the attempt's. */
-export type AttemptCall = Omit<PlanCall, 'jobId' | 'scope' | 'claim' | 'values' | 'detail'> & {
-  readonly values?: PlanValues
-  readonly detail?: string | null
 }
 
 export class Attempt {
@@ -49,7 +44,8 @@ export class Attempt {
   #over = false
   #controller: AbortController | null = null
   #reporter: ProgressReporter | null = null
-  #warnedOf = new Set<string>()
+  #warnedOf: Set<string> | null = null
+  #underWay = 0
 
   constructor(job: ClaimedJob, handler: Handler, host: AttemptHost) {
     this.job = job
@@ -91,7 +87,8 @@ export class Attempt {
 
   /** The progress of the job, percent. Asking makes no reporter where no progress was told. */
   get percent(): number {
-    return this.#reporter?.percent ?? this.job.progress
+    const done = jobProgress({ phaseIndex: this.phase, phaseCount: this.phaseNames.length, phaseProgress: 0 })
+    return Math.max(done, this.#reporter?.percent ?? this.job.progress)
   }
 
   /** What was told last beside progress. */
@@ -99,9 +96,16 @@ export class Attempt {
     return this.#reporter?.context
   }
 
-  /** Writes what progress is still held back, with whatever is written next. */
+  /** Writes what progress is still held back, in the commit of whatever is written next. */
   flushProgress(): void {
     this.#reporter?.flush()
+  }
+
+  /** A phase is done, which counts as more than any progress told in it. */
+  phaseDone(result: string): void {
+    this.#reporter?.forget()
+    this.results.push(result)
+    this.phase += 1
   }
 
   /** @throws LeaseLostError if nothing may be written any more */
@@ -123,11 +127,18 @@ export class Attempt {
     return this.#accept(act, await this.host.store.claims.apply(this.call(call)))
   }
 
+  /** How many calls were told and are not committed yet. */
+  get underWay(): number {
+    return this.#underWay
+  }
+
   /** Carries out a plan under the claim and waits for nothing: a refusal stops the attempt, an error of the store is logged once. */
-  tell(act: string, call: AttemptCall): Promise<void> {
-    return this.write(act, call).then(
-      () => {},
+  tell(act: string, call: AttemptCall): void {
+    this.#underWay += 1
+    this.write(act, call).then(
+      () => (this.#underWay -= 1),
       (error: unknown) => {
+        this.#underWay -= 1
         if (error instanceof LeaseLostError) return
         this.warnOnce(`The store did not take the ${act} of a job; the handler goes on.`, error)
       },
@@ -141,17 +152,18 @@ export class Attempt {
 
   /** The handler must stop, for the reason that weighs most of those it has met. */
   interrupt(stop: Stop): void {
-    if (this.#over || !outranks(stop, this.#stop)) return
+    const earlier = this.#stop
+    if (this.#over || !outranks(stop, earlier)) return
     this.#stop = stop
     if (stop.cause === 'lease-lost') this.end()
     this.#controller?.abort(stop.error)
-    this.host.stopped(this, stop)
+    this.host.stopped(this, stop, earlier)
   }
 
   /** From here on whatever its handler writes is refused. */
   end(): void {
     this.#over = true
-    this.#reporter?.close()
+    this.#reporter?.forget()
   }
 
   /** Learns from a committed row that somebody wants the job to stop. */
@@ -161,6 +173,7 @@ export class Attempt {
   }
 
   warnOnce(message: string, error?: unknown): void {
+    this.#warnedOf ??= new Set()
     if (this.#warnedOf.has(message)) return
     this.#warnedOf.add(message)
     const { type, claim } = this.job
@@ -193,4 +206,3 @@ function unexpected(jobId: string, act: string, refusal: string): MillraceError 
     details: { jobId, act, refusal },
   })
 }
-

@@ -6,7 +6,7 @@ import { LIMITS } from '../core/limits.ts'
 import { PROGRESS, PROGRESS_TOLD } from '../core/plans.ts'
 import { acceptProgress, jobProgress, PROGRESS_EVENT_MS, progressDecision } from '../core/progress.ts'
 import type { Runtime, Timer } from '../runtime/runtime.ts'
-import type { AttemptCall } from './attempt.ts'
+import type { AttemptCall } from './attempt-call.ts'
 
 /** What it needs of its attempt. */
 export interface Reporting {
@@ -14,7 +14,7 @@ export interface Reporting {
   readonly host: { readonly runtime: Runtime }
   readonly phase: number
   readonly phaseNames: readonly string[]
-  tell(act: string, call: AttemptCall): Promise<void>
+  tell(act: string, call: AttemptCall): void
 }
 
 export class ProgressReporter {
@@ -23,13 +23,14 @@ export class ProgressReporter {
   #phasePercent = 0
   #phase: number
   #percent: number
-  #context: { readonly text: string; readonly json: Json } | undefined
+  #context: Json | undefined
   #unwritten = false
   #untold = false
   #lastWriteAt: number | undefined
   #lastEventAt: number | undefined
   #lastEventPercent: number
   #timer: Timer | null = null
+  #timerAt = 0
 
   constructor(attempt: Reporting) {
     this.#attempt = attempt
@@ -44,14 +45,14 @@ export class ProgressReporter {
   }
 
   get context(): Json | undefined {
-    return this.#context?.json
+    return this.#context
   }
 
   /** @throws InvalidInputError if the percent is out of range, or the context is not JSON or too large */
   report(phase: number, percent: number, context?: Json): void {
     if (phase > this.#phase) this.#begin(phase)
     const accepted = acceptProgress({ current: this.#phasePercent, next: percent })
-    const told = context === undefined ? undefined : encodeContext(context)
+    const told = context === undefined ? undefined : copyContext(context)
     // A phase that is over may have left something running that still tells of it.
     if (accepted === 'ignored' || phase !== this.#attempt.phase) return
     this.#phasePercent = accepted
@@ -66,12 +67,12 @@ export class ProgressReporter {
 
   /** Writes what was told and not written yet. */
   flush(): void {
-    this.#timer?.cancel()
-    this.#timer = null
     if (this.#unwritten) this.#post(false)
+    this.forget()
   }
 
-  close(): void {
+  /** What was told and not written yet is not worth writing any more. */
+  forget(): void {
     this.#timer?.cancel()
     this.#timer = null
     this.#unwritten = false
@@ -100,14 +101,16 @@ export class ProgressReporter {
 
   /** A handler that tells nothing further still has its last progress written, and told. */
   #look(inMs: number): void {
-    this.#timer ??= this.#attempt.host.runtime.after(
-      Math.max(1, inMs),
-      () => {
-        this.#timer = null
-        this.#write()
-      },
-      { idle: true },
-    )
+    const { runtime } = this.#attempt.host
+    const at = runtime.monotonic() + Math.max(1, inMs)
+    if (this.#timer !== null && this.#timerAt <= at) return
+    this.#timer?.cancel()
+    this.#timerAt = at
+    const look = (): void => {
+      this.#timer = null
+      this.#write()
+    }
+    this.#timer = runtime.after(at - runtime.monotonic(), look, { idle: true })
   }
 
   #post(event: boolean): void {
@@ -116,25 +119,24 @@ export class ProgressReporter {
     this.#lastWriteAt = now
     const values = { progress: this.#percent }
     if (!event) {
-      this.#attempt.tell('progress', { plan: PROGRESS, values }).catch(() => {})
+      this.#attempt.tell('progress', { plan: PROGRESS, values })
       return
     }
     this.#untold = false
     this.#lastEventAt = now
     this.#lastEventPercent = this.#percent
-    this.#attempt.tell('progress', { plan: PROGRESS_TOLD, values, detail: this.#detail() }).catch(() => {})
+    this.#attempt.tell('progress', { plan: PROGRESS_TOLD, values, detail: this.#detail() })
   }
 
   #detail(): string {
     const phase = this.#attempt.phaseNames[this.#phase] ?? null
     const percent = Math.floor(this.#percent * 100) / 100
-    const told = this.#context === undefined ? {} : { context: this.#context.json }
+    const told = this.#context === undefined ? {} : { context: this.#context }
     return JSON.stringify({ percent, phase, ...told })
   }
 }
 
 /** A copy: the handler may go on changing what it told. */
-function encodeContext(context: Json): { readonly text: string; readonly json: Json } {
-  const text = encodeJson(context, { path: 'progress context', limitBytes: LIMITS.progressContextBytes })
-  return { text, json: decodeJson(text) }
+function copyContext(context: Json): Json {
+  return decodeJson(encodeJson(context, { path: 'progress context', limitBytes: LIMITS.progressContextBytes }))
 }

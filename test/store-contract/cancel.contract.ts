@@ -33,7 +33,13 @@ export function cancelContract(open: OpenStore): void {
         const now = await bench.store.now()
         const { row } = await bench.must(CANCEL, id, BY_ANN)
         assert.deepEqual(
-          { state: row?.state, by: row?.cancelledBy, reason: row?.cancelReason, at: row?.cancelRequestedAt, end: row?.finishedAt },
+          {
+            state: row?.state,
+            by: row?.cancelledBy,
+            reason: row?.cancelReason,
+            at: row?.cancelRequestedAt,
+            end: row?.finishedAt,
+          },
           { state: 'cancelled', by: 'ann', reason: 'wrong region', at: now, end: now },
         )
         const told = (await bench.events(id)).at(-1)
@@ -67,8 +73,14 @@ export function cancelContract(open: OpenStore): void {
         [{ outcome: 'cancelled', endedAt: now + 30, error: attemptError('stopped') }],
       )
       const events = await bench.events(claim.jobId)
-      assert.deepEqual(events.map(({ name }) => name), ['job:queued', 'job:started', 'job:cancel-requested', 'job:cancelled'])
-      assert.deepEqual(events.slice(2).map(({ detail }) => JSON.parse(detail ?? '') as unknown), [TOLD, TOLD])
+      assert.deepEqual(
+        events.map(({ name }) => name),
+        ['job:queued', 'job:started', 'job:cancel-requested', 'job:cancelled'],
+      )
+      assert.deepEqual(
+        events.slice(2).map(({ detail }) => JSON.parse(detail ?? '') as unknown),
+        [TOLD, TOLD],
+      )
     })
 
     test('a pending cancel is never lost, however the attempt ends', async (t) => {
@@ -101,7 +113,12 @@ export function cancelContract(open: OpenStore): void {
       assert.equal(report.jobsReaped, 1)
       const { state, fence, attempts } = await bench.details(claim.jobId)
       assert.deepEqual([state, fence, attempts[0]?.outcome], ['cancelled', claim.fence + 1, 'cancelled'])
-      assert.deepEqual(await bench.eventNames(claim.jobId), ['job:queued', 'job:started', 'job:cancel-requested', 'job:cancelled'])
+      assert.deepEqual(await bench.eventNames(claim.jobId), [
+        'job:queued',
+        'job:started',
+        'job:cancel-requested',
+        'job:cancelled',
+      ])
     })
 
     test('a pending cancel outlives the time-out', async (t) => {
@@ -135,7 +152,10 @@ export function cancelContract(open: OpenStore): void {
       const { claim: failed } = await bench.running()
       await bench.must(FAIL_FINAL, failed)
       const before = await dumpStore(bench.store)
-      for (const [{ jobId }, state] of [[completed, 'completed'], [failed, 'failed']] as const) {
+      for (const [{ jobId }, state] of [
+        [completed, 'completed'],
+        [failed, 'failed'],
+      ] as const) {
         const result = await bench.act(CANCEL, jobId, BY_ANN)
         assert.deepEqual([result.applied ? null : result.refusal, result.row?.state], ['final', state])
       }
@@ -201,10 +221,13 @@ export function cancelContract(open: OpenStore): void {
 
     test('a reset or a failure by force forgets the pending cancel', async (t) => {
       const bench = await openBench(t, open)
-      for (const [plan, state] of [[FORCE_RESET, 'queued'], [FORCE_FAIL, 'failed']] as const) {
+      for (const [plan, state] of [
+        [FORCE_RESET, 'queued'],
+        [FORCE_FAIL, 'failed'],
+      ] as const) {
         const { claim } = await bench.running({ priority: -1 })
         await bench.must(CANCEL, claim.jobId, BY_ANN)
-        await bench.must(plan, claim.jobId, { phase: 0 })
+        await bench.renew(plan, claim.jobId)
         const details = await bench.details(claim.jobId)
         assert.deepEqual(
           [details.state, details.cancelRequestedAt, details.cancelledBy, details.cancelReason],

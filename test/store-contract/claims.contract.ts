@@ -12,7 +12,14 @@ export function claimsContract(open: OpenStore): void {
       const bench = await openBench(t, open)
       const policy = { ...ONE_PHASE, timeoutMs: 5_000 }
       const createdAt = await bench.store.now()
-      const id = await bench.add({ policy, tenant: 'acme', owner: 'ann', labels: { c: '1' }, queue: 'slow', delayMs: 10 })
+      const id = await bench.add({
+        policy,
+        tenant: 'acme',
+        owner: 'ann',
+        labels: { c: '1' },
+        queue: 'slow',
+        delayMs: 10,
+      })
       const holder = await bench.session()
       bench.advance(25)
       assert.deepEqual(await bench.store.claims.claim({ holder, types: ['map.export'], limit: 5 }), {
@@ -66,7 +73,17 @@ export function claimsContract(open: OpenStore): void {
           worker,
           phases: [{ name: 'run', state: 'running', startedAt: now, finishedAt: null, attempts: 1, result: null }],
           attempts: [
-            { attempt: 1, generation: 1, startedAt: now, endedAt: null, outcome: 'running', phase: 'run', progress: 0, error: null, worker },
+            {
+              attempt: 1,
+              generation: 1,
+              startedAt: now,
+              endedAt: null,
+              outcome: 'running',
+              phase: 'run',
+              progress: 0,
+              error: null,
+              worker,
+            },
           ],
         },
       )
@@ -112,7 +129,10 @@ export function claimsContract(open: OpenStore): void {
       await bench.must(RELEASE, released)
       await bench.must(FAIL_RETRY, failed, { delayMs: 0 })
       const taken = await bench.claim(holder)
-      assert.deepEqual(taken.map(({ claim }) => claim.jobId), [first, third, second])
+      assert.deepEqual(
+        taken.map(({ claim }) => claim.jobId),
+        [first, third, second],
+      )
     })
 
     test('nobody is given a type that was not asked for', async (t) => {
@@ -145,7 +165,10 @@ export function claimsContract(open: OpenStore): void {
       const { claim } = await bench.take(holder)
       assert.equal(claim.jobId, scheduled)
       const events = await bench.events(scheduled)
-      assert.deepEqual(events.map(({ name }) => name), ['job:scheduled', 'job:queued', 'job:started'])
+      assert.deepEqual(
+        events.map(({ name }) => name),
+        ['job:scheduled', 'job:queued', 'job:started'],
+      )
       assert.equal(events[1]?.detail, '{"cause":"promote"}')
       await bench.must(FAIL_RETRY, claim, { delayMs: 500 })
       bench.advance(499)
@@ -181,7 +204,9 @@ export function claimsContract(open: OpenStore): void {
       const jobs = Array.from({ length: 60 }, () => bench.job())
       await bench.store.jobs.enqueue(jobs)
       const holders = [await bench.session(), await bench.session(), await bench.session()]
-      const claims = await Promise.all(Array.from({ length: 30 }, (_, index) => bench.claim(holders[index % 3] ?? 0, 3)))
+      const claims = await Promise.all(
+        Array.from({ length: 30 }, (_, index) => bench.claim(holders[index % 3] ?? 0, 3)),
+      )
       const taken = claims.flat().map(({ claim }) => claim.jobId)
       assert.equal(taken.length, 60)
       assert.deepEqual(new Set(taken), new Set(jobs.map(({ id }) => id)))
@@ -226,10 +251,13 @@ export function claimsContract(open: OpenStore): void {
       await bench.must(CHECKPOINT, claim, { progress: 100 }, { result: '2' })
       await bench.must(RELEASE, claim)
       const { phase, phaseNames, results, progress } = await bench.take(await bench.session())
-      assert.deepEqual({ phase, phaseNames, results, progress }, { phase: 2, phaseNames: ['a', 'b'], results: ['1', '2'], progress: 100 })
+      assert.deepEqual(
+        { phase, phaseNames, results, progress },
+        { phase: 2, phaseNames: ['a', 'b'], results: ['1', '2'], progress: 100 },
+      )
     })
 
-    test('the time an attempt may take is what the type\'s owner says when it starts', async (t) => {
+    test("the time an attempt may take is what the type's owner says when it starts", async (t) => {
       const bench = await openBench(t, open)
       const holder = await bench.session()
       await bench.add({ policy: { ...ONE_PHASE, timeoutMs: 1_000 } })

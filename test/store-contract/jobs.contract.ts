@@ -73,10 +73,22 @@ export function jobsContract(open: OpenStore): void {
       const now = await bench.store.now()
       const queued = await bench.add()
       const scheduled = await bench.add({ delayMs: 1 })
-      for (const [jobId, name] of [[queued, 'job:queued'], [scheduled, 'job:scheduled']] as const) {
+      for (const [jobId, name] of [
+        [queued, 'job:queued'],
+        [scheduled, 'job:scheduled'],
+      ] as const) {
         const [event, ...more] = await bench.events(jobId)
         assert.deepEqual(more, [])
-        assert.deepEqual(event, { position: event?.position, jobId, type: 'map.export', seq: 1, name, at: now, attempt: 0, detail: null })
+        assert.deepEqual(event, {
+          position: event?.position,
+          jobId,
+          type: 'map.export',
+          seq: 1,
+          name,
+          at: now,
+          attempt: 0,
+          detail: null,
+        })
       }
     })
 
@@ -112,7 +124,10 @@ export function jobsContract(open: OpenStore): void {
         jobs.map(({ id, delayMs }) => ({ outcome: 'created', id, state: delayMs === 0 ? 'queued' : 'scheduled' })),
       )
       const listed = await listAll(bench.store)
-      assert.deepEqual(listed.map(({ id }) => id).toReversed(), jobs.map(({ id }) => id))
+      assert.deepEqual(
+        listed.map(({ id }) => id).toReversed(),
+        jobs.map(({ id }) => id),
+      )
     })
 
     test('the most jobs that one enqueue takes are added as a whole', async (t) => {
@@ -129,14 +144,24 @@ export function jobsContract(open: OpenStore): void {
       const taken = bench.job()
       await bench.store.jobs.enqueue([taken])
       const before = await dumpStore(bench.store)
-      const bad = bench.store.jobs.enqueue([bench.job({ key: 'a' }), { ...bench.job(), id: taken.id, input: '2' }, bench.job()])
+      const bad = bench.store.jobs.enqueue([
+        bench.job({ key: 'a' }),
+        { ...bench.job(), id: taken.id, input: '2' },
+        bench.job(),
+      ])
       const good = bench.job()
       const [refused, added] = await Promise.allSettled([bad, bench.store.jobs.enqueue([good])])
       assert.equal(refused.status, 'rejected')
       assert.deepEqual(added, { status: 'fulfilled', value: [{ outcome: 'created', id: good.id, state: 'queued' }] })
       const after = await dumpStore(bench.store)
       assert.deepEqual(after.jobs.slice(1), before.jobs)
-      assert.equal(await bench.add({ key: 'a' }).then((id) => bench.details(id)).then(({ key }) => key), 'a')
+      assert.equal(
+        await bench
+          .add({ key: 'a' })
+          .then((id) => bench.details(id))
+          .then(({ key }) => key),
+        'a',
+      )
     })
 
     test('an id that is not there is not found, whatever it looks like', async (t) => {
@@ -158,7 +183,11 @@ export function jobsContract(open: OpenStore): void {
       const states = await bench.store.jobs.states([scheduled, ABSENT, claim.jobId, queued, queued])
       assert.deepEqual(
         [...states].toSorted(([left], [right]) => (left < right ? -1 : 1)),
-        [[queued, 'queued'], [scheduled, 'scheduled'], [claim.jobId, 'running']],
+        [
+          [queued, 'queued'],
+          [scheduled, 'scheduled'],
+          [claim.jobId, 'running'],
+        ],
       )
       assert.equal((await bench.store.jobs.states([])).size, 0)
     })

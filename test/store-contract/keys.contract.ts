@@ -13,7 +13,9 @@ export function keysContract(open: OpenStore): void {
       const bench = await openBench(t, open)
       const id = await bench.add({ key: 'order-7', priority: 1 })
       const before = await dumpStore(bench.store)
-      const again = await bench.store.jobs.enqueue([bench.job({ key: 'order-7', priority: 2, delayMs: 9, owner: 'bob' })])
+      const again = await bench.store.jobs.enqueue([
+        bench.job({ key: 'order-7', priority: 2, delayMs: 9, owner: 'bob' }),
+      ])
       assert.deepEqual(again, [{ outcome: 'duplicate', id, state: 'queued' }])
       assert.deepEqual(await dumpStore(bench.store), before)
     })
@@ -31,17 +33,36 @@ export function keysContract(open: OpenStore): void {
       }
     })
 
-    test('a reused key adds nothing', async (t) => {
+    test('one reused key undoes its whole enqueue, and no other', async (t) => {
       const bench = await openBench(t, open)
-      await bench.add({ key: 'k', input: '1' })
+      const id = await bench.add({ key: 'k', input: '1' })
       const before = await dumpStore(bench.store)
-      await bench.store.jobs.enqueue([bench.job({ key: 'k', input: '2' })])
+      const jobs = [
+        bench.job(),
+        bench.job({ key: 'k', input: '2' }),
+        bench.job({ type: 'new', key: 'new', uniqueKey: 'u' }),
+      ]
+      const outcomes = await bench.store.jobs.enqueue(jobs)
+      assert.deepEqual(outcomes[1], { outcome: 'key-reused', id })
       assert.deepEqual(await dumpStore(bench.store), before)
+      const good = bench.job({ key: 'new', type: 'new', uniqueKey: 'u' })
+      const together = [jobs, [good], jobs, [bench.job({ key: 'k', input: '1' })]]
+      const answers = await Promise.all(together.map((batch) => bench.store.jobs.enqueue(batch)))
+      assert.deepEqual(answers[1], [{ outcome: 'created', id: good.id, state: 'queued' }])
+      assert.deepEqual(answers[3], [{ outcome: 'duplicate', id, state: 'queued' }])
+      const after = await dumpStore(bench.store)
+      assert.deepEqual([after.jobs.length, after.jobs.slice(1)], [2, before.jobs])
     })
 
-    test('a key is one tenant\'s and one type\'s', async (t) => {
+    test("a key is one tenant's and one type's", async (t) => {
       const bench = await openBench(t, open)
-      const places = [{ tenant: '' }, { tenant: 'a' }, { tenant: 'b' }, { type: 'other' }, { type: 'other', tenant: 'a' }]
+      const places = [
+        { tenant: '' },
+        { tenant: 'a' },
+        { tenant: 'b' },
+        { type: 'other' },
+        { type: 'other', tenant: 'a' },
+      ]
       const ids = []
       for (const place of places) ids.push(await bench.add({ key: 'k', ...place }))
       assert.equal(new Set(ids).size, places.length)
@@ -100,7 +121,9 @@ export function keysContract(open: OpenStore): void {
     test('of many that come with one key and different inputs at once one wins and the others are told', async (t) => {
       const bench = await openBench(t, open)
       const racing = await Promise.all(
-        Array.from({ length: 20 }, (_, index) => bench.store.jobs.enqueue([bench.job({ key: 'k', input: `${index}` })])),
+        Array.from({ length: 20 }, (_, index) =>
+          bench.store.jobs.enqueue([bench.job({ key: 'k', input: `${index}` })]),
+        ),
       )
       const outcomes = racing.flat()
       assert.equal(outcomes.filter(({ outcome }) => outcome === 'created').length, 1)
@@ -129,7 +152,7 @@ export function keysContract(open: OpenStore): void {
       assert.notEqual(next, id)
     })
 
-    test('a unique key is one tenant\'s and one type\'s', async (t) => {
+    test("a unique key is one tenant's and one type's", async (t) => {
       const bench = await openBench(t, open)
       for (const place of [{ tenant: '' }, { tenant: 'a' }, { type: 'other' }, { type: 'other', tenant: 'a' }]) {
         await bench.add({ uniqueKey: 'u', ...place })

@@ -86,9 +86,15 @@ export function listingContract(open: OpenStore): void {
         if (index % 5 === 0) wanted.unshift(id)
       }
       const first = await bench.store.jobs.list({ scope: OPERATOR, type: 'rare', limit: 4, after: null })
-      assert.deepEqual(first.jobs.map(({ id }) => id), wanted.slice(0, 4))
+      assert.deepEqual(
+        first.jobs.map(({ id }) => id),
+        wanted.slice(0, 4),
+      )
       const second = await bench.store.jobs.list({ scope: OPERATOR, type: 'rare', limit: 4, after: first.next })
-      assert.deepEqual(second.jobs.map(({ id }) => id), wanted.slice(4))
+      assert.deepEqual(
+        second.jobs.map(({ id }) => id),
+        wanted.slice(4),
+      )
       assert.equal(second.next, null)
     })
 

@@ -56,18 +56,28 @@ export function phasesContract(open: OpenStore): void {
       )
       assert.deepEqual(phases, [
         { name: 'load', state: 'done', startedAt: start, finishedAt: start + 10, attempts: 1, result: '"load done"' },
-        { name: 'render', state: 'done', startedAt: start + 10, finishedAt: start + 20, attempts: 1, result: '"render done"' },
-        { name: 'store', state: 'done', startedAt: start + 20, finishedAt: start + 30, attempts: 1, result: '"store done"' },
+        {
+          name: 'render',
+          state: 'done',
+          startedAt: start + 10,
+          finishedAt: start + 20,
+          attempts: 1,
+          result: '"render done"',
+        },
+        {
+          name: 'store',
+          state: 'done',
+          startedAt: start + 20,
+          finishedAt: start + 30,
+          attempts: 1,
+          result: '"store done"',
+        },
       ])
       const events = await bench.events(id)
-      assert.deepEqual(events.map(({ name }) => name), [
-        'job:queued',
-        'job:started',
-        'phase:completed',
-        'phase:completed',
-        'phase:completed',
-        'job:completed',
-      ])
+      assert.deepEqual(
+        events.map(({ name }) => name),
+        ['job:queued', 'job:started', 'phase:completed', 'phase:completed', 'phase:completed', 'job:completed'],
+      )
       assert.equal(events[1]?.detail, '{"phase":"load"}')
       assert.equal(events[2]?.detail, '{"phase":"load","next":"render"}')
     })
@@ -80,7 +90,10 @@ export function phasesContract(open: OpenStore): void {
         bench.act(CHECKPOINT, claim, { progress: 100 }, { result: '2' }),
         bench.act(COMPLETE, claim),
       ])
-      assert.deepEqual(both.map(({ applied }) => applied), [true, true])
+      assert.deepEqual(
+        both.map(({ applied }) => applied),
+        [true, true],
+      )
       const { state, output } = await bench.details(claim.jobId)
       assert.deepEqual({ state, output }, { state: 'completed', output: '2' })
     })
@@ -108,7 +121,14 @@ export function phasesContract(open: OpenStore): void {
         { state: 'completed', output: '{"file":"map.png"}', phase: 1, holder: null, deadlineAt: null },
       )
       assert.deepEqual(phases, [
-        { name: 'run', state: 'done', startedAt: start, finishedAt: start + 40, attempts: 1, result: '{"file":"map.png"}' },
+        {
+          name: 'run',
+          state: 'done',
+          startedAt: start,
+          finishedAt: start + 40,
+          attempts: 1,
+          result: '{"file":"map.png"}',
+        },
       ])
       assert.deepEqual(attempts, [
         {
@@ -187,7 +207,7 @@ export function phasesContract(open: OpenStore): void {
       assert.deepEqual(await statesOf(bench, claim.jobId), ['done', 'cancelled', 'cancelled'])
     })
 
-    test('a handler\'s new list of phases replaces the job\'s, and done results stay', async (t) => {
+    test("a handler's new list of phases replaces the job's, and done results stay", async (t) => {
       const bench = await openBench(t, open)
       const { claim } = await bench.running(THREE)
       await bench.must(CHECKPOINT, claim, { progress: 33 }, { result: '"loaded"' })
@@ -242,7 +262,13 @@ export function phasesContract(open: OpenStore): void {
     test('progress within an attempt never falls', async (t) => {
       const bench = await openBench(t, open)
       const { claim } = await bench.running()
-      for (const [told, held] of [[10, 10], [5, 10], [10.5, 10.5], [0, 10.5], [99.99, 99.99]] as const) {
+      for (const [told, held] of [
+        [10, 10],
+        [5, 10],
+        [10.5, 10.5],
+        [0, 10.5],
+        [99.99, 99.99],
+      ] as const) {
         await bench.must(PROGRESS, claim, { progress: told })
         assert.equal((await bench.details(claim.jobId)).progress, held)
       }
@@ -273,7 +299,7 @@ export function phasesContract(open: OpenStore): void {
       assert.equal((await bench.take(holder)).progress, 100 / 3)
     })
 
-    test('every sign of life moves the job\'s time of change', async (t) => {
+    test("every sign of life moves the job's time of change", async (t) => {
       const bench = await openBench(t, open)
       const start = await bench.store.now()
       const { claim } = await bench.running(THREE)

@@ -29,10 +29,6 @@ async function seen(bench: Bench, id: string): Promise<PlanValues> {
   return { seenGeneration, seenFence }
 }
 
-async function retryFrom(bench: Bench, id: string, phase: number): Promise<void> {
-  await bench.must(RETRY, id, { phase, ...(await seen(bench, id)) })
-}
-
 /** A job of three phases that failed for good in its last one. */
 async function failedInLastPhase(bench: Bench): Promise<Claim> {
   const { claim } = await bench.running({ policy: THREE_PHASES, delayMs: 0 })
@@ -49,7 +45,7 @@ export function retryContract(open: OpenStore): void {
       const { jobId, holder } = await failedInLastPhase(bench)
       bench.advance(10)
       const now = await bench.store.now()
-      await retryFrom(bench, jobId, 1)
+      await bench.renew(RETRY, jobId, 1)
       const details = await bench.details(jobId)
       assert.deepEqual(
         { ...details },
@@ -70,11 +66,14 @@ export function retryContract(open: OpenStore): void {
           phaseStartedAt: null,
         },
       )
-      assert.deepEqual(details.phases.map(({ state, result }) => [state, result]), [
-        ['done', '"load 1"'],
-        ['pending', null],
-        ['pending', null],
-      ])
+      assert.deepEqual(
+        details.phases.map(({ state, result }) => [state, result]),
+        [
+          ['done', '"load 1"'],
+          ['pending', null],
+          ['pending', null],
+        ],
+      )
       const told = (await bench.events(jobId)).at(-1)
       assert.deepEqual([told?.name, told?.detail], ['job:queued', '{"cause":"retry"}'])
       const claimed = await bench.take(holder)
@@ -84,21 +83,26 @@ export function retryContract(open: OpenStore): void {
     test('a retry from the start drops every result, and new ones take their place', async (t) => {
       const bench = await openBench(t, open)
       const { jobId, holder } = await failedInLastPhase(bench)
-      await retryFrom(bench, jobId, 0)
+      await bench.renew(RETRY, jobId, 0)
       const { claim, results } = await bench.take(holder)
       assert.deepEqual(results, [])
-      for (const result of ['"load 2"', '"render 2"', '"store 2"']) await bench.must(CHECKPOINT, claim, { progress: 0 }, { result })
+      for (const result of ['"load 2"', '"render 2"', '"store 2"'])
+        await bench.must(CHECKPOINT, claim, { progress: 0 }, { result })
       await bench.must(COMPLETE, claim)
       const { output, phases } = await bench.details(jobId)
       assert.equal(output, '"store 2"')
-      assert.deepEqual(phases.map(({ result }) => result), ['"load 2"', '"render 2"', '"store 2"'])
+      assert.deepEqual(
+        phases.map(({ result }) => result),
+        ['"load 2"', '"render 2"', '"store 2"'],
+      )
     })
 
     test('phases count attempts of their own generation', async (t) => {
       const bench = await openBench(t, open)
       const { jobId, holder } = await failedInLastPhase(bench)
-      await retryFrom(bench, jobId, 1)
-      const counts = async (): Promise<readonly number[]> => (await bench.details(jobId)).phases.map(({ attempts }) => attempts)
+      await bench.renew(RETRY, jobId, 1)
+      const counts = async (): Promise<readonly number[]> =>
+        (await bench.details(jobId)).phases.map(({ attempts }) => attempts)
       assert.deepEqual(await counts(), [0, 0, 0])
       await bench.take(holder)
       assert.deepEqual(await counts(), [0, 1, 0])
@@ -113,22 +117,36 @@ export function retryContract(open: OpenStore): void {
       const { claim: cancelled } = await bench.running()
       await bench.must(CANCEL, cancelled.jobId)
       await bench.must(RELEASE, cancelled)
-      for (const [{ jobId }, history] of [[completed, []], [failed, ['failed']], [cancelled, ['cancelled']]] as const) {
-        await retryFrom(bench, jobId, 0)
+      for (const [{ jobId }, history] of [
+        [completed, []],
+        [failed, ['failed']],
+        [cancelled, ['cancelled']],
+      ] as const) {
+        await bench.renew(RETRY, jobId, 0)
         const { state, output, cancelRequestedAt, cancelledBy, attempts, phases } = await bench.details(jobId)
         assert.deepEqual([state, output, cancelRequestedAt, cancelledBy], ['queued', null, null, null])
-        assert.deepEqual(attempts.map(({ outcome, generation }) => [outcome, generation]), history.map((outcome) => [outcome, 1]))
-        assert.deepEqual(phases.map((phase) => [phase.state, phase.result]), [['pending', null]])
+        assert.deepEqual(
+          attempts.map(({ outcome, generation }) => [outcome, generation]),
+          history.map((outcome) => [outcome, 1]),
+        )
+        assert.deepEqual(
+          phases.map((phase) => [phase.state, phase.result]),
+          [['pending', null]],
+        )
       }
     })
 
     test('a second completion has the second output', async (t) => {
       const bench = await openBench(t, open)
       const long = JSON.stringify('x'.repeat(1_000))
-      for (const [first, second] of [['1', '2'], [long, '2'], ['1', long]] as const) {
+      for (const [first, second] of [
+        ['1', '2'],
+        [long, '2'],
+        ['1', long],
+      ] as const) {
         const { claim } = await bench.running()
         await bench.must(COMPLETE_ONLY_PHASE, claim, { output: first })
-        await retryFrom(bench, claim.jobId, 0)
+        await bench.renew(RETRY, claim.jobId, 0)
         const again = await bench.take(claim.holder)
         await bench.must(COMPLETE_ONLY_PHASE, again.claim, { output: second })
         assert.equal((await bench.details(claim.jobId)).output, second)
@@ -178,80 +196,16 @@ export function retryContract(open: OpenStore): void {
       const { claim } = await bench.running()
       await bench.must(ARTIFACT, claim, {}, { artifact: bench.artifact() })
       await bench.must(FAIL_FINAL, claim)
-      await retryFrom(bench, claim.jobId, 0)
+      await bench.renew(RETRY, claim.jobId, 0)
       assert.deepEqual(await bench.store.artifacts.list(claim.jobId, OPERATOR), [])
       const again = await bench.take(claim.holder)
       await bench.must(ARTIFACT, again.claim, {}, { artifact: bench.artifact() })
       const made = await bench.store.artifacts.list(claim.jobId, OPERATOR)
       assert.ok(typeof made !== 'string')
-      assert.deepEqual(made.map(({ generation, attempt }) => [generation, attempt]), [[2, 2]])
-    })
-  })
-
-  describe('failing', () => {
-    test('a failure that may be tried again waits its time and leaves a row', async (t) => {
-      const bench = await openBench(t, open)
-      const { claim, startedAt } = await bench.running({ policy: THREE_PHASES })
-      await bench.must(CHECKPOINT, claim, { progress: 33 }, { result: '1' })
-      await bench.must(PROGRESS, claim, { progress: 40 })
-      bench.advance(100)
-      const detail = '{"error":{"name":"Error","message":"no paper"},"verdict":{"fatal":false,"rule":"unknown"},"runInMs":250}'
-      await bench.must(FAIL_RETRY, claim, { delayMs: 250 }, { detail, error: attemptError('no paper') })
-      const { state, failures, runAt, holder, deadlineAt, finishedAt, attempts, worker, fence } = await bench.details(claim.jobId)
       assert.deepEqual(
-        { state, failures, runAt, holder, deadlineAt, finishedAt, fence },
-        { state: 'retrying', failures: 1, runAt: startedAt + 350, holder: null, deadlineAt: null, finishedAt: null, fence: 1 },
+        made.map(({ generation, attempt }) => [generation, attempt]),
+        [[2, 2]],
       )
-      assert.deepEqual(attempts, [
-        {
-          attempt: 1,
-          generation: 1,
-          startedAt,
-          endedAt: startedAt + 100,
-          outcome: 'failed',
-          phase: 'render',
-          progress: 40,
-          error: attemptError('no paper'),
-          worker,
-        },
-      ])
-      const told = (await bench.events(claim.jobId)).at(-1)
-      assert.deepEqual([told?.name, told?.detail], ['job:retrying', detail])
-    })
-
-    test('a failure for good is final', async (t) => {
-      const bench = await openBench(t, open)
-      const { claim, startedAt } = await bench.running()
-      await bench.must(FAIL_FINAL, claim, {}, { error: attemptError() })
-      const { state, failures, finishedAt, attempts } = await bench.details(claim.jobId)
-      assert.deepEqual([state, failures, finishedAt, attempts[0]?.outcome], ['failed', 1, startedAt, 'failed'])
-      assert.equal((await bench.eventNames(claim.jobId)).at(-1), 'job:failed')
-    })
-
-    test('a release counts no failure and puts the job back', async (t) => {
-      const bench = await openBench(t, open)
-      const { claim } = await bench.running()
-      await bench.must(RELEASE, claim, {}, { detail: '{"why":"shutdown"}' })
-      const { state, failures, attempts } = await bench.details(claim.jobId)
-      assert.deepEqual([state, failures, attempts[0]?.outcome, attempts[0]?.error], ['queued', 0, 'released', null])
-      const told = (await bench.events(claim.jobId)).at(-1)
-      assert.deepEqual([told?.name, JSON.parse(told?.detail ?? '')], ['job:queued', { why: 'shutdown', cause: 'release' }])
-    })
-
-    test('the history has every attempt, oldest first, and the one that runs', async (t) => {
-      const bench = await openBench(t, open)
-      const holder = await bench.session()
-      const id = await bench.add()
-      const { claim: first } = await bench.take(holder)
-      await bench.must(FAIL_RETRY, first, { delayMs: 0 }, { error: attemptError('one') })
-      const { claim: second } = await bench.take(holder)
-      await bench.must(RELEASE, second)
-      const { claim: third } = await bench.take(holder)
-      const outcomes = async (): Promise<readonly unknown[]> =>
-        (await bench.details(id)).attempts.map(({ attempt, outcome }) => [attempt, outcome])
-      assert.deepEqual(await outcomes(), [[1, 'failed'], [2, 'released'], [3, 'running']])
-      await bench.must(COMPLETE_ONLY_PHASE, third, { output: '1' })
-      assert.deepEqual(await outcomes(), [[1, 'failed'], [2, 'released'], [3, 'completed']])
     })
   })
 
@@ -279,7 +233,11 @@ export function retryContract(open: OpenStore): void {
       await bench.must(FAIL_FINAL, done)
       const queued = await bench.add()
       const before = await dumpStore(bench.store)
-      for (const [id, refusal] of [[queued, 'already'], [running.jobId, 'not-waiting'], [done.jobId, 'not-waiting']] as const) {
+      for (const [id, refusal] of [
+        [queued, 'already'],
+        [running.jobId, 'not-waiting'],
+        [done.jobId, 'not-waiting'],
+      ] as const) {
         const result = await bench.act(RUN_NOW, id)
         assert.equal(result.applied ? null : result.refusal, refusal)
       }
@@ -301,7 +259,10 @@ export function retryContract(open: OpenStore): void {
         assert.deepEqual([told?.name, told?.detail], ['job:failed', detail])
       }
       const { attempts } = await bench.details(claim.jobId)
-      assert.deepEqual(attempts.map(({ outcome, error }) => [outcome, error]), [['forced', attemptError('by hand')]])
+      assert.deepEqual(
+        attempts.map(({ outcome, error }) => [outcome, error]),
+        [['forced', attemptError('by hand')]],
+      )
       assert.deepEqual((await bench.details(queued)).attempts, [])
     })
 
@@ -312,13 +273,16 @@ export function retryContract(open: OpenStore): void {
       await bench.must(CHECKPOINT, claim, { progress: 66 }, { result: '2' })
       await bench.must(PROGRESS, claim, { progress: 70 })
       bench.advance(50)
-      await bench.must(FORCE_RESET, claim.jobId, { phase: 1 }, { detail: '{"reason":"stuck"}' })
+      await bench.renew(FORCE_RESET, claim.jobId, 1, { detail: '{"reason":"stuck"}' })
       const { state, generation, phase, progress, runAt, attempts, phases } = await bench.details(claim.jobId)
       assert.deepEqual(
         { state, generation, phase, progress, runAt },
         { state: 'queued', generation: 1, phase: 1, progress: 100 / 3, runAt: startedAt + 50 },
       )
-      assert.deepEqual(phases.map(({ result }) => result), ['1', null, null])
+      assert.deepEqual(
+        phases.map(({ result }) => result),
+        ['1', null, null],
+      )
       assert.deepEqual(
         attempts.map((attempt) => [attempt.outcome, attempt.phase, attempt.progress, attempt.endedAt]),
         [['forced', 'store', 70, startedAt + 50]],
@@ -330,19 +294,19 @@ export function retryContract(open: OpenStore): void {
     test('a final job that is reset begins a generation; a completed one cannot be', async (t) => {
       const bench = await openBench(t, open)
       const { jobId } = await failedInLastPhase(bench)
-      await bench.must(FORCE_RESET, jobId, { phase: 0 })
+      await bench.renew(FORCE_RESET, jobId)
       const { state, generation, failures, finishedAt } = await bench.details(jobId)
       assert.deepEqual([state, generation, failures, finishedAt], ['queued', 2, 0, null])
       const { claim } = await bench.running({ type: 'other' })
       await bench.must(COMPLETE_ONLY_PHASE, claim, { output: '1' })
-      const result = await bench.act(FORCE_RESET, claim.jobId, { phase: 0 })
+      const result = await bench.act(FORCE_RESET, claim.jobId, { phase: 0, ...(await seen(bench, claim.jobId)) })
       assert.equal(result.applied ? null : result.refusal, 'final')
     })
 
     test('a waiting job that is reset is queued at once', async (t) => {
       const bench = await openBench(t, open)
       const id = await bench.add({ delayMs: 9_000 })
-      await bench.must(FORCE_RESET, id, { phase: 0 })
+      await bench.renew(FORCE_RESET, id)
       const { state, runAt, generation, fence } = await bench.details(id)
       assert.deepEqual([state, runAt, generation, fence], ['queued', await bench.store.now(), 1, 1])
     })

@@ -12,7 +12,7 @@ const TEXTS: readonly string[] = [
   'plain',
   '',
   ' ',
-  "O'Brien \"quoted\" `ticked` \\back\\slash",
+  'O\'Brien "quoted" `ticked` \\back\\slash',
   '%_*?[a-z]{0}$1:name@p?1',
   'naïve café ÅÅ ñ',
   'Zürich 東京 القاهرة עברית ไทย',
@@ -54,8 +54,17 @@ export function textsContract(open: OpenStore): void {
             phaseNames: made.policy.phases,
           },
         )
-        const { jobs } = await bench.store.jobs.list({ scope: OPERATOR, limit: 2, after: null, tenant: text, labels: made.labels })
-        assert.deepEqual(jobs.map(({ id }) => id), [made.id])
+        const { jobs } = await bench.store.jobs.list({
+          scope: OPERATOR,
+          limit: 2,
+          after: null,
+          tenant: text,
+          labels: made.labels,
+        })
+        assert.deepEqual(
+          jobs.map(({ id }) => id),
+          [made.id],
+        )
       }
     })
 
@@ -63,11 +72,15 @@ export function textsContract(open: OpenStore): void {
       const bench = await openBench(t, open)
       const alike = ['key', 'KEY', 'key ', 'ke\u0301y', 'k\u00e9y']
       const ids = []
-      for (const text of alike) ids.push(await bench.add({ key: text, uniqueKey: text, tenant: 't', labels: { l: text } }))
+      for (const text of alike)
+        ids.push(await bench.add({ key: text, uniqueKey: text, tenant: 't', labels: { l: text } }))
       assert.equal(new Set(ids).size, alike.length)
       for (const [index, text] of alike.entries()) {
         const { jobs } = await bench.store.jobs.list({ scope: OPERATOR, limit: 9, after: null, labels: { l: text } })
-        assert.deepEqual(jobs.map(({ id }) => id), [ids[index]])
+        assert.deepEqual(
+          jobs.map(({ id }) => id),
+          [ids[index]],
+        )
       }
     })
 
@@ -77,13 +90,24 @@ export function textsContract(open: OpenStore): void {
       const id = await bench.add({ labels })
       await bench.add()
       assert.deepEqual((await bench.details(id)).labels, labels)
-      const { jobs } = await bench.store.jobs.list({ scope: OPERATOR, limit: 9, after: null, labels: { toString: 'b' } })
-      assert.deepEqual(jobs.map((job) => job.id), [id])
+      const { jobs } = await bench.store.jobs.list({
+        scope: OPERATOR,
+        limit: 9,
+        after: null,
+        labels: { toString: 'b' },
+      })
+      assert.deepEqual(
+        jobs.map((job) => job.id),
+        [id],
+      )
     })
 
     test('the most labels that a job may have come back', async (t) => {
       const bench = await openBench(t, open)
-      const entries = Array.from({ length: LIMITS.labels }, (_, index) => [`l${index}`.padEnd(LIMITS.nameCharacters, 'x'), `${index}`])
+      const entries = Array.from({ length: LIMITS.labels }, (_, index) => [
+        `l${index}`.padEnd(LIMITS.nameCharacters, 'x'),
+        `${index}`,
+      ])
       const labels = Object.fromEntries(entries) as Record<string, string>
       assert.deepEqual((await bench.details(await bench.add({ labels }))).labels, labels)
     })
@@ -100,13 +124,17 @@ export function textsContract(open: OpenStore): void {
         await bench.must(COMPLETE_ONLY_PHASE, claimed.claim, { output: text })
         const two = await bench.add({ input: text, type: 'two', policy })
         const { claim } = await bench.take(holder, ['two'])
-        for (const half of [0, 1]) await bench.must(CHECKPOINT, claim, { progress: 50 * half }, { result: text, detail: null })
+        for (const half of [0, 1])
+          await bench.must(CHECKPOINT, claim, { progress: 50 * half }, { result: text, detail: null })
         await bench.must(COMPLETE, claim)
         for (const id of [one, two]) {
           const { input, output } = await bench.details(id)
           assert.ok(input === text && output === text, `${length} characters`)
         }
-        assert.deepEqual((await bench.details(two)).phases.map(({ result }) => result === text), [true, true])
+        assert.deepEqual(
+          (await bench.details(two)).phases.map(({ result }) => result === text),
+          [true, true],
+        )
       }
     })
 
@@ -123,7 +151,10 @@ export function textsContract(open: OpenStore): void {
         await bench.must(LOG, claim, {}, { detail })
         await bench.must(FAIL_FINAL, claim, {}, { detail, error })
         const events = await bench.events(claim.jobId)
-        assert.deepEqual(events.slice(2).map((event) => event.detail), [detail, detail])
+        assert.deepEqual(
+          events.slice(2).map((event) => event.detail),
+          [detail, detail],
+        )
         assert.equal((await bench.details(claim.jobId)).attempts[0]?.error, error)
       }
     })

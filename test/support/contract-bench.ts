@@ -48,6 +48,8 @@ export interface Bench extends StoreUnderTest {
   act(plan: Plan, target: string | Claim, values?: PlanValues, rest?: Act): Promise<PlanResult>
   /** The same, and it must apply. */
   must(plan: Plan, target: string | Claim, values?: PlanValues, rest?: Act): Promise<PlanResult>
+  /** Carries out RETRY or FORCE_RESET, having seen the job as it is; it must apply. */
+  renew(plan: Plan, id: string, phase?: number, rest?: Act): Promise<PlanResult>
   details(id: string): Promise<JobDetails>
   events(id: string): Promise<readonly EventRecord[]>
   eventNames(id: string): Promise<readonly EventName[]>
@@ -109,6 +111,10 @@ export function benchOf(opened: StoreUnderTest): Bench {
       const result = await act(plan, target, values, rest)
       assert.ok(result.applied, `${plan.name} was refused: ${result.applied ? '' : result.refusal}`)
       return result
+    },
+    async renew(plan, id, phase = 0, rest = {}) {
+      const { generation: seenGeneration, fence: seenFence } = await bench.details(id)
+      return bench.must(plan, id, { phase, seenGeneration, seenFence }, rest)
     },
     async details(id) {
       const details = await store.jobs.get(id, OPERATOR)

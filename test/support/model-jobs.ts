@@ -24,9 +24,7 @@ export function modelJobs(state: ModelState): JobStore {
   return {
     async enqueue(jobs) {
       beat(state)
-      const outcomes = jobs.map((job) => enqueueOne(state, job))
-      commit(state)
-      return outcomes
+      return enqueue(state, jobs)
     },
     async get(id, scope) {
       const job = state.jobs.get(id)
@@ -48,14 +46,38 @@ export function modelJobs(state: ModelState): JobStore {
   }
 }
 
-function enqueueOne(state: ModelState, made: NewJob): Enqueued {
+/** All or none: an id that is taken already undoes the whole call, and so does a key that was used for another input. */
+function enqueue(state: ModelState, jobs: readonly NewJob[]): readonly Enqueued[] {
+  const types = new Map(state.types)
+  const events = state.events.length
+  const added: string[] = []
+  const undo = (): void => {
+    for (const id of added) state.jobs.delete(id)
+    state.events.length = events
+    state.types.clear()
+    for (const [type, entry] of types) state.types.set(type, entry)
+  }
+  const outcomes = jobs.map((job) => {
+    const outcome = enqueueOne(state, job)
+    if (outcome === 'id-taken') {
+      undo()
+      throw new RangeError(`there is a job ${job.id} already`)
+    }
+    if (outcome.outcome === 'created') added.push(job.id)
+    return outcome
+  })
+  if (outcomes.some(({ outcome }) => outcome === 'key-reused')) undo()
+  commit(state)
+  return outcomes
+}
+
+function enqueueOne(state: ModelState, made: NewJob): Enqueued | 'id-taken' {
   noteProducerType(state, made)
-  const same = state.jobs.get(made.id)
-  if (same !== undefined) return duplicateOf(same)
   const keyed = keyHolder(state, made)
   if (keyed !== undefined && !sameInput(keyed.made, made)) return { outcome: 'key-reused', id: keyed.row.id }
   const present = keyed ?? uniqueHolder(state, made, made.uniqueKey, null)
   if (present !== undefined) return duplicateOf(present)
+  if (state.jobs.has(made.id)) return 'id-taken'
   const job = addJob(state, made)
   appendEvent(state, job, job.row.state === 'queued' ? 'job:queued' : 'job:scheduled', null)
   return { outcome: 'created', id: made.id, state: job.row.state }

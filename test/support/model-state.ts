@@ -146,13 +146,13 @@ export function mergeDetail(detail: string | null, own: Readonly<Record<string, 
 }
 
 /**
- * To be called first in every write: it beats for the sessions that were opened here. A lease that is over is not renewed, and whoever holds
- * it learns of that.
+ * To be called first in every write: it beats for the sessions that were opened here, once a third of the lease has passed. A lease that is
+ * over is not renewed, and whoever holds it learns of that.
  */
 export function beat(state: ModelState): void {
   const { at } = state.clock
   for (const session of state.sessions.values()) {
-    if (session.silent) continue
+    if (session.silent || at - session.beatAt < Math.floor(session.leaseMs / 3)) continue
     if (isAlive(state, session.holder)) {
       session.beatAt = at
       session.expiresAt = at + session.leaseMs

@@ -76,17 +76,16 @@ function modelSessions(state: ModelState): SessionStore {
       commit(state)
     },
     async end(holder) {
-      beat(state)
       const session = state.sessions.get(holder)
-      if (session !== undefined) {
-        session.silent = true
-        session.endedAt ??= state.clock.at
-      }
+      if (session !== undefined) session.silent = true
+      beat(state)
+      if (session !== undefined) session.endedAt ??= state.clock.at
       commit(state)
     },
     async abandon(holder) {
       const session = state.sessions.get(holder)
       if (session !== undefined) session.silent = true
+      beat(state)
     },
     async list() {
       return [...state.sessions.values()].map(

@@ -1,4 +1,5 @@
 /** The model's recovery: what is due, what dead sessions held, what ran too long. */
+import type { PlanValues } from '../../src/core/plan.ts'
 import { planReap, settleTimeOut } from '../../src/core/settle.ts'
 import { REAP_POISON } from '../../src/core/plans.ts'
 import type { SweepReport } from '../../src/store/claims.ts'
@@ -43,10 +44,10 @@ function reapOrphans(state: ModelState): Pick<SweepReport, 'jobsReaped' | 'jobsP
       if (job === undefined) continue
       const { id: jobId, holder, fence } = job.row
       const poison = plan === REAP_POISON
-      const error = ownError(poison ? 'poison' : 'session-lost')
+      const error = JSON.stringify(ownError(job, poison ? 'poison' : 'session-lost'))
       const claim = { jobId, holder: holder ?? -1, fence }
-      const detail = poison ? JSON.stringify({ error, verdict: { fatal: true, rule: 'poison' } }) : null
-      carryOut(state, job, { plan, claim, values: {}, detail, error: JSON.stringify(error) })
+      const detail = poison ? toldDetail('poison', {}) : null
+      carryOut(state, job, { plan, claim, values: {}, detail, error })
       jobsReaped += 1
       if (job.row.state === 'failed') jobsPoisoned += 1
     }
@@ -70,18 +71,21 @@ function timeOut(state: ModelState, { graceMs, random }: SweepOptions): number {
     const verdict = { fatal: false, rule: 'time-out' }
     const { plan, values } = settleTimeOut({ failures, maxAttempts, backoff, verdict, random })
     const claim = { jobId, holder: holder ?? -1, fence }
-    const error = ownError('time-out')
-    const detail = JSON.stringify({
-      error,
-      verdict,
-      ...(values.delayMs === undefined ? {} : { runInMs: values.delayMs }),
-    })
-    carryOut(state, job, { plan, claim, values, detail, error: JSON.stringify({ ...error, verdict }) })
+    const error = JSON.stringify(ownError(job, 'time-out'))
+    carryOut(state, job, { plan, claim, values, detail: toldDetail('time-out', values), error })
   }
   return late.length
 }
 
-/** What the store itself says of an attempt that nobody is left to speak for. Its wording is the store's affair. */
-function ownError(code: string): { readonly name: string; readonly message: string; readonly code: string } {
-  return { name: 'MillraceError', message: code, code }
+/** What the store itself says of an attempt that nobody is left to speak for. The wording of the message is the store's affair. */
+function ownError({ row, phaseNames }: ModelJob, code: 'poison' | 'session-lost' | 'time-out'): object {
+  const { name, message } = { name: 'MillraceError', message: code }
+  const verdict = { fatal: code === 'poison', rule: code }
+  return { name, message, code, verdict, phase: phaseNames[row.phase] ?? null, progress: row.progress }
+}
+
+function toldDetail(code: 'poison' | 'time-out', { delayMs }: PlanValues): string {
+  const error = { name: 'MillraceError', message: code, code }
+  const verdict = { fatal: code === 'poison', rule: code }
+  return JSON.stringify({ error, verdict, ...(delayMs === undefined ? {} : { runInMs: delayMs }) })
 }

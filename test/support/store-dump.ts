@@ -95,13 +95,12 @@ function plainEvent({ position: _position, detail, ...event }: EventRecord): obj
 /** The codes of errors that a store itself speaks of. */
 const OWN_CODES: ReadonlySet<unknown> = new Set(['time-out', 'poison', 'session-lost'])
 
-/** What a store says by itself of a lost attempt counts by its code; the wording is its own. */
+/** What a store says by itself of a lost attempt counts but for its wording. */
 function ownWordsOut(told: Json): Json {
   if (!isObject(told)) return told
-  if (OWN_CODES.has(told['code'])) return { code: told['code'] ?? null }
-  const { error, ...rest } = told
-  if (error === undefined || !isObject(error) || !OWN_CODES.has(error['code'])) return told
-  return { ...rest, error: { code: error['code'] ?? null } }
+  if (OWN_CODES.has(told['code'])) return { ...told, message: '' }
+  const { error = null } = told
+  return isObject(error) && OWN_CODES.has(error['code']) ? { ...told, error: { ...error, message: '' } } : told
 }
 
 function isObject(json: Json): json is { readonly [key: string]: Json } {

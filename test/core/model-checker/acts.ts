@@ -39,7 +39,9 @@ export function actsIn(world: World, bounds: Bounds): readonly Act[] {
     { label: 'the store promotes', plan: plans.PROMOTE, claim: null, values: {}, scope: OPERATOR, by: 'store' },
     ...claims(world, bounds),
     ...(handler === null ? [] : handlerActs(handler, nameOf(world, handler.claim.holder), bounds)),
-    ...(leftover === null ? [] : handlerActs(leftover, `${nameOf(world, leftover.claim.holder)}'s leftover handler`, bounds)),
+    ...(leftover === null
+      ? []
+      : handlerActs(leftover, `${nameOf(world, leftover.claim.holder)}'s leftover handler`, bounds)),
     ...sweeperActs(world, bounds),
     ...personActs(world),
     ...strangerActs(world),
@@ -89,7 +91,8 @@ function handlerActs(handler: Handler, name: string, bounds: Bounds): readonly A
     act('ends its grace', plans.END_OF_GRACE),
     act('times its attempt out', timedOut.plan, timedOut.values),
     act('tells progress', plans.PROGRESS_TOLD, { progress: share(0.5) }),
-    act('notes less progress', plans.PROGRESS, { progress: 0 }),
+    act('notes progress', plans.PROGRESS, { progress: share(0.5) }),
+    act('tells less progress', plans.PROGRESS_TOLD, { progress: 0 }),
     act('logs', plans.LOG),
     act('writes an artifact', plans.ARTIFACT),
     act('extends its time', plans.EXTEND, { timeoutMs }),
@@ -98,7 +101,9 @@ function handlerActs(handler: Handler, name: string, bounds: Bounds): readonly A
   if (phaseCount === 1) return [...acts, act('completes', plans.COMPLETE_ONLY_PHASE, { output: '1' })]
   acts.push(act('completes', plans.COMPLETE))
   if (handler.phase === phaseCount) return acts
-  return [...acts, act('checkpoints', plans.CHECKPOINT, { progress: share(handler.phase + 1) })]
+  const lastPhase = handler.phase === phaseCount - 1
+  const progress = share(lastPhase ? handler.phase : handler.phase + 1)
+  return [...acts, act('checkpoints', plans.CHECKPOINT, { progress })]
 }
 
 /**
@@ -108,12 +113,20 @@ function handlerActs(handler: Handler, name: string, bounds: Bounds): readonly A
 function sweeperActs({ row, sweeper }: World, bounds: Bounds): readonly Act[] {
   if (sweeper === null) return []
   const act = (does: string, plan: Plan | undefined, values: PlanValues = {}): readonly Act[] =>
-    plan === undefined ? [] : [{ label: `the sweeper ${does}`, plan, claim: sweeper, values, scope: OPERATOR, by: 'sweeper' }]
+    plan === undefined
+      ? []
+      : [{ label: `the sweeper ${does}`, plan, claim: sweeper, values, scope: OPERATOR, by: 'sweeper' }]
   const orphan = { suspect: row.suspect, strikes: row.strikes }
   const [alone] = planReap([orphan], bounds.maxStrikes)
   const [beside] = planReap([orphan, { suspect: true, strikes: 0 }], bounds.maxStrikes)
   const { failures } = row
-  const timedOut = settleTimeOut({ failures, maxAttempts: bounds.maxAttempts, backoff: BACKOFF, verdict: UNKNOWN, random: 0 })
+  const timedOut = settleTimeOut({
+    failures,
+    maxAttempts: bounds.maxAttempts,
+    backoff: BACKOFF,
+    verdict: UNKNOWN,
+    random: 0,
+  })
   return [
     ...act('reaps it', alone),
     ...act('reaps it beside a suspect', beside === alone ? undefined : beside),

@@ -4,6 +4,7 @@
  * the first violation is a shortest one.
  */
 import { interpretPlan } from '../../../src/core/interpret.ts'
+import type { PlanOutcome } from '../../../src/core/interpret.ts'
 import type { Plan } from '../../../src/core/plan.ts'
 import { isFinal } from '../../../src/core/states.ts'
 import { commandOf } from '../plan-commands.ts'
@@ -11,7 +12,9 @@ import { actsIn } from './acts.ts'
 import type { Act } from './acts.ts'
 import { contextOf, worldAfter } from './carry-out.ts'
 import { movesIn } from './moves.ts'
-import { LIVENESS, STEP_PROPERTIES, WORLD_PROPERTIES } from './properties.ts'
+import { ANSWER, LIVENESS, STEP_PROPERTIES, WORLD_PROPERTIES } from './properties.ts'
+import type { Property, Step } from './properties.ts'
+import { isTrue, TRUTH } from './refusals.ts'
 import { firstWorlds, keyOf } from './world.ts'
 import type { Bounds, World } from './world.ts'
 
@@ -19,6 +22,10 @@ export interface Exploring {
   readonly bounds: Bounds
   /** Plans to use instead of those of the same name. */
   readonly mutants?: readonly Plan[]
+  /** Carries out the plans. Default: `interpretPlan`. */
+  readonly interpret?: typeof interpretPlan
+  /** Properties, by name, that are not looked at. */
+  readonly blindTo?: readonly string[]
   /** Gives up when this many worlds have been reached: a mutated plan may count without end. */
   readonly maxWorlds?: number
 }
@@ -37,9 +44,9 @@ export interface Violation {
   readonly path: readonly string[]
 }
 
-export function explore({ bounds, mutants = [], maxWorlds = Number.POSITIVE_INFINITY }: Exploring): Exploration {
-  const search = new Search(bounds, new Map(mutants.map((plan) => [plan.name, plan])))
-  search.run(maxWorlds)
+export function explore(exploring: Exploring): Exploration {
+  const search = new Search(exploring)
+  search.run()
   return { worlds: search.worlds.length, steps: search.steps, violation: search.violation }
 }
 
@@ -55,22 +62,37 @@ class Search {
   violation: Violation | null = null
   readonly #bounds: Bounds
   readonly #mutants: ReadonlyMap<string, Plan>
+  readonly #interpret: typeof interpretPlan
+  readonly #stepProperties: readonly Property<Step>[]
+  readonly #worldProperties: readonly Property<World>[]
+  readonly #maxWorlds: number
   readonly #origins: Origin[] = []
   readonly #indexes = new Map<string, number>()
   /** For each world, those from which it is one move away that needs no person. */
   readonly #sources: number[][] = []
 
-  constructor(bounds: Bounds, mutants: ReadonlyMap<string, Plan>) {
+  constructor(exploring: Exploring) {
+    const {
+      bounds,
+      mutants = [],
+      interpret = interpretPlan,
+      blindTo = [],
+      maxWorlds = Number.POSITIVE_INFINITY,
+    } = exploring
     this.#bounds = bounds
-    this.#mutants = mutants
+    this.#mutants = new Map(mutants.map((plan) => [plan.name, plan]))
+    this.#interpret = interpret
+    this.#stepProperties = STEP_PROPERTIES.filter(({ name }) => !blindTo.includes(name))
+    this.#worldProperties = WORLD_PROPERTIES.filter(({ name }) => !blindTo.includes(name))
+    this.#maxWorlds = maxWorlds
   }
 
-  run(maxWorlds: number): void {
+  run(): void {
     for (const world of firstWorlds(this.#bounds)) this.#reach(world, { parent: -1, label: `a ${world.row.state} job` })
     for (let index = 0; index < this.worlds.length; index += 1) {
       const world = this.worlds[index]
       if (world !== undefined) this.#leave(index, world)
-      if (this.violation !== null || this.worlds.length > maxWorlds) return
+      if (this.violation !== null || this.worlds.length > this.#maxWorlds) return
     }
     this.#checkLiveness()
   }
@@ -81,21 +103,34 @@ class Search {
       if (next !== null) this.#reach(next, { parent, label: act.label }, act.by !== 'person')
       if (this.violation !== null) return
     }
-    for (const move of movesIn(world, this.#bounds)) this.#reach(move.world, { parent, label: move.label }, move.byItself)
+    for (const move of movesIn(world, this.#bounds))
+      this.#reach(move.world, { parent, label: move.label }, move.byItself)
   }
 
   #carryOut(before: World, act: Act, parent: number): World | null {
     const plan = this.#mutants.get(act.plan.name) ?? act.plan
-    const outcome = interpretPlan(plan, before.row, contextOf(before, act))
-    if ('refused' in outcome) return null
+    const outcome = this.#outcomeOf(plan, before, act)
+    if (outcome === null) return this.#violate(ANSWER, { parent, label: act.label })
+    if ('refused' in outcome) {
+      const label = `${act.label}: ${outcome.refused}`
+      return isTrue(outcome.refused, before, act) ? null : this.#violate(TRUTH, { parent, label })
+    }
     this.steps += 1
     const after = worldAfter(before, act, outcome)
     const { event, ends } = outcome
     const step = { act, command: commandOf(plan), before, after, event, ends, bounds: this.#bounds }
-    const broken = STEP_PROPERTIES.find(({ holds }) => !holds(step))
-    if (broken === undefined) return after
-    this.#violate(broken.name, { parent, label: act.label })
-    return null
+    const broken = this.#stepProperties.find(({ holds }) => !holds(step))
+    return broken === undefined ? after : this.#violate(broken.name, { parent, label: act.label })
+  }
+
+  /** Null: the plan has no case for the job. */
+  #outcomeOf(plan: Plan, before: World, act: Act): PlanOutcome | null {
+    try {
+      return this.#interpret(plan, before.row, contextOf(before, act))
+    } catch (error) {
+      if (error instanceof RangeError) return null
+      throw error
+    }
   }
 
   #reach(world: World, origin: Origin, byItself: boolean = false): void {
@@ -104,8 +139,11 @@ class Search {
     if (known === undefined && world.row.generation > this.#bounds.generations) return
     const index = known ?? this.worlds.length
     if (known === undefined) {
-      const broken = WORLD_PROPERTIES.find(({ holds }) => !holds(world))
-      if (broken !== undefined) return this.#violate(broken.name, origin)
+      const broken = this.#worldProperties.find(({ holds }) => !holds(world))
+      if (broken !== undefined) {
+        this.#violate(broken.name, origin)
+        return
+      }
       this.#indexes.set(key, index)
       this.worlds.push(world)
       this.#origins.push(origin)
@@ -127,9 +165,11 @@ class Search {
     if (stuck !== undefined) this.#violate(LIVENESS, stuck)
   }
 
-  #violate(property: string, last: Origin): void {
+  #violate(property: string, last: Origin): null {
     const path: string[] = []
-    for (let origin: Origin | undefined = last; origin !== undefined; origin = this.#origins[origin.parent]) path.unshift(origin.label)
+    for (let origin: Origin | undefined = last; origin !== undefined; origin = this.#origins[origin.parent])
+      path.unshift(origin.label)
     this.violation = { property, path }
+    return null
   }
 }

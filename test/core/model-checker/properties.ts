@@ -25,10 +25,11 @@ export interface Property<Subject> {
   readonly holds: (subject: Subject) => boolean
 }
 
+export const ANSWER = 'every plan has a case for every job'
 export const LIVENESS = 'from everywhere a final state can be reached without a person'
 
-const FORCED: readonly JobCommand[] = ['force-fail', 'force-reset']
-const FROM_OUTSIDE: readonly JobCommand[] = ['reap', 'time-out', 'force-fail', 'force-reset', 'retry', 'claim']
+const FORCED: ReadonlySet<JobCommand> = new Set(['force-fail', 'force-reset'])
+const FENCING: ReadonlySet<JobCommand> = new Set(['claim', 'reap', 'time-out', 'force-fail', 'force-reset', 'retry'])
 
 function rows({ before, after }: Step): { readonly old: JobRow; readonly row: JobRow } {
   return { old: before.row, row: after.row }
@@ -57,7 +58,7 @@ export const STEP_PROPERTIES: readonly Property<Step>[] = [
   { name: 'the fence never falls', holds: (step) => rows(step).row.fence >= rows(step).old.fence },
   {
     name: 'whoever takes the job, or ends its attempt from outside, raises the fence',
-    holds: (step) => !FROM_OUTSIDE.includes(step.command) || rows(step).row.fence > rows(step).old.fence,
+    holds: (step) => !FENCING.has(step.command) || rows(step).row.fence > rows(step).old.fence,
   },
   {
     name: 'a final job stays as it is until it is retried or reset',
@@ -71,7 +72,7 @@ export const STEP_PROPERTIES: readonly Property<Step>[] = [
     name: 'a pending cancel ends in cancelled or completed, unless an admin forces the job',
     holds: (step) => {
       const { old, row } = rows(step)
-      if (old.state !== 'running' || old.cancelRequestedAt === null || FORCED.includes(step.command)) return true
+      if (old.state !== 'running' || old.cancelRequestedAt === null || FORCED.has(step.command)) return true
       return row.cancelRequestedAt !== null && ['running', 'cancelled', 'completed'].includes(row.state)
     },
   },
@@ -103,12 +104,18 @@ export const STEP_PROPERTIES: readonly Property<Step>[] = [
       return raisedOnlyBy(step, 'failures', counts) && (counts || row.failures === rows(step).old.failures)
     },
   },
-  { name: 'every claim is an attempt, and nothing else is', holds: (step) => raisedOnlyBy(step, 'attempt', step.command === 'claim') },
-  { name: 'strikes and suspicion come from reaping, and a finished phase, retry or reset clears them', holds: strikesAreRight },
+  {
+    name: 'every claim is an attempt, and nothing else is',
+    holds: (step) => raisedOnlyBy(step, 'attempt', step.command === 'claim'),
+  },
+  {
+    name: 'strikes and suspicion come from reaping, and a finished phase, retry or reset clears them',
+    holds: strikesAreRight,
+  },
   {
     name: 'only a job with all its strikes is poison',
     holds: ({ command, after, bounds }) =>
-      command !== 'reap' || (after.row.state === 'failed') === (after.row.strikes >= bounds.maxStrikes),
+      command !== 'reap' || (after.row.state === 'failed') === after.row.strikes >= bounds.maxStrikes,
   },
   {
     name: 'a live session keeps its job',
@@ -117,10 +124,36 @@ export const STEP_PROPERTIES: readonly Property<Step>[] = [
       !before.workers.some(({ holder, health }) => holder === before.row.holder && health === 'alive'),
   },
   {
-    name: 'an attempt has all of its time',
-    holds: ({ command, before: { row, now } }) => command !== 'time-out' || (row.deadlineAt !== null && row.deadlineAt <= now),
+    name: 'an attempt has the time it was given, from its claim or the latest extension on',
+    holds: (step) => {
+      const { timeoutMs } = step.act.values
+      if (timeoutMs === undefined || !rows(step).row.holder) return true
+      return rows(step).row.deadlineAt === (timeoutMs === null ? null : step.before.now + timeoutMs)
+    },
   },
-  { name: 'a job waits for its time', holds: ({ command, before: { row, now } }) => command !== 'promote' || row.runAt <= now },
+  {
+    name: 'a phase begins with a claim or with the end of the one before',
+    holds: (step) => {
+      const { old, row } = rows(step)
+      if (step.command === 'claim' || step.command === 'checkpoint') return row.phaseStartedAt === step.before.now
+      if (step.command === 'retry' || step.command === 'force-reset') return row.phaseStartedAt === null
+      return row.phaseStartedAt === old.phaseStartedAt
+    },
+  },
+  {
+    name: 'a job that people start again is due from then on',
+    holds: ({ command, before, after }) =>
+      !['retry', 'force-reset', 'run-now'].includes(command) || after.row.runAt === before.now,
+  },
+  {
+    name: 'an attempt has all of its time',
+    holds: ({ command, before: { row, now } }) =>
+      command !== 'time-out' || (row.deadlineAt !== null && row.deadlineAt <= now),
+  },
+  {
+    name: 'a job waits for its time',
+    holds: ({ command, before: { row, now } }) => command !== 'promote' || row.runAt <= now,
+  },
   {
     name: 'a job that fails waits before it is tried again, and others wait no longer',
     holds: ({ after: { row, now } }) => {
@@ -140,7 +173,8 @@ export const STEP_PROPERTIES: readonly Property<Step>[] = [
     holds: (step) => {
       const { old, row } = rows(step)
       if (step.command === 'claim') return row.progress === (100 * row.phase) / row.phaseCount
-      if (step.command === 'retry' || step.command === 'force-reset') return row.progress === (100 * row.phase) / row.phaseCount
+      if (step.command === 'retry' || step.command === 'force-reset')
+        return row.progress === (100 * row.phase) / row.phaseCount
       return row.progress >= old.progress && (row.state !== 'running' || keepsProgress(step))
     },
   },
@@ -157,8 +191,12 @@ export const STEP_PROPERTIES: readonly Property<Step>[] = [
     holds: (step) => {
       const { old, row } = rows(step)
       if (old.state !== row.state || step.command === 'force-reset') return step.event === eventOf(row.state)
-      return step.event === null || !MOVES.includes(step.event)
+      return step.event === null || !MOVES.has(step.event)
     },
+  },
+  {
+    name: 'what a handler has to tell is told',
+    holds: ({ act, event }) => TOLD[act.plan.name] === undefined || TOLD[act.plan.name] === event,
   },
   {
     name: 'an attempt that ends other than completed leaves its outcome',
@@ -173,18 +211,35 @@ export const STEP_PROPERTIES: readonly Property<Step>[] = [
   },
 ]
 
-const MOVES: readonly EventName[] = ['job:queued', 'job:started', 'job:retrying', 'job:completed', 'job:failed', 'job:cancelled']
+const MOVES: ReadonlySet<EventName> = new Set([
+  'job:queued',
+  'job:started',
+  'job:retrying',
+  'job:completed',
+  'job:failed',
+  'job:cancelled',
+])
 
+const TOLD: Readonly<Record<string, EventName>> = {
+  checkpoint: 'phase:completed',
+  'progress-told': 'job:progress',
+  log: 'job:log',
+  artifact: 'artifact:written',
+}
+
+/** What is told is kept, unless more had been told before. */
 function keepsProgress({ command, act, after }: Step): boolean {
-  return command !== 'checkpoint' || after.row.progress >= (act.values.progress ?? 0)
+  const told = command === 'checkpoint' || act.plan.name === 'progress' || act.plan.name === 'progress-told'
+  return !told || after.row.progress >= (act.values.progress ?? 0)
 }
 
 function strikesAreRight(step: Step): boolean {
   const { old, row } = rows(step)
   if (['checkpoint', 'retry', 'force-reset'].includes(step.command)) return row.strikes === 0 && !row.suspect
-  if (step.command !== 'reap' || row.state === 'cancelled') return row.strikes === old.strikes && row.suspect === old.suspect
-  if (!old.suspect) return row.strikes === old.strikes
-  return row.suspect && row.strikes === old.strikes + 1
+  if (step.command !== 'reap' || row.state === 'cancelled')
+    return row.strikes === old.strikes && row.suspect === old.suspect
+  if (step.act.plan.name === 'reap') return !old.suspect && !row.suspect && row.strikes === old.strikes
+  return row.suspect && row.strikes === old.strikes + Number(old.suspect)
 }
 
 const OUTCOMES: Readonly<Partial<Record<JobCommand, AttemptOutcome>>> = {
@@ -222,7 +277,10 @@ export const WORLD_PROPERTIES: readonly Property<World>[] = [
     name: 'every phase that is done has its result',
     holds: ({ row, results }) => row.phaseCount === 1 || row.phase === results.length,
   },
-  { name: 'a completed job has all its phases done', holds: ({ row }) => row.state !== 'completed' || row.phase === row.phaseCount },
+  {
+    name: 'a completed job has all its phases done',
+    holds: ({ row }) => row.state !== 'completed' || row.phase === row.phaseCount,
+  },
   { name: 'every invariant of a job holds', holds: isSound },
 ]
 

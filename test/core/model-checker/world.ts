@@ -125,7 +125,13 @@ export function firstWorlds(bounds: Bounds): readonly World[] {
  */
 export function keyOf(world: World): string {
   const workers = world.workers.map((worker) => workerKey(world, worker)).toSorted()
-  const facts = [world.finals, world.results.join(''), world.handler?.phase, Number(world.rivalHoldsKey), Number(world.sweeper !== null)]
+  const facts = [
+    world.finals,
+    world.results.join(''),
+    world.handler?.phase,
+    Number(world.rivalHoldsKey),
+    Number(world.sweeper !== null),
+  ]
   return `${rowKey(world)} ${facts.join()} ${personKey(world)} ${workers.join(' ')}`
 }
 

@@ -1,0 +1,122 @@
+import type { JobDefinition } from '../core/definition.ts'
+import { OPERATOR } from '../core/scope.ts'
+import type { WorkerIdentity } from '../store/jobs.ts'
+import type { CallerConnection } from '../store/transactions.ts'
+import type { ClientContext } from './client-context.ts'
+import { enqueueInTransaction, requestOf } from './enqueue-jobs.ts'
+import type { EnqueueResult } from './enqueue-jobs.ts'
+import { JobClient } from './job-client.ts'
+import type { DefinitionOf, InputAndOptions } from './job-values.ts'
+import { checkKey, checkName } from './names.ts'
+import type { EnqueueOptions } from './new-job.ts'
+import { checkOptions } from './option-values.ts'
+
+/** A queue that has had a job or was paused. */
+export interface Queue {
+  readonly name: string
+  /** Epoch milliseconds; null: it is not paused. */
+  readonly pausedAt: number | null
+  readonly pausedBy: string | null
+}
+
+/** One running worker process, or one that ran. Instants are epoch milliseconds. */
+export interface WorkerSession extends WorkerIdentity {
+  /** `dead`: its lease ran out without an end; its jobs are taken over. */
+  readonly state: 'live' | 'dead' | 'ended'
+  readonly startedAt: number
+  /** When it last gave a sign of life. */
+  readonly beatAt: number
+  readonly expiresAt: number
+  readonly endedAt: number | null
+  readonly concurrency: number
+  /** Jobs that it runs. */
+  readonly running: number
+}
+
+export interface PauseOptions {
+  /** Who pauses, 1 to 200 characters. Default `system`. */
+  readonly actor?: string
+}
+
+/** What only the operator may: the acts above all tenants. */
+export class OperatorClient extends JobClient {
+  readonly #context: ClientContext
+
+  /** @internal */
+  constructor(context: ClientContext) {
+    super(context, OPERATOR)
+    this.#context = context
+  }
+
+  /**
+   * Adds a job through the application's own connection, inside the transaction that is open there: it is committed with it, and gone with it.
+   * Where the connection is synchronous (SQLite) the answer is too. The schema must validate at once; a type that is given by name waits
+   * in the queue of that name.
+   *
+   * @param connection to the same database file: of `node:sqlite` (`DatabaseSync`) or better-sqlite3
+   * @throws MillraceError `not-in-transaction`, `other-database`; what `enqueue` throws
+   */
+  enqueueIn<const Target extends JobDefinition | string>(
+    connection: CallerConnection,
+    definition: Target,
+    ...[input, options]: InputAndOptions<Target, EnqueueOptions>
+  ): EnqueueResult<DefinitionOf<Target>> | Promise<EnqueueResult<DefinitionOf<Target>>> {
+    const enqueuer = { context: this.#context, scope: OPERATOR }
+    const result = enqueueInTransaction(enqueuer, connection, requestOf(definition, input, options))
+    // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- the result is of this definition
+    return result as EnqueueResult<DefinitionOf<Target>> | Promise<EnqueueResult<DefinitionOf<Target>>>
+  }
+
+  /**
+   * Runs a function in a write transaction on the application's own connection, while the store's own writer stands aside: committed when it
+   * returns, rolled back when it throws. Inside, `enqueueIn` is the way to enqueue; any other act of this Millrace throws `tx-required`.
+   */
+  async transaction<T>(connection: CallerConnection, body: () => T | Promise<T>): Promise<T> {
+    return this.#context.transact(connection, body)
+  }
+
+  /**
+   * Nothing of the queue is claimed until it is resumed; what runs goes on.
+   *
+   * @returns whether that changed anything
+   */
+  async pauseQueue(name: string, options: PauseOptions = {}): Promise<boolean> {
+    const { actor = 'system' } = checkOptions(options, { actor: true }, 'options')
+    const store = this.#context.writer('pauseQueue')
+    return store.queues.pause(checkName(name, 'queue'), checkKey(actor, 'actor'))
+  }
+
+  /** @returns whether that changed anything */
+  async resumeQueue(name: string): Promise<boolean> {
+    return this.#context.writer('resumeQueue').queues.resume(checkName(name, 'queue'))
+  }
+
+  /** Every queue that is known, by name. */
+  async queues(): Promise<readonly Queue[]> {
+    const records = await this.#context.reader().queues.list()
+    return records.map(({ name, pausedAt, pausedBy }) => ({ name, pausedAt, pausedBy }))
+  }
+
+  /** The sessions of workers, of all services and processes. */
+  async workers(): Promise<readonly WorkerSession[]> {
+    const store = this.#context.reader()
+    const [now, records] = await Promise.all([store.now(), store.sessions.list()])
+    return records.map(({ service, host, pid, startedAt, beatAt, expiresAt, endedAt, concurrency, running }) => ({
+      service,
+      host,
+      pid,
+      state: sessionState(now, expiresAt, endedAt),
+      startedAt,
+      beatAt,
+      expiresAt,
+      endedAt,
+      concurrency,
+      running,
+    }))
+  }
+}
+
+function sessionState(now: number, expiresAt: number, endedAt: number | null): WorkerSession['state'] {
+  if (endedAt !== null) return 'ended'
+  return expiresAt > now ? 'live' : 'dead'
+}

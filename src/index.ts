@@ -1,0 +1,55 @@
+/** The door "millrace". */
+export { defineJob } from './client/define-job.ts'
+export type { BackoffOptions, JobOptions, RetryOptions } from './client/define-job.ts'
+export type { Cancelled, CancelOptions, JobRetryOptions, Retried } from './client/act-on-job.ts'
+export type { Artifact, OpenedArtifact } from './client/artifacts.ts'
+export type { EnqueueItem, EnqueueResult } from './client/enqueue-jobs.ts'
+export type { Job, JobAttempt, JobError, JobPhase, ListedJob } from './client/job.ts'
+export type { JobClient, RunOptions } from './client/job-client.ts'
+export type { InputOf, JobHandle, JobReference, OutputOf } from './client/job-values.ts'
+export type { EnqueueOptions } from './client/new-job.ts'
+export type { PauseOptions, Queue, WorkerSession } from './client/operator-client.ts'
+export type { EventOptions, JobEvent } from './client/read-events.ts'
+export type { JobFilterOptions, JobList, ListOptions } from './client/read-jobs.ts'
+export type { WaitOptions } from './client/wait-for-job.ts'
+export { isFatalError, shouldRetryJob } from './core/classification.ts'
+export type { ClassificationRule, Verdict } from './core/classification.ts'
+export type { JobDefinition } from './core/definition.ts'
+export type { Duration } from './core/duration.ts'
+export {
+  ConflictError,
+  ERROR_CODES,
+  ForbiddenError,
+  InvalidInputError,
+  JobCancelledError,
+  LeaseLostError,
+  MillraceError,
+  NotFoundError,
+  UnrecoverableError,
+} from './core/errors.ts'
+export type { ErrorCode } from './core/errors.ts'
+export { EVENT_NAMES } from './core/events.ts'
+export type { EventName } from './core/events.ts'
+export type { Explanation, Reason, ReasonCode } from './core/explain.ts'
+export { createFailureLog, createSuccessLog } from './core/job-logs.ts'
+export type { JobContext, JobFailureLog, JobResult, JobSuccessLog } from './core/job-logs.ts'
+export type { Json } from './core/json.ts'
+export { DEFAULTS, LIMITS } from './core/limits.ts'
+export type { PhaseState } from './core/phases.ts'
+export type { JobPolicy } from './core/policy.ts'
+export type { Schema } from './core/schema.ts'
+export { FINAL_STATES, JOB_STATES } from './core/states.ts'
+export type { FinalState, JobState } from './core/states.ts'
+export { openMillrace } from './open-millrace.ts'
+export type { Maintenance, Millrace, MillraceOptions, SubscribeOptions } from './open-millrace.ts'
+export type { LogFields, Logger } from './runtime/logger.ts'
+export type { Runtime, Timer } from './runtime/runtime.ts'
+export { systemRuntime } from './runtime/system-runtime.ts'
+export type { StateCounts, WorkerIdentity } from './store/jobs.ts'
+export type { CallerConnection } from './store/transactions.ts'
+export { handle } from './worker/handler.ts'
+export type { HandleOptions, Handler, Isolation } from './worker/handler.ts'
+export type { ArtifactBody, ArtifactOptions, ArtifactWriter, HandlerContext, JobLog } from './worker/handler-context.ts'
+export type { WorkOptions } from './worker/start-worker.ts'
+export type { StopOptions, Worker, WorkerState } from './worker/worker.ts'
+export type { WorkerReport } from './worker/worker-report.ts'

@@ -1,0 +1,53 @@
+/** Takes jobs back from workers that died, ends attempts that ran too long, and queues what has come due. */
+import { DEFAULTS } from '../core/limits.ts'
+import type { Logger } from '../runtime/logger.ts'
+import type { Runtime } from '../runtime/runtime.ts'
+import { Service } from '../runtime/service.ts'
+import type { SweepReport } from '../store/claims.ts'
+import type { Store } from '../store/store.ts'
+import { FRESH_TRUST, judgePass } from './reaper-trust.ts'
+
+export interface ReaperOptions {
+  readonly store: Store
+  readonly runtime: Runtime
+  readonly logger: Logger
+  /** Between two sweeps; default 5 s. */
+  readonly sweepMs?: number
+  /** How long it waits after passes that were late; default 30 s. */
+  readonly leaseMs?: number
+  /** How much longer than its deadline and its type's grace an attempt is left to a worker that lives; default 2 s. */
+  readonly graceMs?: number
+}
+
+export interface ReaperReport extends SweepReport {
+  /** The reaper did not trust its own clock, and did nothing. */
+  readonly held: boolean
+}
+
+const NOTHING: SweepReport = { sessionsEnded: 0, jobsReaped: 0, jobsPoisoned: 0, jobsTimedOut: 0, jobsPromoted: 0 }
+const GRACE_MS = 2_000
+const JITTER = 0.2
+
+/** The service around `store.claims.sweep`. A pass that was asked for by `runOnce()` sweeps in any case. */
+export function reaper(options: ReaperOptions): Service<ReaperReport> {
+  const { store, runtime, logger } = options
+  const { sweepMs = DEFAULTS.sweepMs, leaseMs = DEFAULTS.leaseMs, graceMs = GRACE_MS } = options
+  let trust = FRESH_TRUST
+  return new Service({
+    name: 'reaper',
+    runtime,
+    logger,
+    everyMs: sweepMs,
+    jitter: JITTER,
+    pass: async ({ cause }): Promise<ReaperReport> => {
+      const judgement = judgePass(trust, { now: runtime.now(), everyMs: sweepMs, leaseMs })
+      trust = judgement.trust
+      if (cause === 'time' && !judgement.sweep) return { ...NOTHING, held: true }
+      const report = await store.claims.sweep({ graceMs, random: runtime.random() })
+      if (report.sessionsEnded + report.jobsReaped + report.jobsPoisoned > 0) {
+        logger.warn('Workers died; their jobs were taken back.', { ...report })
+      }
+      return { ...report, held: false }
+    },
+  })
+}

@@ -1,0 +1,153 @@
+/** What a job made, kept as a file: a temporary one first, then its row under the claim. Whatever goes wrong, no file is left without a row. */
+import { createHash } from 'node:crypto'
+import { mkdir, open, rename, rm } from 'node:fs/promises'
+import type { FileHandle } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
+import { encodeJson } from '../core/encode-json.ts'
+import { parseDuration } from '../core/duration.ts'
+import { InvalidInputError, MillraceError } from '../core/errors.ts'
+import { LIMITS } from '../core/limits.ts'
+import { ARTIFACT } from '../core/plans.ts'
+import { OPERATOR } from '../core/scope.ts'
+import type { NewArtifact } from '../store/claims.ts'
+import { checkArtifactName, checkContentType } from './artifact-name.ts'
+import type { Attempt } from './attempt.ts'
+import type { ArtifactBody, ArtifactOptions, ArtifactWriter, WrittenArtifact } from './handler-context.ts'
+
+export function artifactWriter(attempt: Attempt, phase: string): ArtifactWriter {
+  return {
+    write: async (name, body, options = {}) => {
+      attempt.check('artifact.write')
+      return writeArtifact(attempt, { name, body, phase, options })
+    },
+  }
+}
+
+interface Order {
+  readonly name: string
+  readonly body: ArtifactBody
+  readonly phase: string
+  readonly options: ArtifactOptions
+}
+
+async function writeArtifact(attempt: Attempt, { name, body, phase, options }: Order): Promise<WrittenArtifact> {
+  const { store, runtime } = attempt.host
+  checkArtifactName(name)
+  const contentType = checkContentType(options.contentType ?? defaultContentType(body))
+  const expiresInMs = options.expiresIn === undefined ? null : parseDuration(options.expiresIn, 'expiresIn')
+  const metadata = encodeMetadata(options.metadata)
+  const id = runtime.uuid()
+  const path = pathOf(id)
+  const file = join(store.artifacts.folder, path)
+  const written = await writeFile(file, chunksOf(body), () => attempt.check('artifact.write'))
+  const artifact: NewArtifact = { id, name, contentType, ...written, path, expiresInMs, phase }
+  try {
+    const detail = `{"artifactId":"${id}","name":${JSON.stringify(name)},"sizeBytes":${written.sizeBytes}${metadata}}`
+    await attempt.write('artifact.write', { plan: ARTIFACT, detail, artifact })
+  } catch (error) {
+    if (!isUnknownOutcome(error)) await rm(file, { force: true })
+    throw error
+  }
+  const expiresAt = expiresInMs === null ? null : await expiryOf(attempt, id)
+  const answer: WrittenArtifact = { artifactId: id, name, ...written, contentType, expiresAt }
+  attempt.artifact = { written: answer, file }
+  return answer
+}
+
+/** A store that broke down may have committed the row; a file without one is swept up later, a row without its file is a loss. */
+function isUnknownOutcome(error: unknown): boolean {
+  return !(error instanceof MillraceError) || error.code === 'internal'
+}
+
+/** In folders by the last digits of the id, which are random, so that none grows without bound. */
+function pathOf(id: string): string {
+  return `${id.slice(-2)}/${id}`
+}
+
+function defaultContentType(body: ArtifactBody): string {
+  return typeof body === 'string' ? 'text/plain; charset=utf-8' : 'application/octet-stream'
+}
+
+function encodeMetadata(metadata: ArtifactOptions['metadata']): string {
+  if (metadata === undefined) return ''
+  return `,"metadata":${encodeJson(metadata, { path: 'metadata', limitBytes: LIMITS.progressContextBytes })}`
+}
+
+/** The store's clock decides when it expires. */
+async function expiryOf({ host }: Attempt, id: string): Promise<number | null> {
+  const record = await host.store.artifacts.get(id, OPERATOR)
+  return typeof record === 'string' ? null : record.expiresAt
+}
+
+async function* chunksOf(body: ArtifactBody): AsyncGenerator<Uint8Array> {
+  if (typeof body === 'string') yield Buffer.from(body, 'utf8')
+  else if (body instanceof Uint8Array) yield body
+  else if (isIterable(body)) {
+    for await (const chunk of body) yield checkChunk(chunk)
+  } else {
+    throw new InvalidInputError({
+      path: 'body',
+      expected: 'bytes, a text, or a stream of bytes',
+      received: typeof body,
+    })
+  }
+}
+
+function isIterable(body: unknown): body is AsyncIterable<unknown> {
+  return typeof body === 'object' && body !== null && Symbol.asyncIterator in body
+}
+
+function checkChunk(chunk: unknown): Uint8Array {
+  if (chunk instanceof Uint8Array) return chunk
+  if (typeof chunk === 'string') return Buffer.from(chunk, 'utf8')
+  throw new InvalidInputError({
+    path: 'body',
+    expected: 'a stream of bytes',
+    received: `a chunk of type ${typeof chunk}`,
+  })
+}
+
+type Written = Pick<NewArtifact, 'sizeBytes' | 'sha256'>
+
+/** The bytes are on the disk, under the name that the row will give, before the row is. */
+async function writeFile(file: string, chunks: AsyncIterable<Uint8Array>, check: () => void): Promise<Written> {
+  const folder = dirname(file)
+  await mkdir(folder, { recursive: true })
+  const temporary = `${file}.tmp`
+  const handle = await open(temporary, 'wx')
+  try {
+    const written = await writeChunks(handle, chunks, check)
+    await handle.sync()
+    await handle.close()
+    await rename(temporary, file)
+    await syncFolder(folder)
+    return written
+  } catch (error) {
+    await handle.close().catch(() => {})
+    await rm(temporary, { force: true })
+    throw error
+  }
+}
+
+async function writeChunks(handle: FileHandle, chunks: AsyncIterable<Uint8Array>, check: () => void): Promise<Written> {
+  const hash = createHash('sha256')
+  let sizeBytes = 0
+  for await (const chunk of chunks) {
+    check()
+    hash.update(chunk)
+    await handle.appendFile(chunk)
+    sizeBytes += chunk.byteLength
+  }
+  return { sizeBytes, sha256: hash.digest('hex') }
+}
+
+/** Makes the rename itself durable. Windows has no such thing, and needs none. */
+async function syncFolder(folder: string): Promise<void> {
+  if (process.platform === 'win32') return
+  const handle = await open(folder, 'r')
+  try {
+    await handle.sync()
+  } finally {
+    await handle.close()
+  }
+}

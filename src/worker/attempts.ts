@@ -1,0 +1,298 @@
+/**
+ * The attempts of one worker. Each is in one of these places:
+ *
+ *     running ──────────▶ settling ──▶ gone        its handler ended, what came of it is on its way into the store
+ *        │                    ▲
+ *        ├── grace over ──────┴──▶ abandoned       its handler runs on; whatever it writes is refused
+ *        └── claim lost ─────────▶ abandoned
+ *
+ * Only a running attempt takes a slot.
+ */
+import { MillraceError } from '../core/errors.ts'
+import type { Logger } from '../runtime/logger.ts'
+import type { Runtime } from '../runtime/runtime.ts'
+import type { ClaimedJob, PlanResult } from '../store/claims.ts'
+import type { Store } from '../store/store.ts'
+import { Alarms } from './alarms.ts'
+import { Attempt } from './attempt.ts'
+import type { AttemptCall } from './attempt-call.ts'
+import type { AttemptHost } from './attempt.ts'
+import { logEnd, logLost, logStart } from './attempt-logs.ts'
+import { deliver } from './deliver.ts'
+import { endingAfter, failureInstead } from './ending.ts'
+import type { Ending } from './ending.ts'
+import type { Handler } from './handler.ts'
+import { InterruptionWatch } from './interruption-watch.ts'
+import { runAttempt } from './run-attempt.ts'
+import type { AttemptRunner } from './run-attempt.ts'
+import { leaseLostStop, shutdownStop, timeOutStop } from './stop.ts'
+import type { Stop } from './stop.ts'
+import type { TurnBudget } from './turn-budget.ts'
+import { emptyTally } from './worker-report.ts'
+import type { WorkerReport, WorkerTally } from './worker-report.ts'
+
+export interface AttemptsOptions {
+  readonly store: Store
+  readonly runtime: Runtime
+  readonly logger: Logger
+  readonly turns: TurnBudget
+  readonly handlers: ReadonlyMap<string, Handler>
+  /** Whether the session of that key is the worker's present one. */
+  readonly holds: (holder: number) => boolean
+  /** A slot has become free, or results have stopped waiting for the store. */
+  readonly onSlotFree: () => void
+  /** Nothing runs, and everything that ended is in the store. */
+  readonly onRest: () => void
+  /** A handler has been left to itself. */
+  readonly onAbandoned: (abandoned: number) => void
+}
+
+export class Attempts implements AttemptHost, AttemptRunner {
+  readonly store: Store
+  readonly runtime: Runtime
+  readonly logger: Logger
+  readonly turns: TurnBudget
+  readonly #options: AttemptsOptions
+  readonly #running = new Set<Attempt>()
+  readonly #settling = new Set<Attempt>()
+  readonly #abandoned = new Set<Attempt>()
+  readonly #alarms: Alarms<Attempt>
+  readonly #watch: InterruptionWatch
+  #tally: WorkerTally = emptyTally()
+  #delayed = 0
+  #shuttingDown = false
+  #closed = false
+  #onRest: (() => void)[] = []
+
+  constructor(options: AttemptsOptions) {
+    const { store, runtime, logger, turns } = options
+    this.store = store
+    this.runtime = runtime
+    this.logger = logger
+    this.turns = turns
+    this.#options = options
+    this.#alarms = new Alarms(runtime, (attempt) => this.#ring(attempt))
+    this.#watch = new InterruptionWatch({ store, runtime, logger, running: this.#running })
+  }
+
+  get running(): number {
+    return this.#running.size
+  }
+
+  get abandoned(): number {
+    return this.#abandoned.size
+  }
+
+  /** Results wait for the store: to take more jobs would only make more of them. */
+  get delayed(): boolean {
+    return this.#delayed > 0
+  }
+
+  get resting(): boolean {
+    return this.#running.size === 0 && this.#settling.size === 0
+  }
+
+  get deafSince(): number | null {
+    return this.#watch.deafSince
+  }
+
+  /** The longest that a handler that runs may take to stop. */
+  get longestGraceMs(): number {
+    return Math.max(0, ...[...this.#running].map(({ job }) => job.policy.cancelGraceMs))
+  }
+
+  /** What became of the jobs since this was last asked. */
+  takeReport(): WorkerReport {
+    const report = this.#tally
+    this.#tally = emptyTally()
+    return report
+  }
+
+  begin(job: ClaimedJob): void {
+    const handler = this.#options.handlers.get(job.type)
+    if (handler === undefined) throw new MillraceError('handler-unknown', `There is no handler for ${job.type}.`)
+    const attempt = new Attempt(job, handler, this)
+    this.#tally.claimed += 1
+    this.#running.add(attempt)
+    if (job.deadlineAt !== null) this.#alarms.set(attempt, attempt.startedAt + job.deadlineAt - job.startedAt)
+    this.#watch.began()
+    logStart(attempt)
+    if (this.#shuttingDown) attempt.interrupt(shutdownStop(job.claim.jobId))
+    runAttempt(attempt, this).catch((error: unknown) => this.#broken(attempt, error))
+  }
+
+  /** Something was committed. */
+  changed(): void {
+    this.#watch.changed()
+  }
+
+  /** The session is gone, and every claim with it. */
+  loseAll(): void {
+    for (const attempt of this.#running) attempt.interrupt(leaseLostStop(attempt.job.claim.jobId, 'heartbeat'))
+  }
+
+  /** Tells every handler to stop, and those that begin from now on. */
+  shutDown(): void {
+    this.#shuttingDown = true
+    for (const attempt of this.#running) attempt.interrupt(shutdownStop(attempt.job.claim.jobId))
+  }
+
+  /** Ends every attempt whose handler still runs. Answers how many. */
+  abandonAll(): number {
+    const left = [...this.#running]
+    for (const attempt of left) this.#abandon(attempt)
+    return left.length
+  }
+
+  /** Resolves when nothing runs and everything that ended is in the store. */
+  rest(): Promise<void> {
+    if (this.resting) return Promise.resolve()
+    return new Promise((resolve) => this.#onRest.push(resolve))
+  }
+
+  /** What is not in the store by now is not tried again. */
+  close(): void {
+    this.#closed = true
+    this.#watch.close()
+    this.#alarms.close()
+  }
+
+  stopped(attempt: Attempt, stop: Stop, earlier: Stop | null): void {
+    if (stop.cause === 'lease-lost') this.#drop(attempt)
+    // A shutdown waits by its own clock, and who has been given a grace gets no second one.
+    else if (stop.cause !== 'shutdown' && (earlier === null || earlier.cause === 'shutdown')) {
+      this.#alarms.set(attempt, this.runtime.monotonic() + attempt.job.policy.cancelGraceMs)
+    }
+  }
+
+  extended(attempt: Attempt, timeoutMs: number): void {
+    if (attempt.stop === null && !attempt.over) this.#alarms.set(attempt, this.runtime.monotonic() + timeoutMs)
+  }
+
+  async keep(attempt: Attempt, call: AttemptCall): Promise<boolean> {
+    const result = await this.#deliver(attempt, [call], () => !attempt.over)
+    if (result?.applied === true) {
+      attempt.notice(result.row)
+      return !attempt.over
+    }
+    attempt.interrupt(leaseLostStop(attempt.job.claim.jobId, call.plan.name))
+    return false
+  }
+
+  settle(attempt: Attempt, ending: Ending): void {
+    if (ending.failure !== null) attempt.flushProgress()
+    attempt.end()
+    this.#alarms.clear(attempt)
+    this.#running.delete(attempt)
+    this.#settling.add(attempt)
+    this.#options.onSlotFree()
+    this.#deliver(attempt, ending.calls, () => true).then(
+      (result) => this.#settled(attempt, ending, result),
+      (error: unknown) => this.#broken(attempt, error),
+    )
+  }
+
+  handlerEnded(attempt: Attempt): void {
+    this.#abandoned.delete(attempt)
+    this.#alarms.clear(attempt)
+  }
+
+  #deliver(attempt: Attempt, calls: readonly AttemptCall[], wanted: () => boolean): Promise<PlanResult | null> {
+    return deliver({
+      host: this,
+      calls: calls.map((call) => attempt.call(call)),
+      mayTryAgain: () => wanted() && !this.#closed && this.#options.holds(attempt.job.claim.holder),
+      onDelay: (delayed) => {
+        this.#delayed += delayed ? 1 : -1
+        if (!this.delayed) this.#options.onSlotFree()
+      },
+    })
+  }
+
+  #settled(attempt: Attempt, ending: Ending, result: PlanResult | null): void {
+    if (result?.applied === false && INSTEAD.has(result.refusal) && ending.failure !== null) {
+      this.settle(attempt, failureInstead(attempt, ending.failure, this.runtime.random()))
+      return
+    }
+    this.#settling.delete(attempt)
+    if (result?.applied === true) {
+      this.#tally[countOf(result.row.state)] += 1
+      logEnd(attempt, ending, result.row)
+    } else {
+      this.#tally.lost += 1
+      if (result !== null) logLost(attempt)
+    }
+    this.#restMaybe()
+  }
+
+  #ring(attempt: Attempt): void {
+    // Its claim was lost, and it has had its time to notice.
+    if (attempt.over) this.#options.onAbandoned(this.#abandoned.size)
+    else if (attempt.stop === null) this.#timeOut(attempt)
+    else this.#abandon(attempt)
+  }
+
+  #timeOut(attempt: Attempt): void {
+    const { claim, policy } = attempt.job
+    const tookMs = Math.round(this.runtime.monotonic() - attempt.startedAt)
+    attempt.interrupt(timeOutStop(claim.jobId, policy.timeoutMs === null ? tookMs : Math.max(policy.timeoutMs, tookMs)))
+  }
+
+  /** Its end is written without its handler, which can't be ended from outside: it may go on, and fills no slot. */
+  #abandon(attempt: Attempt): void {
+    const { claim, type } = attempt.job
+    const error = attempt.stop?.error
+    this.#abandoned.add(attempt)
+    this.settle(attempt, endingAfter(attempt, { error, now: this.runtime.now(), random: this.runtime.random() }))
+    this.logger.warn('A handler did not stop when it was told to; its job ends without it.', {
+      jobId: claim.jobId,
+      jobType: type,
+      cause: attempt.stop?.cause,
+    })
+    this.#options.onAbandoned(this.#abandoned.size)
+  }
+
+  #drop(attempt: Attempt): void {
+    if (!this.#running.delete(attempt)) return
+    this.#abandoned.add(attempt)
+    this.#alarms.set(attempt, this.runtime.monotonic() + attempt.job.policy.cancelGraceMs)
+    this.#tally.lost += 1
+    logLost(attempt)
+    this.#options.onSlotFree()
+    this.#restMaybe()
+  }
+
+  #restMaybe(): void {
+    if (!this.resting) return
+    const waiting = this.#onRest
+    this.#onRest = []
+    for (const resolve of waiting) resolve()
+    this.#options.onRest()
+  }
+
+  #broken(attempt: Attempt, error: unknown): void {
+    this.#running.delete(attempt)
+    this.#settling.delete(attempt)
+    this.logger.error('A bug in Millrace: an attempt broke off. Its job is run again after its lease.', {
+      jobId: attempt.job.claim.jobId,
+      error,
+    })
+    this.#options.onSlotFree()
+    this.#restMaybe()
+  }
+}
+
+/** Refusals that only say that the ending was not the right one: the clock of the store is behind, or no cancel is pending after all. */
+const INSTEAD: ReadonlySet<string> = new Set(['deadline-ahead', 'no-cancel-pending'])
+
+function countOf(state: string): keyof WorkerReport {
+  switch (state) {
+    case 'completed':
+    case 'retrying':
+    case 'failed':
+    case 'cancelled':
+      return state
+    default:
+      return 'released'
+  }
+}

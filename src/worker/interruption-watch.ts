@@ -1,0 +1,121 @@
+/**
+ * Learns which of the running jobs must stop. It asks the store after something was committed, at once when things are quiet, at most every
+ * 20 ms when they are not, and every second in any case; so a cancel reaches its handler within a few tens of milliseconds of the commit
+ * that this process sees. Jobs that end faster than it asks are never asked for, which keeps a drain free of it.
+ */
+import type { Logger } from '../runtime/logger.ts'
+import type { Runtime, Timer } from '../runtime/runtime.ts'
+import type { Interruption } from '../store/claims.ts'
+import type { Store } from '../store/store.ts'
+import type { Attempt } from './attempt.ts'
+import { cancelStop, leaseLostStop } from './stop.ts'
+
+const LEAST_GAP_MS = 20
+const BACKSTOP_MS = 1_000
+
+export interface InterruptionWatchOptions {
+  readonly store: Store
+  readonly runtime: Runtime
+  readonly logger: Logger
+  /** The attempts whose handlers run. */
+  readonly running: ReadonlySet<Attempt>
+}
+
+export class InterruptionWatch {
+  readonly #options: InterruptionWatchOptions
+  #timer: Timer | null = null
+  #timerAt = 0
+  #askedAt = Number.NEGATIVE_INFINITY
+  #asking = false
+  #changed = false
+  #closed = false
+  #deafSince: number | null = null
+
+  constructor(options: InterruptionWatchOptions) {
+    this.#options = options
+  }
+
+  /** Since when the store does not answer, by the monotonic clock; null: it answers. */
+  get deafSince(): number | null {
+    return this.#deafSince
+  }
+
+  /** Something was committed. */
+  changed(): void {
+    this.#changed = true
+    if (!this.#asking && this.#options.running.size > 0) this.#askIn(this.#gapLeftMs())
+  }
+
+  /** A job has been taken: from now on there is somebody to ask for. */
+  began(): void {
+    if (!this.#asking && this.#timer === null) this.#askIn(BACKSTOP_MS)
+  }
+
+  close(): void {
+    this.#closed = true
+    this.#timer?.cancel()
+    this.#timer = null
+  }
+
+  #gapLeftMs(): number {
+    return Math.max(0, this.#askedAt + LEAST_GAP_MS - this.#options.runtime.monotonic())
+  }
+
+  #askIn(ms: number): void {
+    const { runtime } = this.#options
+    const at = runtime.monotonic() + ms
+    if (this.#closed || (this.#timer !== null && this.#timerAt <= at)) return
+    this.#timer?.cancel()
+    this.#timerAt = at
+    this.#timer = runtime.after(ms, () => this.#look(), { idle: true })
+  }
+
+  #look(): void {
+    this.#timer = null
+    if (this.#closed || this.#options.running.size === 0) return
+    this.#asking = true
+    this.#changed = false
+    this.#askedAt = this.#options.runtime.monotonic()
+    this.#ask().then(
+      () => this.#asked(),
+      (error: unknown) => this.#failed(error),
+    )
+  }
+
+  async #ask(): Promise<void> {
+    const { store, running } = this.#options
+    const asked = new Map<string, Attempt>()
+    for (const attempt of running) asked.set(keyOf(attempt.job.claim), attempt)
+    const interruptions = await store.claims.interruptions([...asked.values()].map(({ job }) => job.claim))
+    for (const interruption of interruptions) interrupt(asked.get(keyOf(interruption)), interruption)
+  }
+
+  #asked(): void {
+    if (this.#deafSince !== null) this.#options.logger.info('The store can be asked for cancellations again.')
+    this.#deafSince = null
+    this.#again()
+  }
+
+  #failed(error: unknown): void {
+    if (this.#deafSince === null) {
+      this.#deafSince = this.#askedAt
+      this.#options.logger.warn('The store cannot be asked for cancellations; it is asked again.', { error })
+    }
+    this.#changed = false
+    this.#again()
+  }
+
+  #again(): void {
+    this.#asking = false
+    if (this.#options.running.size > 0) this.#askIn(this.#changed ? this.#gapLeftMs() : BACKSTOP_MS)
+  }
+}
+
+function keyOf({ jobId, fence }: { readonly jobId: string; readonly fence: number }): string {
+  return `${jobId} ${fence}`
+}
+
+function interrupt(attempt: Attempt | undefined, { jobId, kind, cancelledBy, reason }: Interruption): void {
+  if (kind === 'cancel') attempt?.interrupt(cancelStop({ jobId, cancelledBy: cancelledBy ?? 'system', reason }))
+  else attempt?.interrupt(leaseLostStop(jobId, 'heartbeat'))
+}

@@ -1,0 +1,140 @@
+/** Starting a worker: everything is checked and registered before anything is taken. */
+import { hostname } from 'node:os'
+import { parseDuration } from '../core/duration.ts'
+import type { Duration } from '../core/duration.ts'
+import { InvalidInputError, MillraceError } from '../core/errors.ts'
+import { DEFAULTS, LIMITS } from '../core/limits.ts'
+import type { Logger } from '../runtime/logger.ts'
+import type { Runtime } from '../runtime/runtime.ts'
+import { safeLogger } from '../runtime/safe-logger.ts'
+import type { Store } from '../store/store.ts'
+import type { Handler } from './handler.ts'
+import { Worker } from './worker.ts'
+
+export interface WorkOptions {
+  /** How many jobs run at a time: 1 to 10,000, default 10. */
+  readonly concurrency?: number
+  /** After this long without a sign of life from the worker its jobs are given to others. 100 ms or more, default `'30s'`. */
+  readonly lease?: Duration
+  /** How long `stop()` may take in all. Default `'30s'`. */
+  readonly drain?: Duration
+  /** Handlers that may run on after their jobs have ended without them; one more, and the worker stops. Default: `concurrency`. */
+  readonly maxAbandonedSlots?: number
+  /** Take jobs only when `runOnce()` is called; for tests. Default false. */
+  readonly manual?: boolean
+}
+
+export interface StartWorkerOptions extends WorkOptions {
+  readonly store: Store
+  readonly runtime: Runtime
+  readonly logger: Logger
+  /** The service that the worker belongs to. */
+  readonly service: string
+  readonly handlers: readonly Handler[]
+}
+
+const LEAST_LEASE_MS = 100
+
+/**
+ * Registers the types of the handlers, opens a session and begins to take jobs.
+ *
+ * @throws InvalidInputError for an option; MillraceError `handler-incomplete`, `isolation-unavailable`, or `owner-conflict` if another
+ *   service owns one of the types. Nothing is started then.
+ */
+export async function startWorker(options: StartWorkerOptions): Promise<Worker> {
+  const { store, runtime, service } = options
+  const { concurrency = DEFAULTS.concurrency, maxAbandonedSlots = concurrency, manual = false } = options
+  checkWhole(concurrency, { path: 'concurrency', least: 1, most: LIMITS.concurrency })
+  checkWhole(maxAbandonedSlots, { path: 'maxAbandonedSlots', least: 0, most: LIMITS.concurrency })
+  const leaseMs = parseDuration(options.lease ?? DEFAULTS.leaseMs, 'lease')
+  checkWhole(leaseMs, { path: 'lease', least: LEAST_LEASE_MS, most: Number.MAX_SAFE_INTEGER })
+  const drainMs = parseDuration(options.drain ?? DEFAULTS.drainMs, 'drain')
+  const handlers = byType(options.handlers, service)
+  await register(store, service, handlers)
+  const worker = new Worker({
+    store,
+    runtime,
+    logger: safeLogger(options.logger),
+    handlers,
+    session: { service, host: hostname(), pid: process.pid, leaseMs, concurrency },
+    drainMs,
+    maxAbandonedSlots,
+    manual,
+  })
+  await worker.open()
+  return worker
+}
+
+interface Range {
+  readonly path: string
+  readonly least: number
+  readonly most: number
+}
+
+function checkWhole(number: number, { path, least, most }: Range): void {
+  if (Number.isInteger(number) && number >= least && number <= most) return
+  throw new InvalidInputError({ path, expected: `a whole number from ${least} to ${most}`, received: `${number}` })
+}
+
+function byType(handlers: readonly Handler[], service: string): ReadonlyMap<string, Handler> {
+  if (handlers.length === 0) {
+    throw new InvalidInputError({ path: 'handlers', expected: 'at least one handler', received: 'none' })
+  }
+  const types = new Map<string, Handler>()
+  for (const handler of handlers) {
+    const { name, service: owner } = handler.definition
+    checkComplete(handler)
+    if (owner !== service) throw ownerConflict({ type: name, owner, service })
+    if (types.has(name)) {
+      throw new InvalidInputError({
+        path: 'handlers',
+        expected: 'one handler for each type',
+        received: `two for ${name}`,
+      })
+    }
+    types.set(name, handler)
+  }
+  return types
+}
+
+/** The compiler says so too, unless it was told to look away. */
+function checkComplete({ definition, missing, isolation }: Handler): void {
+  const names: readonly string[] = missing
+  if (names.length > 0) {
+    throw new MillraceError(
+      'handler-incomplete',
+      `The handler of ${definition.name} has no function for ${names.join(', ')}. Add .phase('${names[0] ?? ''}', …) to it.`,
+      { details: { type: definition.name, missing: names } },
+    )
+  }
+  if (isolation === 'inline') return
+  throw new MillraceError(
+    'isolation-unavailable',
+    `The handler of ${definition.name} must be 'inline' in this version.`,
+  )
+}
+
+async function register(store: Store, service: string, handlers: ReadonlyMap<string, Handler>): Promise<void> {
+  const registrations = [...handlers.values()].map(({ definition: { name: type, queue, policy } }) => ({
+    type,
+    queue,
+    policy,
+  }))
+  const registered = await store.jobTypes.register(service, registrations)
+  if (!registered.accepted) throw ownerConflict({ type: registered.type, owner: registered.service, service })
+}
+
+interface OwnerConflict {
+  readonly type: string
+  readonly owner: string
+  readonly service: string
+}
+
+function ownerConflict({ type, owner, service }: OwnerConflict): MillraceError {
+  return new MillraceError(
+    'owner-conflict',
+    `The type ${type} is worked on by the service "${owner}", and this worker belongs to "${service}". Nothing was started. ` +
+      `To hand the type over, run: millrace owners transfer ${type} --to ${service}`,
+    { details: { type, owner, service } },
+  )
+}

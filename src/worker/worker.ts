@@ -1,0 +1,193 @@
+/** A running worker: takes jobs of its types, runs their handlers, and writes what comes of it. */
+import { parseDuration } from '../core/duration.ts'
+import type { Duration } from '../core/duration.ts'
+import type { Logger } from '../runtime/logger.ts'
+import type { Runtime } from '../runtime/runtime.ts'
+import type { Claimed } from '../store/claims.ts'
+import type { NewSession } from '../store/sessions.ts'
+import type { Store } from '../store/store.ts'
+import { Attempts } from './attempts.ts'
+import { ClaimLoop } from './claim-loop.ts'
+import { drain } from './drain.ts'
+import type { Handler } from './handler.ts'
+import { TurnBudget } from './turn-budget.ts'
+import type { WorkerReport } from './worker-report.ts'
+import { WorkerSession } from './worker-session.ts'
+
+export type WorkerState = 'running' | 'draining' | 'stopped'
+
+export interface StopOptions {
+  /** For all of it: waiting for handlers, telling them to stop, giving their jobs back. Default: the worker's `drain`. */
+  readonly timeout?: Duration
+}
+
+export interface WorkerParts {
+  readonly store: Store
+  readonly runtime: Runtime
+  readonly logger: Logger
+  readonly handlers: ReadonlyMap<string, Handler>
+  readonly session: Omit<NewSession, 'holder'>
+  readonly drainMs: number
+  readonly maxAbandonedSlots: number
+  /** Nothing is taken but by `runOnce()`. */
+  readonly manual: boolean
+}
+
+export class Worker {
+  readonly #parts: WorkerParts
+  readonly #attempts: Attempts
+  readonly #session: WorkerSession
+  readonly #loop: ClaimLoop
+  readonly #types: readonly string[]
+  #state: WorkerState = 'running'
+  #stopping: Promise<void> | null = null
+  #unsubscribe: () => void = () => {}
+
+  constructor(parts: WorkerParts) {
+    const { store, runtime, logger, handlers, session } = parts
+    const turns = new TurnBudget(runtime)
+    this.#parts = parts
+    this.#types = [...handlers.keys()]
+    this.#session = new WorkerSession({
+      store,
+      runtime,
+      logger,
+      session,
+      onLost: () => this.#attempts.loseAll(),
+      onReopened: () => this.#loop.wake(),
+    })
+    this.#attempts = new Attempts({
+      store,
+      runtime,
+      logger,
+      turns,
+      handlers,
+      holds: (holder) => this.#session.holder === holder,
+      onSlotFree: () => this.#loop.slotFreed(),
+      onRest: () => this.#loop.rested(),
+      onAbandoned: (abandoned) => this.#giveUpAt(abandoned),
+    })
+    this.#loop = new ClaimLoop({
+      runtime,
+      logger,
+      turns,
+      free: () => this.#free(),
+      claim: async (limit) => this.#claim(limit),
+      resting: () => this.#attempts.resting,
+    })
+  }
+
+  /** The service whose worker it is. */
+  get service(): string {
+    return this.#parts.session.service
+  }
+
+  get types(): readonly string[] {
+    return this.#types
+  }
+
+  get state(): WorkerState {
+    return this.#state
+  }
+
+  /** Jobs whose handlers run now. */
+  get running(): number {
+    return this.#attempts.running
+  }
+
+  /** Handlers that run on although their job has ended without them. */
+  get abandoned(): number {
+    return this.#attempts.abandoned
+  }
+
+  /** Opens the session and begins to take jobs; what `startWorker` does last. */
+  async open(): Promise<void> {
+    await this.#session.open()
+    this.#unsubscribe = this.#parts.store.onChange(() => {
+      this.#attempts.changed()
+      this.#loop.wake()
+    })
+    if (!this.#parts.manual) this.#loop.start()
+  }
+
+  /** Takes jobs once, for as many slots as are free, and runs them to their end. For a worker that was started as `manual`. */
+  async runOnce(): Promise<WorkerReport> {
+    this.#attempts.takeReport()
+    const limit = this.#free()
+    if (limit > 0) await this.#claim(limit)
+    await this.#attempts.rest()
+    return this.#attempts.takeReport()
+  }
+
+  /** Resolves when the worker has found nothing to take and nothing of it runs: what was queued before has been worked on. */
+  idle(): Promise<void> {
+    return this.#loop.idle()
+  }
+
+  /**
+   * Takes no more jobs, waits for those that run, tells their handlers to stop, gives back what is unfinished without counting a failure, and
+   * ends the session. A second call joins the first.
+   *
+   * @throws MillraceError `drain-timeout` if handlers did not stop in time; everything has been cleaned up all the same
+   */
+  stop(options: StopOptions = {}): Promise<void> {
+    const timeoutMs = options.timeout === undefined ? this.#parts.drainMs : parseDuration(options.timeout, 'timeout')
+    this.#stopping ??= this.#stop(timeoutMs)
+    return this.#stopping
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.stop()
+  }
+
+  async #stop(timeoutMs: number): Promise<void> {
+    this.#state = 'draining'
+    const attempts = this.#attempts
+    try {
+      await drain(
+        {
+          runtime: this.#parts.runtime,
+          longestGraceMs: () => attempts.longestGraceMs,
+          stopClaiming: () => this.#loop.stop(),
+          rest: () => attempts.rest(),
+          shutDown: () => attempts.shutDown(),
+          abandonAll: () => attempts.abandonAll(),
+          close: () => attempts.close(),
+          endSession: () => this.#session.end(),
+        },
+        timeoutMs,
+      )
+    } finally {
+      this.#unsubscribe()
+      this.#state = 'stopped'
+    }
+  }
+
+  #free(): number {
+    if (this.#state !== 'running' || this.#session.holder === null || this.#attempts.delayed) return 0
+    return this.#parts.session.concurrency - this.#attempts.running
+  }
+
+  async #claim(limit: number): Promise<Claimed> {
+    const holder = this.#session.holder
+    if (holder === null) return NOTHING
+    const claimed = await this.#parts.store.claims.claim({ holder, types: this.#types, limit })
+    if (claimed.sessionLost) this.#session.lost(holder)
+    // A session that was lost meanwhile has lost these jobs too.
+    else if (this.#session.holder === holder) for (const job of claimed.jobs) this.#attempts.begin(job)
+    return claimed
+  }
+
+  /** Handlers can't be ended from outside. With too many of them left running, only a new process helps. */
+  #giveUpAt(abandoned: number): void {
+    const { maxAbandonedSlots, logger } = this.#parts
+    if (this.#state !== 'running' || abandoned <= maxAbandonedSlots) return
+    logger.error(
+      'Too many handlers run on although their jobs have ended. The worker takes no more jobs and stops: restart its process.',
+      { abandoned, maxAbandonedSlots },
+    )
+    this.stop().catch((error: unknown) => logger.error('The worker did not stop as it should.', { error }))
+  }
+}
+
+const NOTHING: Claimed = { jobs: [], nextDueInMs: null, sessionLost: false }

@@ -1,0 +1,51 @@
+/** docs/reference/api.md against what can be imported, and against the members of what is handed out. */
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+
+import * as door from '../../src/index.ts'
+import { PhaseContext } from '../../src/worker/phase-context.ts'
+import { codesIn, tableUnder } from './markdown.ts'
+import { pageAt } from './pages.ts'
+
+const api = pageAt('docs/reference/api.md')
+
+test('api.md names everything that can be imported and is not a type alone', () => {
+  const classes = namesUnder('Classes', 'docs/reference/errors.md')
+  const told = [...namesUnder('Functions'), ...namesUnder('Constants'), ...classes]
+  assert.deepEqual(told.toSorted(), Object.keys(door).toSorted())
+})
+
+test('api.md names every member of a Millrace', async () => {
+  await using mill = await door.openMillrace('sqlite::memory:')
+  assert.deepEqual(namesUnder('Millrace').toSorted(), membersOf(mill))
+})
+
+test('api.md names every member of a worker', async () => {
+  await using mill = await door.openMillrace('sqlite::memory:')
+  const nothing = door.handle(door.defineJob('nothing', { service: 'docs' }), () => null)
+  const worker = await mill.work([nothing], { manual: true })
+  assert.deepEqual(namesUnder('Worker').toSorted(), membersOf(worker))
+})
+
+test("api.md names every member of a handler's context", () => {
+  const told = namesUnder('The context of a handler').map((name) => name.split(/[.(]/)[0] ?? '')
+  const wanted = ['input', 'results', ...gettersOf(PhaseContext.prototype)]
+  assert.deepEqual([...new Set(told)].toSorted(), wanted.toSorted())
+})
+
+function namesUnder(heading: string, path: string = api.path): readonly string[] {
+  return tableUnder(pageAt(path), heading).rows.flatMap(([name = '']) => codesIn(name))
+}
+
+/** What a user can reach: the members of its classes up to, and without, Object. */
+function membersOf(thing: object): readonly string[] {
+  const names = new Set<string>()
+  for (let at: object = thing; at !== Object.prototype; at = Object.getPrototypeOf(at) as object) {
+    for (const name of gettersOf(at)) names.add(name)
+  }
+  return [...names].toSorted()
+}
+
+function gettersOf(prototype: object): readonly string[] {
+  return Object.getOwnPropertyNames(prototype).filter((name) => name !== 'constructor')
+}

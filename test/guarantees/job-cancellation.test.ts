@@ -1,0 +1,168 @@
+/** Whoever cancels a job gets what they asked for: it stops, once, for good, and its worker goes on. */
+import assert from 'node:assert/strict'
+import { describe, test } from 'node:test'
+
+import { ConflictError, handle } from '../../src/index.ts'
+import type { Handler } from '../../src/index.ts'
+import { scaled } from '../support/scale.ts'
+import type { Announcements } from '../support/wait-for-event.ts'
+import { assertCancelledOnce, assertWorkerGoesOn, bake, grind, listening, openBakery, print } from './bakery.ts'
+
+test('owner cancels a running job', async (context) => {
+  const bakery = await openBakery(context, (announce) => [listening(announce)])
+  const { mill, announce } = bakery
+  for (let round = 0; round < scaled(100); round += 1) {
+    const { job } = await mill.enqueue(grind, { round }, { owner: 'ann' })
+    await announce.hear(`started ${job.id}`)
+    const answer = await mill.cancel(job, { actor: 'ann', reason: 'wrong region' })
+    assert.deepEqual(answer, { success: true, jobId: job.id, state: 'running', cancelledBy: 'ann' })
+    const cancelled = await assertCancelledOnce(mill, job, { by: 'ann', reason: 'wrong region' })
+    assert.equal(cancelled.attempts.at(-1)?.outcome, 'cancelled')
+    await assertWorkerGoesOn(bakery)
+  }
+})
+
+test('owner cancels a queued job', async (context) => {
+  const bakery = await openBakery(context, (announce) => [listening(announce)])
+  const { mill, announce } = bakery
+  const blocker = await mill.enqueue(grind, 'the one slot')
+  await announce.hear(`started ${blocker.job.id}`)
+  const queued: string[] = []
+  for (let round = 0; round < scaled(100); round += 1) {
+    const { job } = await mill.enqueue(grind, { round }, { owner: 'ann' })
+    const answer = await mill.cancel(job, { actor: 'ann' })
+    assert.deepEqual(answer, { success: true, jobId: job.id, state: 'cancelled', cancelledBy: 'ann' })
+    const cancelled = await assertCancelledOnce(mill, job, { by: 'ann', ran: false })
+    assert.equal(cancelled.attempt, 0)
+    queued.push(job.id)
+  }
+  await mill.cancel(blocker.job)
+  await assertWorkerGoesOn(bakery)
+  for (const id of queued) assert.equal(announce.count(`started ${id}`), 0, 'it never started')
+})
+
+test("a completed job can't be cancelled", async (context) => {
+  const bakery = await openBakery(context, () => [])
+  const { mill } = bakery
+  for (let round = 0; round < scaled(100); round += 1) {
+    const { job } = await mill.enqueue(bake, { round }, { owner: 'ann' })
+    const completed = await mill.waitFor(job)
+    await assert.rejects(mill.cancel(job, { actor: 'ann' }), (error) => {
+      assert.ok(error instanceof ConflictError)
+      assert.equal(error.code, 'job-final')
+      assert.equal(error.details['state'], 'completed')
+      assert.match(error.message, /completed/)
+      return true
+    })
+    assert.deepEqual(await mill.get(job), completed)
+    await assertWorkerGoesOn(bakery)
+  }
+})
+
+describe('a cancel', () => {
+  test('of a scheduled job keeps it from ever starting', async (context) => {
+    const bakery = await openBakery(context, (announce) => [listening(announce)])
+    const { mill, announce, worker } = bakery
+    const { job } = await mill.enqueue(grind, null, { delay: '200ms' })
+    const { state } = await mill.cancel(job, { actor: 'ann', reason: 'not needed' })
+    assert.equal(state, 'cancelled')
+    await assertCancelledOnce(mill, job, { by: 'ann', reason: 'not needed', ran: false })
+    // A job that comes due later has had its turn: this one's time has come and gone.
+    const later = await mill.enqueue(bake, null, { delay: '300ms' })
+    assert.equal((await mill.waitFor(later.job)).state, 'completed')
+    await worker.idle()
+    assert.equal(announce.count(`started ${job.id}`), 0)
+    await assertWorkerGoesOn(bakery)
+  })
+
+  test('of a retrying job ends it with the failure that it had', async (context) => {
+    const printer = handle(print)
+      .phase('load', () => 'countries')
+      .phase('draw', () => {
+        throw new Error('the plotter is busy')
+      })
+      .phase('store', () => null)
+    const bakery = await openBakery(context, () => [printer])
+    const { mill } = bakery
+    const { job } = await mill.enqueue(print)
+    const retrying = await mill.waitFor(job, { state: 'retrying' })
+    assert.equal(retrying.failures, 1)
+    assert.equal((await mill.cancel(job, { actor: 'ann' })).state, 'cancelled')
+    const cancelled = await assertCancelledOnce(mill, job, { by: 'ann', ran: false, failures: 1 })
+    assert.deepEqual(
+      cancelled.phases.map(({ state }) => state),
+      ['done', 'cancelled', 'cancelled'],
+    )
+    await assertWorkerGoesOn(bakery)
+  })
+
+  test('by nobody in particular is by the system', async (context) => {
+    const bakery = await openBakery(context, (announce) => [listening(announce)])
+    const { mill, announce } = bakery
+    const { job } = await mill.enqueue(grind)
+    await announce.hear(`started ${job.id}`)
+    assert.equal((await mill.cancel(job)).cancelledBy, 'system')
+    await assertCancelledOnce(mill, job, { by: 'system' })
+    await assertWorkerGoesOn(bakery)
+  })
+
+  test('that comes twice is answered the same, and the first actor and reason stay', async (context) => {
+    const stopping = Promise.withResolvers<void>()
+    const careful = (announce: Announcements): Handler =>
+      handle(grind, async ({ jobId, signal }) => {
+        announce.tell(`started ${jobId}`)
+        await new Promise((resolve) => signal.addEventListener('abort', resolve, { once: true }))
+        announce.tell(`signalled ${jobId}`)
+        await stopping.promise
+        throw signal.reason as Error
+      })
+    const bakery = await openBakery(context, (announce) => [careful(announce)])
+    const { mill, announce } = bakery
+    const { job } = await mill.enqueue(grind, null, {})
+    await announce.hear(`started ${job.id}`)
+    const first = await mill.cancel(job, { actor: 'ann', reason: 'wrong region' })
+    await announce.hear(`signalled ${job.id}`)
+    assert.deepEqual(await mill.cancel(job, { actor: 'bob', reason: 'too late' }), first, 'while it is stopping')
+    stopping.resolve()
+    await assertCancelledOnce(mill, job, { by: 'ann', reason: 'wrong region' })
+    const again = await mill.cancel(job, { actor: 'cem' })
+    assert.deepEqual(again, { ...first, state: 'cancelled' }, 'when it has stopped')
+    await assertCancelledOnce(mill, job, { by: 'ann', reason: 'wrong region' })
+    await assertWorkerGoesOn(bakery)
+  })
+
+  test('from two places at once has one winner, and both are told who it was', async (context) => {
+    const bakery = await openBakery(context, (announce) => [listening(announce)])
+    const { mill, announce, open } = bakery
+    const other = await open()
+    for (let round = 0; round < scaled(20); round += 1) {
+      const { job } = await mill.enqueue(grind, { round })
+      if (round % 2 === 0) await announce.hear(`started ${job.id}`)
+      const [one, two] = await Promise.all([
+        mill.cancel(job, { actor: 'ann' }),
+        other.cancel(job.id, { actor: 'bob' }),
+      ])
+      assert.equal(one.cancelledBy, two.cancelledBy)
+      const cancelled = await mill.waitFor(job)
+      const ran = cancelled.attempt > 0
+      await assertCancelledOnce(mill, job, { by: one.cancelledBy, ran })
+    }
+    await assertWorkerGoesOn(bakery)
+  })
+
+  test('from another process reaches the handler', async (context) => {
+    const bakery = await openBakery(context, (announce) => [listening(announce)])
+    const { mill, announce, start } = bakery
+    const canceller = start('canceller')
+    await canceller.hear('ready')
+    for (let round = 1; round <= scaled(20); round += 1) {
+      const { job } = await mill.enqueue(grind, { round })
+      await announce.hear(`started ${job.id}`)
+      canceller.tell('cancel', { id: job.id, actor: 'ann', reason: 'from afar' })
+      const answer = await canceller.hear('cancelled', { nth: round })
+      assert.deepEqual(answer, { success: true, jobId: job.id, state: 'running', cancelledBy: 'ann' })
+      await assertCancelledOnce(mill, job, { by: 'ann', reason: 'from afar' })
+      await assertWorkerGoesOn(bakery)
+    }
+  })
+})

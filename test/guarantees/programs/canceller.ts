@@ -1,0 +1,17 @@
+/** Cancels the jobs that its parent names, one after another. */
+import { openMillrace } from '../../../src/index.ts'
+import { handedOver, hearParent, tellParent } from '../../support/parent-process.ts'
+
+interface Order {
+  readonly id: string
+  readonly actor: string
+  readonly reason: string
+}
+
+const { url } = handedOver<{ readonly url: string }>()
+const mill = await openMillrace(url)
+tellParent('ready')
+for (let nth = 1; ; nth += 1) {
+  const { id, actor, reason } = await hearParent<Order>('cancel', nth)
+  tellParent('cancelled', await mill.cancel(id, { actor, reason }))
+}

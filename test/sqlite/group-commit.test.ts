@@ -1,0 +1,106 @@
+import assert from 'node:assert/strict'
+import { statSync } from 'node:fs'
+import { test } from 'node:test'
+
+import { COMPLETE_ONLY_PHASE, LOG } from '../../src/core/plans.ts'
+import { scaled } from '../support/scale.ts'
+import { openSqlite } from './sqlite-bench.ts'
+
+/** SQLite's file format, section 4.1: a header, then frames; each commit ends with a frame that says how large the database is now. */
+const WAL_HEADER_BYTES = 32
+const FRAME_HEADER_BYTES = 24
+const PAGE_BYTES = 4_096
+
+async function commitsIn(file: string): Promise<number> {
+  const { readFileSync } = await import('node:fs')
+  if (statSync(`${file}-wal`).size === 0) return 0
+  const wal = readFileSync(`${file}-wal`)
+  const salt = wal.readBigUInt64BE(16)
+  let commits = 0
+  for (let at = WAL_HEADER_BYTES; at < wal.length; at += FRAME_HEADER_BYTES + PAGE_BYTES) {
+    if (wal.readBigUInt64BE(at + 8) !== salt) break
+    if (wal.readUInt32BE(at + 4) !== 0) commits += 1
+  }
+  return commits
+}
+
+for (const thread of [true, false]) {
+  const where = thread ? 'on the thread' : "on the caller's thread"
+
+  test(`a thousand calls that are under way at once share a few transactions, ${where}`, async (t) => {
+    const b = await openSqlite(t, { thread })
+    const before = await commitsIn(b.file)
+    await Promise.all(Array.from({ length: 1_000 }, () => b.store.jobs.enqueue([b.job()])))
+    const commits = (await commitsIn(b.file)) - before
+    assert.ok(commits > 0 && commits < 25, `${commits} commits`)
+  })
+
+  test(`a lone call commits by itself, at once, ${where}`, async (t) => {
+    const b = await openSqlite(t, { thread })
+    const before = await commitsIn(b.file)
+    for (let n = 0; n < 5; n += 1) await b.add()
+    assert.equal((await commitsIn(b.file)) - before, 5)
+  })
+
+  test(`a call that fails is refused alone, and those that share its commit are carried out once, ${where}`, async (t) => {
+    const b = await openSqlite(t, { thread })
+    const { claim } = await b.running()
+    const twice = b.job()
+    const [first, second, third, bad, completed, logged] = await Promise.allSettled([
+      b.store.jobs.enqueue([twice]),
+      b.store.jobs.enqueue([twice]),
+      b.store.jobs.enqueue([b.job()]),
+      b.store.jobs.enqueue([b.job({ priority: 0.5 })]),
+      b.act(COMPLETE_ONLY_PHASE, claim, { output: '1' }),
+      b.act(LOG, claim),
+    ])
+    assert.equal(first.status, 'fulfilled')
+    assert.equal(second.status, 'rejected', 'an id is used once')
+    assert.equal(third.status, 'fulfilled')
+    assert.equal(bad.status, 'rejected', 'half a priority is none')
+    assert.partialDeepStrictEqual(completed, { status: 'fulfilled', value: { applied: true } })
+    assert.partialDeepStrictEqual(logged, { status: 'fulfilled', value: { applied: false, refusal: 'lease-lost' } })
+    assert.equal((await b.details(claim.jobId)).state, 'completed')
+    assert.equal((await b.events(claim.jobId)).filter(({ name }) => name === 'job:completed').length, 1)
+    const counts = await b.store.jobs.counts({ scope: { role: 'operator' } })
+    assert.deepEqual([counts.queued, counts.completed], [2, 1])
+  })
+}
+
+test('what a call that failed had looked up or added is not believed afterwards', async (t) => {
+  const b = await openSqlite(t)
+  const type = { type: 'new.type', queue: 'new.queue' }
+  await assert.rejects(b.store.jobs.enqueue([b.job(type), b.job({ ...type, priority: 0.5 })]))
+  const id = await b.add(type)
+  assert.equal((await b.details(id)).queue, 'new.queue')
+  assert.equal((await b.claim(await b.session(), 1, ['new.type']))[0]?.claim.jobId, id)
+})
+
+test('refusals of one enqueue leave no trace, and their neighbours stand', async (t) => {
+  const b = await openSqlite(t)
+  await b.store.jobs.enqueue([b.job({ key: 'k', input: '1' })])
+  const [refused, created] = await Promise.all([
+    b.store.jobs.enqueue([b.job({ input: '2' }), b.job({ key: 'k', input: '2' })]),
+    b.store.jobs.enqueue([b.job({ input: '3' })]),
+  ])
+  assert.deepEqual(
+    refused.map(({ outcome }) => outcome),
+    ['created', 'key-reused'],
+  )
+  assert.equal(created[0]?.outcome, 'created')
+  const { queued } = await b.store.jobs.counts({ scope: { role: 'operator' } })
+  assert.equal(queued, 2)
+})
+
+test('calls of one kind are carried out in the order they were made, however many messages they travel in', async (t) => {
+  const b = await openSqlite(t)
+  const { claim } = await b.running()
+  const count = scaled(700)
+  const logs = Array.from({ length: count }, (_, n) => b.act(LOG, claim, {}, { detail: JSON.stringify({ n }) }))
+  await Promise.all(logs)
+  const told = (await b.events(claim.jobId)).filter(({ name }) => name === 'job:log')
+  assert.deepEqual(
+    told.map(({ detail }) => (JSON.parse(detail ?? '{}') as { n?: number }).n),
+    Array.from({ length: count }, (_, n) => n),
+  )
+})

@@ -1,0 +1,40 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+
+import { elapsed, openSqlite, runtime } from './sqlite-bench.ts'
+
+function medianOf(figures: readonly number[]): number {
+  return figures.toSorted((a, b) => a - b)[Math.floor(figures.length / 2)] ?? Number.NaN
+}
+
+for (const thread of [true, false]) {
+  test(`a commit of another store is told within milliseconds, thread: ${thread}`, async (t) => {
+    const b = await openSqlite(t, { thread })
+    const other = await openSqlite(t, { file: b.file })
+    const waits: number[] = []
+    for (let n = 0; n < 30; n += 1) {
+      const { promise, resolve } = Promise.withResolvers<void>()
+      const stop = b.store.onChange(resolve)
+      await other.add()
+      const committedAt = runtime.monotonic()
+      await promise
+      stop()
+      waits.push(runtime.monotonic() - committedAt)
+      await elapsed(n % 5)
+    }
+    const median = medianOf(waits)
+    assert.ok(median < 8, `${median} ms in the middle, ${Math.max(...waits)} at worst`)
+  })
+}
+
+test('two open stores that do nothing use next to no processor time', async (t) => {
+  await openSqlite(t)
+  const b = await openSqlite(t)
+  await b.session()
+  await elapsed(200)
+  const before = process.cpuUsage()
+  await elapsed(1_000)
+  const { user, system } = process.cpuUsage(before)
+  const busyMs = (user + system) / 1_000
+  assert.ok(busyMs < 100, `${busyMs} ms of one second`)
+})

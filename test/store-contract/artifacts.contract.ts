@@ -1,0 +1,96 @@
+import assert from 'node:assert/strict'
+import { describe, test } from 'node:test'
+
+import { ARTIFACT, COMPLETE_ONLY_PHASE, RELEASE } from '../../src/core/plans.ts'
+import { OPERATOR } from '../../src/core/scope.ts'
+import { openBench } from '../support/contract-bench.ts'
+import { dumpStore } from '../support/store-dump.ts'
+import type { OpenStore } from '../support/store-under-test.ts'
+
+export function artifactsContract(open: OpenStore): void {
+  describe('artifacts', () => {
+    test('an artifact is kept with the attempt that wrote it, and told', async (t) => {
+      const bench = await openBench(t, open)
+      const { claim } = await bench.running()
+      bench.advance(20)
+      const createdAt = await bench.store.now()
+      const { expiresInMs, ...artifact } = bench.artifact({ name: 'Übersicht #1.png', expiresInMs: 500, phase: 'run' })
+      const detail = JSON.stringify({ artifactId: artifact.id, name: artifact.name, sizeBytes: artifact.sizeBytes })
+      await bench.must(ARTIFACT, claim, {}, { artifact: { ...artifact, expiresInMs }, detail })
+      const record = {
+        ...artifact,
+        jobId: claim.jobId,
+        generation: 1,
+        attempt: 1,
+        createdAt,
+        expiresAt: createdAt + 500,
+      }
+      assert.deepEqual(await bench.store.artifacts.get(artifact.id, OPERATOR), record)
+      assert.deepEqual(await bench.store.artifacts.list(claim.jobId, OPERATOR), [record])
+      const told = (await bench.events(claim.jobId)).at(-1)
+      assert.deepEqual([told?.name, told?.detail], ['artifact:written', detail])
+    })
+
+    test('artifacts are listed oldest first, of one job, and outlive its end', async (t) => {
+      const bench = await openBench(t, open)
+      const { claim } = await bench.running()
+      const { claim: other } = await bench.running()
+      for (const name of ['c', 'a', 'b']) {
+        await bench.must(ARTIFACT, claim, {}, { artifact: bench.artifact({ name, expiresInMs: null, sizeBytes: 0 }) })
+        await bench.must(ARTIFACT, other, {}, { artifact: bench.artifact({ name }) })
+      }
+      await bench.must(COMPLETE_ONLY_PHASE, claim, { output: '1' })
+      const made = await bench.store.artifacts.list(claim.jobId, OPERATOR)
+      assert.ok(typeof made !== 'string')
+      assert.deepEqual(
+        made.map(({ name, expiresAt }) => [name, expiresAt]),
+        [
+          ['c', null],
+          ['a', null],
+          ['b', null],
+        ],
+      )
+    })
+
+    test('a name is taken once in a generation, by whichever attempt, and a second is refused', async (t) => {
+      const bench = await openBench(t, open)
+      const { claim } = await bench.running()
+      await bench.must(ARTIFACT, claim, {}, { artifact: bench.artifact() })
+      await bench.must(RELEASE, claim)
+      const { claim: second } = await bench.take(claim.holder)
+      const before = await dumpStore(bench.store)
+      const refused = await bench.act(ARTIFACT, second, {}, { artifact: bench.artifact(), detail: '{}' })
+      assert.deepEqual([refused.applied ? null : refused.refusal, refused.row?.state], ['artifact-exists', 'running'])
+      assert.deepEqual(await dumpStore(bench.store), before)
+      await bench.must(ARTIFACT, second, {}, { artifact: bench.artifact({ name: 'MAP.PNG' }) })
+    })
+
+    test('of two artifacts of one name at once one is kept', async (t) => {
+      const bench = await openBench(t, open)
+      const { claim } = await bench.running()
+      const results = await Promise.all(
+        Array.from({ length: 4 }, () => bench.act(ARTIFACT, claim, {}, { artifact: bench.artifact() })),
+      )
+      assert.deepEqual(
+        results.map(({ applied }) => applied),
+        [true, false, false, false],
+      )
+      const made = await bench.store.artifacts.list(claim.jobId, OPERATOR)
+      assert.equal(made.length, 1)
+    })
+
+    test('whoever has lost the claim is told that, not that the name is taken', async (t) => {
+      const bench = await openBench(t, open)
+      const { claim } = await bench.running()
+      await bench.must(ARTIFACT, claim, {}, { artifact: bench.artifact() })
+      await bench.must(RELEASE, claim)
+      const late = await bench.act(ARTIFACT, claim, {}, { artifact: bench.artifact() })
+      assert.equal(late.applied ? null : late.refusal, 'lease-lost')
+    })
+
+    test('the store names the folder of its artifacts', async (t) => {
+      const { store } = await openBench(t, open)
+      assert.notEqual(store.artifacts.folder, '')
+    })
+  })
+}

@@ -1,0 +1,43 @@
+import type { OpenStore } from '../support/store-under-test.ts'
+import { artifactsContract } from './artifacts.contract.ts'
+import { attemptsContract } from './attempts.contract.ts'
+import { batchesContract } from './batches.contract.ts'
+import { cancelContract } from './cancel.contract.ts'
+import { claimsContract } from './claims.contract.ts'
+import { eventsContract } from './events.contract.ts'
+import { fencingContract } from './fencing.contract.ts'
+import { jobTypesContract } from './job-types.contract.ts'
+import { jobsContract } from './jobs.contract.ts'
+import { keysContract } from './keys.contract.ts'
+import { listingContract } from './listing.contract.ts'
+import { phasesContract } from './phases.contract.ts'
+import { plansContract } from './plans.contract.ts'
+import { queuesContract } from './queues.contract.ts'
+import { recoveryContract } from './recovery.contract.ts'
+import { retryContract } from './retry.contract.ts'
+import { scopeContract } from './scope.contract.ts'
+import { sessionsContract } from './sessions.contract.ts'
+import { textsContract } from './texts.contract.ts'
+
+/** What every store must do, whatever it is made of. A store that keeps what it is told has `durabilityContract` besides. */
+export function everyContract(open: OpenStore): void {
+  jobsContract(open)
+  keysContract(open)
+  textsContract(open)
+  listingContract(open)
+  scopeContract(open)
+  claimsContract(open)
+  attemptsContract(open)
+  phasesContract(open)
+  plansContract(open)
+  fencingContract(open)
+  cancelContract(open)
+  retryContract(open)
+  recoveryContract(open)
+  sessionsContract(open)
+  jobTypesContract(open)
+  queuesContract(open)
+  eventsContract(open)
+  artifactsContract(open)
+  batchesContract(open)
+}

@@ -1,0 +1,4 @@
+import { openModel } from '../support/open-model.ts'
+import { everyContract } from './every-contract.ts'
+
+everyContract(openModel)

@@ -1,0 +1,117 @@
+import assert from 'node:assert/strict'
+import { describe, test } from 'node:test'
+
+import { PROGRESS } from '../../src/core/plans.ts'
+import { LEASE_MS, MINUTE, openBench } from '../support/contract-bench.ts'
+import type { OpenStore } from '../support/store-under-test.ts'
+
+export function sessionsContract(open: OpenStore): void {
+  describe('sessions', () => {
+    test('an open session is listed with its worker, its lease and what it runs', async (t) => {
+      const bench = await openBench(t, open)
+      const now = await bench.store.now()
+      assert.deepEqual(await bench.store.sessions.list(), [])
+      const holder = await bench.session({ service: 'maps', host: 'h', pid: 7, concurrency: 3, leaseMs: LEASE_MS })
+      await bench.add()
+      await bench.add()
+      await bench.claim(holder)
+      assert.deepEqual(await bench.store.sessions.list(), [
+        {
+          service: 'maps',
+          host: 'h',
+          pid: 7,
+          concurrency: 3,
+          startedAt: now,
+          beatAt: now,
+          expiresAt: now + LEASE_MS,
+          endedAt: null,
+          running: 2,
+        },
+      ])
+    })
+
+    test('a session that has ended stays in the list with the time of its end, and ends once', async (t) => {
+      const bench = await openBench(t, open)
+      const start = await bench.store.now()
+      const holder = await bench.session()
+      bench.advance(10)
+      await bench.store.sessions.end(holder)
+      bench.advance(10)
+      await bench.store.sessions.end(holder)
+      await bench.store.sessions.end(987_654)
+      const [session, ...others] = await bench.store.sessions.list()
+      assert.deepEqual([session?.endedAt, others], [start + 10, []])
+    })
+
+    test('every write of its store keeps a session alive', async (t) => {
+      const bench = await openBench(t, open)
+      let lost = 0
+      const holder = await bench.session({}, () => (lost += 1))
+      for (let step = 0; step < 4; step += 1) {
+        bench.advance(LEASE_MS - 1)
+        await bench.add()
+        const [session] = await bench.store.sessions.list()
+        const now = await bench.store.now()
+        assert.deepEqual([session?.beatAt, session?.expiresAt], [now, now + LEASE_MS])
+      }
+      assert.equal((await bench.claim(holder, 9)).length, 4)
+      assert.equal(lost, 0)
+    })
+
+    test('a lease that is over is not renewed, and its holder is told once', async (t) => {
+      const bench = await openBench(t, open)
+      const { promise, resolve } = Promise.withResolvers<void>()
+      let lost = 0
+      const holder = await bench.session({}, () => {
+        lost += 1
+        resolve()
+      })
+      bench.advance(LEASE_MS)
+      await bench.add()
+      await promise
+      const { sessionLost } = await bench.store.claims.claim({ holder, types: ['map.export'], limit: 1 })
+      assert.ok(sessionLost)
+      bench.advance(LEASE_MS)
+      await bench.add()
+      await bench.sweep()
+      await bench.store.sessions.end(holder)
+      assert.equal(lost, 1)
+    })
+
+    test('a session that was ended on purpose is not told of a loss', async (t) => {
+      const bench = await openBench(t, open)
+      let lost = 0
+      const holder = await bench.session({}, () => (lost += 1))
+      await bench.store.sessions.end(holder)
+      bench.advance(2 * LEASE_MS)
+      await bench.add()
+      await bench.sweep()
+      await bench.store.sessions.list()
+      assert.equal(lost, 0)
+    })
+
+    test('a session whose lease is over is ended by a sweep, and its claims die with it', async (t) => {
+      const bench = await openBench(t, open)
+      const { claim } = await bench.running()
+      await bench.store.sessions.abandon(claim.holder)
+      bench.advance(LEASE_MS)
+      assert.equal((await bench.sweep()).sessionsEnded, 1)
+      assert.equal((await bench.sweep()).sessionsEnded, 0)
+      const [session] = await bench.store.sessions.list()
+      assert.deepEqual([session?.endedAt, session?.running], [await bench.store.now(), 0])
+      const late = await bench.act(PROGRESS, claim, { progress: 5 })
+      assert.equal(late.applied ? null : late.refusal, 'lease-lost')
+    })
+
+    test('sessions of one store have leases of their own', async (t) => {
+      const bench = await openBench(t, open)
+      const short = await bench.session({ leaseMs: MINUTE })
+      const long = await bench.session({ leaseMs: 10 * MINUTE })
+      bench.advance(5 * MINUTE)
+      assert.equal((await bench.sweep()).sessionsEnded, 1)
+      await bench.add()
+      assert.deepEqual(await bench.claim(short), [])
+      assert.equal((await bench.claim(long)).length, 1)
+    })
+  })
+}

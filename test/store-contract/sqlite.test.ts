@@ -1,0 +1,6 @@
+import { openSqliteFile } from '../support/open-sqlite.ts'
+import { durabilityContract } from './durability.contract.ts'
+import { everyContract } from './every-contract.ts'
+
+everyContract(openSqliteFile)
+durabilityContract(openSqliteFile)

@@ -1,0 +1,91 @@
+/** Child processes of tests: started with the same Node and the same sources, heard and told over IPC. `openTestMill` starts and kills them. */
+import { fork } from 'node:child_process'
+import type { ChildProcess } from 'node:child_process'
+
+import { Announcements, within } from './wait-for-event.ts'
+import type { HearOptions } from './wait-for-event.ts'
+
+export interface Exit {
+  readonly code: number | null
+  readonly signal: NodeJS.Signals | null
+}
+
+const EXEC_ARGV = ['--conditions=millrace-source', '--disable-warning=ExperimentalWarning']
+
+/** What child and parent tell each other. */
+export interface Message {
+  readonly name: string
+  readonly facts: unknown
+}
+
+export class ChildProgram {
+  readonly #process: ChildProcess
+  readonly #name: string
+  readonly #announcements: Announcements
+  readonly #exit = Promise.withResolvers<Exit>()
+  #output = ''
+
+  /** @param facts JSON that the program finds with `handedOver()` */
+  constructor(program: URL, facts: unknown) {
+    this.#name = program.pathname.split('/').at(-1) ?? 'a program'
+    this.#process = fork(program, [JSON.stringify(facts)], {
+      execArgv: EXEC_ARGV,
+      stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
+    })
+    this.#announcements = new Announcements(`${this.#name} (process ${this.#process.pid})`)
+    for (const stream of [this.#process.stdout, this.#process.stderr]) {
+      stream?.setEncoding('utf8').on('data', (text: string) => (this.#output += text))
+    }
+    this.#process.on('message', ({ name, facts: told }: Message) => this.#announcements.tell(name, told))
+    // `close` and not `exit`: by then everything that it has written has been read.
+    this.#process.once('close', (code, signal) => this.#ended({ code, signal }))
+  }
+
+  get pid(): number {
+    return this.#process.pid ?? -1
+  }
+
+  /** Everything that it has printed. */
+  get output(): string {
+    return this.#output
+  }
+
+  /** Resolves when it has ended, however that came. */
+  get exit(): Promise<Exit> {
+    return this.#exit.promise
+  }
+
+  /** Waits for what it tells. Fails at once if it ends without having told it, with what it has printed. */
+  hear<Facts = unknown>(name: string, options?: HearOptions): Promise<Facts> {
+    return this.#announcements.hear(name, options)
+  }
+
+  count(name: string): number {
+    return this.#announcements.count(name)
+  }
+
+  /** Nothing happens if it has ended meanwhile. */
+  tell(name: string, facts: unknown = null): void {
+    if (this.#process.connected) this.#process.send({ name, facts } satisfies Message, () => undefined)
+  }
+
+  signal(signal: NodeJS.Signals): void {
+    this.#process.kill(signal)
+  }
+
+  /** SIGKILL: no code of its own runs any more. */
+  kill(): Promise<Exit> {
+    this.signal('SIGKILL')
+    return this.ended()
+  }
+
+  ended(): Promise<Exit> {
+    return within(`the end of ${this.#name} (process ${this.pid})`, this.exit)
+  }
+
+  #ended(exit: Exit): void {
+    const how = exit.signal ?? `exit code ${exit.code}`
+    this.#announcements.end(new Error(`${this.#name} has ended (${how}) and printed:\n${this.#output}`))
+    this.#exit.resolve(exit)
+  }
+}

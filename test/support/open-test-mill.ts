@@ -1,0 +1,116 @@
+/** What a test of a promise begins with: a Millrace on a real file, as an application has it, and whatever else works on that file. */
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import type { TestContext } from 'node:test'
+
+import { openMillrace } from '../../src/index.ts'
+import type { Handler, LogFields, Logger, Millrace, MillraceOptions, Worker, WorkOptions } from '../../src/index.ts'
+import { Service } from '../../src/runtime/service.ts'
+import { systemRuntime } from '../../src/runtime/system-runtime.ts'
+import { openSqliteStore } from '../../src/sqlite/open.ts'
+import type { Store } from '../../src/store/store.ts'
+import { ChildProgram } from './child-program.ts'
+import { dumpStore } from './store-dump.ts'
+import type { StoreDump } from './store-dump.ts'
+
+export interface LogLine {
+  readonly level: 'info' | 'warn' | 'error'
+  readonly message: string
+  readonly fields: LogFields
+}
+
+export interface TestMill {
+  readonly mill: Millrace
+  readonly url: string
+  readonly file: string
+  readonly folder: string
+  /** What the Millraces of this process have logged. */
+  readonly logs: readonly LogLine[]
+  /** Another Millrace on the same file, with threads and connections of its own, as another process has. */
+  open(options?: MillraceOptions): Promise<Millrace>
+  /** A worker that is given a short time to come to rest when the test ends. */
+  work(handlers: readonly Handler[], options?: WorkOptions): Promise<Worker>
+  /** The store itself, for what no public door lets one do. */
+  openStore(): Promise<Store>
+  /** Everything that the store lets one see. */
+  dump(): Promise<StoreDump>
+  /** Starts a program of `test/guarantees/programs`, which is handed the URL beside the facts. */
+  start(program: string, facts?: object): ChildProgram
+  /** Looks after the store as often as that, so that the dead are found soon. */
+  sweepEvery(ms: number): void
+}
+
+/** How long a worker may take to come to rest when a test ends. */
+const DRAIN = '1s'
+
+/** Everything is closed, killed and removed when the test ends, the latest first. */
+export async function openTestMill(context: TestContext, options: MillraceOptions = {}): Promise<TestMill> {
+  const folder = mkdtempSync(join(tmpdir(), 'millrace-test-'))
+  const file = join(folder, 'jobs.db')
+  const url = `sqlite:${file}`
+  const logs: LogLine[] = []
+  const cleanups: (() => Promise<unknown>)[] = []
+  context.after(async () => {
+    for (const cleanup of cleanups.toReversed()) await cleanup()
+    rmSync(folder, { recursive: true, maxRetries: 5 })
+  })
+  const open = async (more: MillraceOptions = {}): Promise<Millrace> => {
+    const opened = await openMillrace(url, { logger: recordingLogger(logs), ...options, ...more })
+    // A handler that a test leaves running is no fault of its closing.
+    cleanups.push(() => opened.close().catch(() => undefined))
+    return opened
+  }
+  const openStore = async (): Promise<Store> => {
+    const store = await openSqliteStore({ url, runtime: systemRuntime(), logger: recordingLogger(logs) })
+    cleanups.push(() => store.close())
+    return store
+  }
+  const mill = await open()
+  return {
+    mill,
+    url,
+    file,
+    folder,
+    logs,
+    open,
+    openStore,
+    work: (handlers, more = {}) => mill.work(handlers, { drain: DRAIN, ...more }),
+    dump: () => dumpFile(url),
+    start: (program, facts = {}) => {
+      const child = new ChildProgram(new URL(`../guarantees/programs/${program}.ts`, import.meta.url), { url, ...facts })
+      cleanups.push(() => child.kill())
+      return child
+    },
+    sweepEvery: (everyMs) => {
+      const pass = (): Promise<unknown> => mill.maintenance.runOnce()
+      const sweeper = new Service({
+        name: 'sweeper',
+        runtime: systemRuntime(),
+        logger: recordingLogger(logs),
+        everyMs,
+        pass,
+      })
+      sweeper.start()
+      cleanups.push(() => sweeper.stop())
+    },
+  }
+}
+
+async function dumpFile(url: string): Promise<StoreDump> {
+  const store = await openSqliteStore({ url, runtime: systemRuntime(), logger: recordingLogger([]), thread: false })
+  try {
+    return await dumpStore(store)
+  } finally {
+    await store.close()
+  }
+}
+
+function recordingLogger(logs: LogLine[]): Logger {
+  const record =
+    (level: LogLine['level']) =>
+    (message: string, fields: LogFields = {}): void => {
+      logs.push({ level, message, fields })
+    }
+  return { info: record('info'), warn: record('warn'), error: record('error') }
+}

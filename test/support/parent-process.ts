@@ -1,0 +1,22 @@
+/** The other side of child-program.ts: what a child process has from its parent. */
+import { Announcements } from './wait-for-event.ts'
+import type { Message } from './child-program.ts'
+
+const fromParent = new Announcements('the parent')
+process.on('message', ({ name, facts }: Message) => fromParent.tell(name, facts))
+// A child whose parent died has nobody left to kill it.
+process.on('disconnect', () => process.exit(1))
+
+/** What the parent has handed over at the start. */
+export function handedOver<Facts>(): Facts {
+  return JSON.parse(process.argv[2] ?? 'null') as Facts
+}
+
+/** Waits for what the parent tells, as long as it takes: the parent has the time-out. */
+export function hearParent<Facts = unknown>(name: string, nth: number = 1): Promise<Facts> {
+  return fromParent.hear(name, { nth, ms: 3_600_000 })
+}
+
+export function tellParent(name: string, facts: unknown = null): void {
+  process.send?.({ name, facts } satisfies Message)
+}
