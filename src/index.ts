@@ -8,7 +8,7 @@ export type { Job, JobAttempt, JobError, JobPhase, ListedJob } from './client/jo
 export type { JobClient, RunOptions } from './client/job-client.ts'
 export type { InputOf, JobHandle, JobReference, OutputOf } from './client/job-values.ts'
 export type { EnqueueOptions } from './client/new-job.ts'
-export type { PauseOptions, Queue, WorkerSession } from './client/operator-client.ts'
+export type { PauseOptions, Queue, SynchronousConnection, WorkerSession } from './client/operator-client.ts'
 export type { EventOptions, JobEvent } from './client/read-events.ts'
 export type { JobFilterOptions, JobList, ListOptions } from './client/read-jobs.ts'
 export type { WaitOptions } from './client/wait-for-job.ts'

@@ -2,6 +2,7 @@
 import { readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 
+import { geoArea } from 'd3-geo'
 import { feature } from 'topojson-client'
 
 import type { Feature, MultiPolygon, Polygon, Position } from 'geojson'
@@ -68,9 +69,17 @@ export function shapeOf({ topology }: Atlas, country: AtlasCountry): CountryShap
   return feature(topology, country) as CountryShape
 }
 
-/** The polygons of an outline, each a list of rings with the outer one first. */
+/**
+ * The polygons of an outline, each a list of rings with the outer one first. On a sphere the direction of a ring says what is inside: an
+ * atoll that was drawn the wrong way round, or turned over by thinning, would be all the world but itself. It is turned back.
+ */
 export function polygonsOf({ geometry }: CountryShape): Position[][][] {
-  return geometry.type === 'Polygon' ? [geometry.coordinates] : geometry.coordinates
+  const polygons = geometry.type === 'Polygon' ? [geometry.coordinates] : geometry.coordinates
+  return polygons.map((coordinates) =>
+    geoArea({ type: 'Polygon', coordinates }) > 2 * Math.PI
+      ? coordinates.map((ring) => ring.toReversed())
+      : coordinates,
+  )
 }
 
 /** The numbers of the arcs that a country is made of, backward ones as forward ones. */

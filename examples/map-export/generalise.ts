@@ -1,12 +1,10 @@
 /** Fewer points for smaller maps, and rounder lines for larger ones, without tearing neighbours apart: countries share their arcs. */
-import { geoArea } from 'd3-geo'
-
-import { ATLAS_GRID_DEG, polygonsOf } from './atlas.ts'
+import { ATLAS_GRID_DEG } from './atlas.ts'
 import { radians } from './sphere.ts'
 
 import type { Position } from 'geojson'
 
-import type { AtlasTopology, CountryShape } from './atlas.ts'
+import type { AtlasTopology } from './atlas.ts'
 
 interface Generalise {
   /** The arcs that are needed; the others stay as they are. */
@@ -27,14 +25,6 @@ export function generalised(topology: AtlasTopology, { arcs, toleranceDeg }: Gen
     return cornersCut(cornersCut(simplified(arc, ATLAS_GRID_DEG * 0.6)))
   }
   return { ...topology, arcs: topology.arcs.map((arc, index) => (arcs.has(index) ? simplify(arc) : arc)) }
-}
-
-/**
- * The polygons of a shape, without those that thinning turned inside out: on a sphere such an islet is everything but itself. No land is
- * larger than half the globe.
- */
-export function soundPolygons(shape: CountryShape): Position[][][] {
-  return polygonsOf(shape).filter((coordinates) => geoArea({ type: 'Polygon', coordinates }) < 2 * Math.PI)
 }
 
 /** Douglas and Peucker's line simplification, on a plane that is true to scale at the line's own latitude. */

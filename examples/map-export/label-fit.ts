@@ -51,7 +51,9 @@ export function boxOf({ kind, lines, size, spacing, angle }: Wording, x: number,
   const style = kind === 'sea' ? 'italic' : 'upright'
   const width = Math.max(...lines.map((line) => textWidth(line, style, size, spacing * size)))
   const height = ((lines.length - 1) * LINE_HEIGHT + CAPITAL_HEIGHT) * size
-  return { x, y, width: width + 0.5 * size, height: height + 0.45 * size, angle }
+  // The ribbon inside its border is to stay free.
+  const air = kind === 'focus' ? 1 : 0.5
+  return { x, y, width: width + air * size, height: height + 0.45 * size, angle }
 }
 
 /** A name as one line, and as the two most equal ones. */

@@ -1,6 +1,6 @@
 /**
  * The typeface: EB Garamond, which ships as TrueType files in a package, so that a machine without any fonts draws the same map. It has
- * Latin, Greek and Cyrillic; letters of other scripts are left out.
+ * Latin, Greek and Cyrillic; letters of other scripts would come out as empty boxes.
  */
 import { createRequire } from 'node:module'
 

@@ -201,8 +201,12 @@ function countriesWithin(
   radius: number,
 ): { atlasName: string; name: string }[] {
   const isNear = atlas.topology.arcs.map((arc) => arc.some((point) => angleBetween([...centre], point) <= radius))
+  // A land around all that is seen has none of its outline near. Such a land is large enough for the coarsest atlas.
+  const coarse = openAtlas('110m')
+  const around = coarse.countries.filter((country) => geoContains(shapeOf(coarse, country), [...centre]))
+  const surrounding = new Set(around.map(({ properties }) => properties.name))
   const isSeen = (country: AtlasCountry): boolean =>
-    arcsOf(country).some((arc) => isNear[arc]) || geoContains(shapeOf(atlas, country), [...centre])
+    arcsOf(country).some((arc) => isNear[arc]) || surrounding.has(country.properties.name)
   return atlas.countries
     .filter(isSeen)
     .map(({ id, properties }) => ({ atlasName: properties.name, name: printedName(String(id), properties.name) }))

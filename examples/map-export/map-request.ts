@@ -4,7 +4,7 @@ import { z } from 'zod'
 /** West, south, east and north edge in degrees. West may be greater than east: such a box crosses the antimeridian. */
 export type BoundingBox = [west: number, south: number, east: number, north: number]
 
-/** Sheets that need no measures, and any other size in millimetres, 60 to 2000 a side. */
+/** Sheets that need no measures, and any other size in millimetres, 60 to 2000 a side and at most four times as long as wide. */
 export type Paper = 'A5' | 'A4' | 'A3' | 'A2' | 'A1' | 'letter' | { widthMm: number; heightMm: number }
 
 /** How the round earth is laid flat. */
@@ -62,6 +62,9 @@ const latitude = z.number().min(-90).max(90)
 const text = z.string().min(1)
 const count = z.int().positive()
 
+/** Not only spaces, and nothing that would be printed as an empty box. */
+const PRINTABLE = /^(?=.*\S)[\p{Script=Latin}\p{Script=Greek}\p{Script=Cyrillic}\p{M}\p{N}\p{P}\p{Zs}]+$/u
+
 const projectionNames = [
   'mercator',
   'transverse-mercator',
@@ -85,7 +88,11 @@ export const MapRequest: z.ZodType<MapRequest, MapOrder> = z.strictObject({
   orientation: z.enum(['auto', 'portrait', 'landscape']).default('auto'),
   dpi: z.int().min(72).max(600).default(300),
   projection: z.enum(['auto', ...projectionNames]).default('auto'),
-  title: z.string().max(60).regex(/\S/, 'expected more than spaces').exactOptional(),
+  title: z
+    .string()
+    .max(60)
+    .regex(PRINTABLE, 'expected letters that the typeface has: Latin, Greek or Cyrillic')
+    .exactOptional(),
 })
 
 /** The schema of the finished file. */

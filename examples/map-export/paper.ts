@@ -13,6 +13,7 @@ export const MAX_MEGAPIXELS = 120
 
 const MIN_SIDE_MM = 60
 const MAX_SIDE_MM = 2000
+const MAX_RATIO = 4
 
 const MM_PER_INCH = 25.4
 const UNITS_PER_MM = 96 / MM_PER_INCH
@@ -36,13 +37,15 @@ export class ImpossibleSizeError extends Error {
 /**
  * The page that a request asks for. With `auto` a named sheet lies the way that suits the region, and a size in millimetres is taken as given.
  *
- * @throws ImpossibleSizeError if a side is not within 60 to 2000 mm, or the picture has more than 120 megapixels
+ * @throws ImpossibleSizeError if a side is not within 60 to 2000 mm or more than 4 times the other, or the picture has more than 120 megapixels
  */
 export function pageOf({ paper, orientation, dpi }: MapRequest, lies: 'portrait' | 'landscape'): Page {
   const [widthMm, heightMm] = turned(paper, orientation, lies)
-  if (!isPrintable(widthMm) || !isPrintable(heightMm)) {
+  const isTooLong = Math.max(widthMm, heightMm) > MAX_RATIO * Math.min(widthMm, heightMm)
+  if (!isPrintable(widthMm) || !isPrintable(heightMm) || isTooLong) {
     throw new ImpossibleSizeError(
-      `invalid dimensions: ${widthMm} × ${heightMm} mm; a side can have ${MIN_SIDE_MM} to ${MAX_SIDE_MM} mm`,
+      `invalid dimensions: ${widthMm} × ${heightMm} mm; a side can have ${MIN_SIDE_MM} to ${MAX_SIDE_MM} mm, ` +
+        `and the longer one ${MAX_RATIO} times the shorter one`,
     )
   }
   const widthPx = Math.round((widthMm / MM_PER_INCH) * dpi)

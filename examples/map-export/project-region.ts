@@ -2,9 +2,9 @@
 import { mesh, neighbors } from 'topojson-client'
 
 import { joinedAcrossAntimeridian } from './antimeridian.ts'
-import { arcsOf, atlasOf, openAtlas, shapeOf } from './atlas.ts'
+import { arcsOf, atlasOf, openAtlas, polygonsOf, shapeOf } from './atlas.ts'
 import { Coverage, WATER } from './coverage.ts'
-import { generalised, soundPolygons } from './generalise.ts'
+import { generalised } from './generalise.ts'
 import { graticuleOf } from './graticule.ts'
 import { placeLabels } from './labels.ts'
 import { layoutOf } from './layout.ts'
@@ -26,10 +26,11 @@ import type { PagePoint, Stroke } from './path-text.ts'
 import type { FittedProjection } from './projection.ts'
 
 /** The most that a plan takes as JSON, in bytes. */
-export const MAX_PLAN_BYTES: number = 250 * 1024
+export const MAX_PLAN_BYTES: number = 245 * 1024
 
 /** How far a line may move, in page pixels: too little to be seen in print. Plans that come out too large are thinned further. */
 const FINEST_TOLERANCE = 0.25
+const MOST_ROUNDS = 10
 /** Islands of a smaller area, in square A4 pixels, are left out. */
 const SMALLEST_LAND = 0.6
 const SMALLEST_FOCUS = 0.15
@@ -62,7 +63,7 @@ interface DrawnCountry {
 }
 
 /**
- * Projects everything that is on the map, country by country. Lines are thinned until the plan takes at most 250 KB as JSON.
+ * Projects everything that is on the map, country by country. Lines are thinned until the plan takes at most 245 KB as JSON.
  *
  * @param onProgress is told after each country how much is done, 0 to 1, never less than before
  * @throws ImpossibleSizeError if the page can't be printed
@@ -78,10 +79,10 @@ export function projectRegion(
     reported = Math.max(reported, share)
     onProgress?.(reported)
   }
-  let plan = planWith(sheet, FINEST_TOLERANCE, report)
   let tolerance = FINEST_TOLERANCE
-  for (let bytes = sizeOf(plan); bytes > MAX_PLAN_BYTES; bytes = sizeOf(plan)) {
-    tolerance *= Math.max(1.2, bytes / MAX_PLAN_BYTES)
+  let plan = planWith(sheet, tolerance, report)
+  for (let round = 1; round < MOST_ROUNDS && sizeOf(plan) > MAX_PLAN_BYTES; round += 1) {
+    tolerance *= Math.max(1.3, sizeOf(plan) / MAX_PLAN_BYTES)
     plan = planWith(sheet, tolerance, report)
   }
   report(1)
@@ -170,7 +171,7 @@ function strokesOfCountry(
   shape: CountryShape,
   role: CountryPlan['role'],
 ): Stroke[] {
-  const coordinates = joinedAcrossAntimeridian(soundPolygons(shape))
+  const coordinates = joinedAcrossAntimeridian(polygonsOf(shape))
   const smallest = (role === 'focus' ? SMALLEST_FOCUS : SMALLEST_LAND) * layout.unit ** 2
   const strokes = strokesOf(fitted.project, { type: 'MultiPolygon', coordinates })
   const seen = strokes.filter(({ points }) => areaWithin(points) > smallest)

@@ -2,7 +2,7 @@
 import { geoAzimuthalEqualArea, geoConicEqualArea, geoEqualEarth, geoMercator, geoTransverseMercator } from 'd3-geo'
 
 import { millimetres } from './paper.ts'
-import { EARTH_RADIUS_KM, radians } from './sphere.ts'
+import { EARTH_RADIUS_KM, radians, wrapLongitude } from './sphere.ts'
 
 import type { GeoProjection } from 'd3-geo'
 
@@ -30,7 +30,7 @@ interface Fit {
   readonly bleed: number
 }
 
-/** Mercator's poles are infinitely far away. */
+/** What either Mercator can show at most, in degrees from its own equator: the poles of it are infinitely far away. */
 const MERCATOR_LIMIT_DEG = 80
 
 /**
@@ -40,8 +40,7 @@ const MERCATOR_LIMIT_DEG = 80
 export function fitProjection({ outlines, request, map, padding, bleed }: Fit): FittedProjection {
   const name = request.projection === 'auto' ? suitable(outlines) : request.projection
   const project = centred(name, outlines)
-  const limit = name === 'mercator' ? MERCATOR_LIMIT_DEG : 90
-  const coordinates = outlines.extent.map(([x, y]) => [x, Math.min(limit, Math.max(-limit, y))])
+  const coordinates = outlines.extent.flatMap((point) => within(name, point, outlines.centre[0]))
   const free = outlines.focus === null ? 0 : padding
   const [right, bottom] = [map.x + map.width, map.y + map.height]
   project.fitExtent(
@@ -94,6 +93,15 @@ function centred(name: ProjectionName, { centre: [longitude, latitude], extent }
         .center([0, latitude])
         .parallels(standardParallels(extent.map(([, y]) => y)))
   }
+}
+
+/** A point that the map must show, or what comes nearest to it in this projection, or none. */
+function within(name: ProjectionName, [x, y]: readonly [number, number], meridian: number): [number, number][] {
+  if (name === 'mercator') return [[x, Math.min(MERCATOR_LIMIT_DEG, Math.max(-MERCATOR_LIMIT_DEG, y))]]
+  if (name !== 'transverse-mercator') return [[x, y]]
+  const turn = wrapLongitude(x - meridian)
+  const aside = Math.abs(Math.sin(turn * radians) * Math.cos(y * radians))
+  return Math.abs(turn) < 90 && aside < Math.sin(MERCATOR_LIMIT_DEG * radians) ? [[x, y]] : []
 }
 
 /** The two parallels that are true to scale: a sixth of the way in from either end. */

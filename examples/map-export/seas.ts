@@ -121,7 +121,7 @@ Denmark Strait: -32 65 -23.5 68.5
 Foxe Basin: -83 65.5 -74 69
 James Bay: -82.2 51.3 -79 54.8
 Drake Passage: -70 -61 -58 -56
-Golfo de Penas: -76 -47.8 -74.6 -46.9
+Gulf of Penas: -76 -47.8 -74.6 -46.9
 Gulf of San Jorge: -67.6 -47 -65.6 -45.2
 Río de la Plata: -58 -35.8 -55 -34.5
 Kerch Strait: 36.4 45 36.8 45.3

@@ -1,5 +1,7 @@
 /** What a person does to a job that is there: cancel it, retry it, let it run now. */
 import { ConflictError, ForbiddenError, InvalidInputError } from '../core/errors.ts'
+import { encodeJson } from '../core/encode-json.ts'
+import { decodeJson } from '../core/json.ts'
 import { LIMITS } from '../core/limits.ts'
 import { retryPhase } from '../core/phases.ts'
 import type { Plan, PlanValues } from '../core/plan.ts'
@@ -7,12 +9,14 @@ import { CANCEL, RETRY, RUN_NOW } from '../core/plans.ts'
 import type { Scope } from '../core/scope.ts'
 import { isFinal } from '../core/states.ts'
 import type { JobState } from '../core/states.ts'
-import type { PlanResult } from '../store/claims.ts'
+import type { PlanCall, PlanResult } from '../store/claims.ts'
 import type { JobDetails } from '../store/jobs.ts'
 import type { Store } from '../store/store.ts'
+import { checkInput } from './check-input.ts'
+import type { JobReference } from './job-values.ts'
 import { checkKey, checkName, checkText, shown } from './names.ts'
 import { checkBoolean, checkOptions } from './option-values.ts'
-import { readDetails } from './read-jobs.ts'
+import { idOf, readDetails } from './read-jobs.ts'
 import { refusalError } from './refusals.ts'
 
 /** The store, and for whom it is asked. */
@@ -58,6 +62,11 @@ export interface JobRetryOptions {
   readonly fromStart?: boolean
   /** Start at this phase, which must have been reached, and keep the results before it. Not together with `fromStart`. */
   readonly from?: string
+  /**
+   * The input of the new life; only together with `fromStart: true`, since results made of another input would not fit. Where the job is named
+   * by a handle or with its definition, that definition's schema checks it. Default: the input stays as it is.
+   */
+  readonly input?: unknown
 }
 
 export interface Retried {
@@ -72,16 +81,15 @@ export interface Retried {
 /** How often a retry looks again when the job moved between the look and the act. */
 const LOOKS = 5
 
-export async function retryJob(asker: Asker, jobId: string, options: JobRetryOptions): Promise<Retried> {
+export async function retryJob(asker: Asker, job: JobReference, options: JobRetryOptions): Promise<Retried> {
+  const jobId = idOf(job)
   const choice = checkRetry(asker.scope, options)
+  const input = await newInput(job, options)
   for (let look = 1; ; look += 1) {
     const details = await readDetails(asker.store, asker.scope, jobId)
     const phase = phaseToRetry(details, choice)
-    const result = await applyPlan(asker, jobId, RETRY, {
-      phase,
-      seenGeneration: details.generation,
-      seenFence: details.fence,
-    })
+    const values = { phase, seenGeneration: details.generation, seenFence: details.fence }
+    const result = await asker.store.claims.apply({ ...actOf(asker, jobId, RETRY, values), ...input })
     if (result.applied) {
       const { state, generation } = result.row
       return { jobId, state, generation, phase: details.phaseNames[phase] ?? '' }
@@ -95,8 +103,26 @@ interface RetryFrom {
   readonly from: string | null
 }
 
+/** As it is to be stored; nothing where it stays. */
+async function newInput(
+  job: JobReference,
+  { input, fromStart }: JobRetryOptions,
+): Promise<{ readonly input?: string }> {
+  if (input === undefined) return {}
+  if (fromStart !== true) {
+    throw new InvalidInputError({
+      path: 'input',
+      expected: 'nothing, unless fromStart is true: kept results belong to the old input',
+    })
+  }
+  const text = encodeJson(input, { path: 'input', limitBytes: LIMITS.inputBytes })
+  const definition = typeof job === 'object' && 'definition' in job ? job.definition : undefined
+  await checkInput(definition?.input, decodeJson(text), 'input')
+  return { input: text }
+}
+
 function checkRetry(scope: Scope, options: JobRetryOptions): RetryFrom {
-  const { fromStart = false, from } = checkOptions(options, { fromStart: true, from: true }, 'options')
+  const { fromStart = false, from } = checkOptions(options, { fromStart: true, from: true, input: true }, 'options')
   checkBoolean(fromStart, 'fromStart')
   if (from === undefined) return { fromStart, from: null }
   checkName(from, 'from')
@@ -114,7 +140,7 @@ function phaseToRetry({ id, state, phaseNames, phase }: JobDetails, { fromStart,
       { details: { jobId: id, state } },
     )
   }
-  const start = retryPhase({ names: phaseNames, phase, fromStart, from })
+  const start = retryPhase({ names: phaseNames, phase, state, fromStart, from })
   if (start !== null) return start
   const reached = phaseNames.slice(0, phase + 1).join(', ')
   throw new InvalidInputError({
@@ -136,8 +162,12 @@ export async function runJobNow(
   return { jobId, state: row.state }
 }
 
-async function applyPlan({ store, scope }: Asker, jobId: string, plan: Plan, values: PlanValues): Promise<PlanResult> {
-  return store.claims.apply({ jobId, plan, scope, claim: null, values, detail: null })
+async function applyPlan(asker: Asker, jobId: string, plan: Plan, values: PlanValues): Promise<PlanResult> {
+  return asker.store.claims.apply(actOf(asker, jobId, plan, values))
+}
+
+function actOf({ scope }: Asker, jobId: string, plan: Plan, values: PlanValues): PlanCall {
+  return { jobId, plan, scope, claim: null, values, detail: null }
 }
 
 function refused(result: PlanResult, jobId: string, act: string): Error {

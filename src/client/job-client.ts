@@ -120,12 +120,13 @@ export class JobClient {
   }
 
   /**
-   * Starts a job that is over once more, at the first phase that is not done, keeping the results before it. Its input stays as it is.
+   * Starts a job that is over once more, at the first phase that is not done, keeping the results before it; or
+   * from the start, then also with another input.
    *
    * @throws ConflictError `job-not-final`, or `unique-held`; InvalidInputError `phase-unknown`; NotFoundError; ForbiddenError
    */
   async retry(job: JobReference, options: JobRetryOptions = {}): Promise<Retried> {
-    return retryJob(this.#writer('retry'), idOf(job), options)
+    return retryJob(this.#writer('retry'), job, options)
   }
 
   /**

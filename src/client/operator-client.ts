@@ -33,6 +33,16 @@ export interface WorkerSession extends WorkerIdentity {
   readonly running: number
 }
 
+/** A connection that answers at once, as those of `node:sqlite` and better-sqlite3 do. */
+export interface SynchronousConnection {
+  prepare(sql: string): object
+  exec(sql: string): unknown
+}
+
+type ResultThrough<Connection, Target extends JobDefinition | string> = Connection extends SynchronousConnection
+  ? EnqueueResult<DefinitionOf<Target>>
+  : EnqueueResult<DefinitionOf<Target>> | Promise<EnqueueResult<DefinitionOf<Target>>>
+
 export interface PauseOptions {
   /** Who pauses, 1 to 200 characters. Default `system`. */
   readonly actor?: string
@@ -56,15 +66,15 @@ export class OperatorClient extends JobClient {
    * @param connection to the same database file: of `node:sqlite` (`DatabaseSync`) or better-sqlite3
    * @throws MillraceError `not-in-transaction`, `other-database`; what `enqueue` throws
    */
-  enqueueIn<const Target extends JobDefinition | string>(
-    connection: CallerConnection,
+  enqueueIn<Connection extends CallerConnection, const Target extends JobDefinition | string>(
+    connection: Connection,
     definition: Target,
     ...[input, options]: InputAndOptions<Target, EnqueueOptions>
-  ): EnqueueResult<DefinitionOf<Target>> | Promise<EnqueueResult<DefinitionOf<Target>>> {
+  ): ResultThrough<Connection, Target> {
     const enqueuer = { context: this.#context, scope: OPERATOR }
     const result = enqueueInTransaction(enqueuer, connection, requestOf(definition, input, options))
     // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- the result is of this definition
-    return result as EnqueueResult<DefinitionOf<Target>> | Promise<EnqueueResult<DefinitionOf<Target>>>
+    return result as ResultThrough<Connection, Target>
   }
 
   /**

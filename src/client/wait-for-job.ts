@@ -64,7 +64,7 @@ function timeoutError(watching: Watching, { jobId, wanted, timeoutMs }: Deadline
   const states = [...wanted]
   return new MillraceError(
     'wait-timeout',
-    `Job ${jobId} did not become ${states.join(' or ')} within ${timeoutMs} ms: it is ${state ?? 'not known yet'}. ` +
+    `Job ${jobId} was not ${states.join(' or ')} within ${timeoutMs} ms: it is ${state ?? 'not known yet'}. ` +
       'mill.explain(id) says why; wait longer with { timeout }.',
     { details: { jobId, state, wanted: states, timeoutMs } },
   )

@@ -44,7 +44,7 @@ const TESTS: Readonly<Record<Condition, Test>> = {
   'out-of-scope': (row, { scope }) => !canSee(scope, row),
   'not-owner': (row, { scope }) => !canTouch(scope, row),
   'not-admin': (_row, { scope }) => scope.role === 'member',
-  'claim-lost': (row, { claim }) => claim === null || row.holder !== claim.holder || row.fence !== claim.fence,
+  'claim-lost': (row, { claim }) => claim === null || !isCurrent(claim, row),
   'session-alive': (row, { sessionAlive }) => row.holder !== null && sessionAlive(row.holder),
   'cancel-pending': (row) => row.cancelRequestedAt !== null,
   'no-cancel-pending': (row) => row.cancelRequestedAt === null,
@@ -53,6 +53,8 @@ const TESTS: Readonly<Record<Condition, Test>> = {
   'moved-on': (row, { values }) => row.generation !== values.seenGeneration || row.fence !== values.seenFence,
   'unique-held': (row, { uniqueHeld }) => row.uniqueKey !== null && uniqueHeld(),
   'phases-left': (row) => row.phase < row.phaseCount,
+  'several-phases': (row) => row.phaseCount > 1,
+  'phase-moved': (row, { values }) => values.seenPhase !== undefined && values.seenPhase !== row.phase,
   'scheduled-or-retrying': (row) => row.state === 'scheduled' || row.state === 'retrying',
   queued: (row) => row.state === 'queued',
   running: (row) => row.state === 'running',
@@ -60,6 +62,11 @@ const TESTS: Readonly<Record<Condition, Test>> = {
   failed: (row) => row.state === 'failed',
   cancelled: (row) => row.state === 'cancelled',
   final: (row) => isFinal(row.state),
+}
+
+/** A session holds several jobs with one key, and their fences may be equal: a claim on another job is none on this one. */
+function isCurrent({ jobId, holder, fence }: Claim, row: JobRow): boolean {
+  return jobId === row.id && holder === row.holder && fence === row.fence
 }
 
 function holds(condition: Condition, row: JobRow, context: PlanContext): boolean {
@@ -83,6 +90,7 @@ function applyChanges(row: JobRow, set: Changes, { now, values }: PlanContext): 
     finishedAt: nextInstant(row.finishedAt, set.finishedAt, now),
     ...nextCancel(row, set, now, values),
     phase,
+    phaseCount: set.phaseCount === 'set' ? (values.phaseCount ?? row.phaseCount) : row.phaseCount,
     phaseStartedAt: nextInstant(row.phaseStartedAt, set.phaseStartedAt, now),
     progress: nextProgress({ ...row, phase }, set, values),
     deadlineAt: nextDeadline(row, set, now, values),

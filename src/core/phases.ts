@@ -47,7 +47,8 @@ export function alignPhases(
   const lastDone = handlerPhases.findLastIndex((name) => doneNames.includes(name))
   const tooEarly = remaining.find((name) => handlerPhases.indexOf(name) < lastDone)
   if (tooEarly !== undefined) return { outcome: 'changed', phase: tooEarly }
-  return { outcome: 'adopt', names: [...doneNames, ...remaining], phase: done }
+  const names = [...doneNames, ...remaining]
+  return sameNames(names, jobPhases) ? { outcome: 'same' } : { outcome: 'adopt', names, phase: done }
 }
 
 function sameNames(left: readonly string[], right: readonly string[]): boolean {
@@ -58,17 +59,19 @@ export interface RetryChoice {
   readonly names: readonly string[]
   /** Index of the first phase not done. */
   readonly phase: number
+  readonly state: JobState
   readonly fromStart: boolean
   readonly from: string | null
 }
 
 /**
- * Where a retry begins: at the first phase not done; at the start, if asked or if all are done; or at a named phase that has been reached.
+ * Where a retry begins: at the first phase not done, which may be none but the completion; at the start, if asked or if the job completed;
+ * or at a named phase that has been reached.
  * `null`: the job has no such phase, or phases before it are not done.
  */
-export function retryPhase({ names, phase, fromStart, from }: RetryChoice): number | null {
+export function retryPhase({ names, phase, state, fromStart, from }: RetryChoice): number | null {
   if (fromStart) return 0
-  if (from === null) return phase >= names.length ? 0 : phase
+  if (from === null) return state === 'completed' ? 0 : phase
   const index = names.indexOf(from)
   return index === -1 || index > phase ? null : index
 }

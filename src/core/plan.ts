@@ -35,6 +35,10 @@ export type Condition =
   | 'unique-held'
   /** Not every phase is done. */
   | 'phases-left'
+  /** The job has more than one phase, each of which has a result of its own to keep. */
+  | 'several-phases'
+  /** The present phase is not the one whose result the caller brings: it has been brought before. */
+  | 'phase-moved'
   | 'scheduled-or-retrying'
   | 'queued'
   | 'running'
@@ -60,6 +64,7 @@ export type Refusal =
   | 'deadline-ahead'
   | 'no-cancel-pending'
   | 'phases-left'
+  | 'phase-moved'
 
 /** What a case does to the row. A column that is not named keeps its value. */
 export interface Changes {
@@ -82,6 +87,8 @@ export interface Changes {
   readonly cancel?: 'note' | 'clear'
   /** `next`: one on. `set`: to `values.phase`; results from there on are dropped. */
   readonly phase?: 'next' | 'set'
+  /** `set`: to `values.phaseCount`. */
+  readonly phaseCount?: 'set'
   /** When the running phase began. */
   readonly phaseStartedAt?: 'now' | 'clear'
   /** `set`: to `values.progress`, never down within an attempt. `full`: 100. `restart`: 0 where the attempt starts at the first phase. */
@@ -118,6 +125,10 @@ export interface PlanValues {
   readonly delayMs?: number
   readonly timeoutMs?: number | null
   readonly phase?: number
+  /** As long as the list of phases that comes with it. */
+  readonly phaseCount?: number
+  /** For `phase-moved`: the index of the phase that is done. Absent: whichever is present. */
+  readonly seenPhase?: number
   readonly progress?: number
   readonly actor?: string
   readonly reason?: string | null

@@ -48,11 +48,12 @@ export const PROMOTE: Plan = {
   ],
 }
 
-/** A phase is done. Needs progress. */
+/** A phase is done. Needs progress, seenPhase: sent again after a lost answer, it must not pass over the next phase. */
 export const CHECKPOINT: Plan = {
   name: 'checkpoint',
   cases: [
     CLAIM_LOST,
+    { when: ['phase-moved'], refuse: 'phase-moved' },
     {
       when: [],
       set: { phase: 'next', phaseStartedAt: 'now', strikes: 'reset', suspect: false, progress: 'set' },
@@ -89,10 +90,10 @@ export const EXTEND: Plan = {
   cases: [CLAIM_LOST, { when: [], set: { deadlineAt: 'later' } }],
 }
 
-/** The job's phase list follows the handler's. Needs phase. */
+/** The job's phase list follows the handler's. Needs phase, phaseCount. */
 export const ADOPT_PHASES: Plan = {
   name: 'adopt-phases',
-  cases: [CLAIM_LOST, { when: [], set: { phase: 'set' } }],
+  cases: [CLAIM_LOST, { when: [], set: { phase: 'set', phaseCount: 'set' } }],
 }
 
 const COMPLETED: Apply = {
@@ -110,7 +111,11 @@ export const COMPLETE: Plan = {
 /** The end of a job of one phase, which has no checkpoint of its own. Needs output. */
 export const COMPLETE_ONLY_PHASE: Plan = {
   name: 'complete-only-phase',
-  cases: [CLAIM_LOST, { ...COMPLETED, set: { ...COMPLETED.set, phase: 'next', output: 'set' } }],
+  cases: [
+    CLAIM_LOST,
+    { when: ['several-phases'], refuse: 'phases-left' },
+    { ...COMPLETED, set: { ...COMPLETED.set, phase: 'next', output: 'set' } },
+  ],
 }
 
 /** An attempt failed and may be tried again. Needs delayMs. */

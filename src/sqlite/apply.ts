@@ -3,10 +3,10 @@
  * ended, the phase's result, the artifact, the long output.
  */
 import { interpretPlan } from '../core/interpret.ts'
-import type { Apply, Plan, Refusal } from '../core/plan.ts'
+import type { Apply, Plan, PlanValues, Refusal } from '../core/plan.ts'
 import { OPERATOR } from '../core/scope.ts'
 import type { NewArtifact, PlanCall, PlanResult } from '../store/claims.ts'
-import { OUTPUT, dropBody, inlineBody, keepLongBody } from './bodies.ts'
+import { INPUT, OUTPUT, dropBody, inlineBody, keepLongBody } from './bodies.ts'
 import { EVENT_CODES, OUTCOME_CODES, STATE_CODES } from './codes.ts'
 import { compilePlan } from './compile.ts'
 import type { CompiledCase, KeyColumn, PlanInputs } from './compile.ts'
@@ -59,13 +59,13 @@ export function updateByPlan(
 }
 
 export function applyCall(db: Database, call: PlanCall): PlanResult {
-  const output = call.values.output
   const inputs: PlanInputs = {
     key: idToBytes(call.jobId),
     now: db.now,
     scope: call.scope,
-    claim: call.claim,
-    values: typeof output === 'string' ? { ...call.values, output: inlineBody(output) } : call.values,
+    // A claim is one on its own job.
+    claim: call.claim?.jobId === call.jobId ? call.claim : null,
+    values: storedValues(call),
     session: null,
   }
   if (call.artifact !== undefined && artifactExists(db, call)) return refused(db, call, 'artifact-exists')
@@ -76,6 +76,13 @@ export function applyCall(db: Database, call: PlanCall): PlanResult {
   const cutOff = call.plan.name === 'force-reset' ? before : null
   writeHistory(db, applied, { detail: call.detail, error: call.error ?? null, cutOff: cutOff ?? applied.row })
   return { applied: true, row: appliedRow(applied.row) }
+}
+
+/** What goes on the row: long texts don't, and a list of phases is as long as it is. */
+function storedValues({ values, phaseNames }: PlanCall): PlanValues {
+  const { output } = values
+  const short = typeof output === 'string' ? { ...values, output: inlineBody(output) } : values
+  return phaseNames === undefined ? short : { ...short, phaseCount: phaseNames.length }
 }
 
 /** What the update is going to overwrite and somebody needs: where a phase began, where an attempt was cut off, who completed it. */
@@ -91,7 +98,7 @@ const ROW_BEFORE =
 /** The rows that belong to the change, in tables of their own. */
 function keepChildren(db: Database, { apply, row }: Applied, call: PlanCall, before: Row | null): void {
   const n = Number(row['n'])
-  const { result, phaseNames, artifact } = call
+  const { result, phaseNames, artifact, input } = call
   const { output } = call.values
   if (result !== undefined && before !== null) keepPhase(db, n, before, result)
   if (phaseNames !== undefined) adoptPhaseNames(db, n, phaseNames)
@@ -100,6 +107,15 @@ function keepChildren(db: Database, { apply, row }: Applied, call: PlanCall, bef
   if (apply.set.output === 'clear') dropBody(db, n, OUTPUT)
   if (apply.set.phase === 'set' && phaseNames === undefined) db.run(DROP_PHASES_FROM, n, Number(row['phase']))
   if (before?.['state'] === STATE_CODES.completed) keepCompletedAttempt(db, before)
+  if (input !== undefined) replaceInput(db, n, input)
+}
+
+const SET_INPUT = 'UPDATE millrace_jobs SET input = ? WHERE n = ?'
+
+function replaceInput(db: Database, n: number, input: string): void {
+  db.run(SET_INPUT, inlineBody(input), n)
+  dropBody(db, n, INPUT)
+  keepLongBody(db, n, INPUT, input)
 }
 
 const DROP_PHASES_FROM = 'DELETE FROM millrace_phases WHERE job = ? AND ordinal >= ?'
@@ -141,10 +157,10 @@ function keepPhase(db: Database, n: number, before: Row, result: string): void {
   db.run(INSERT_PHASE, n, phase ?? 0, generation ?? 0, attempt ?? 0, startedAt ?? null, db.now, result)
 }
 
-const SET_PHASE_LIST = 'UPDATE millrace_jobs SET phase_list = ?, phase_count = ? WHERE n = ?'
+const SET_PHASE_LIST = 'UPDATE millrace_jobs SET phase_list = ? WHERE n = ?'
 
 function adoptPhaseNames(db: Database, n: number, names: readonly string[]): void {
-  db.run(SET_PHASE_LIST, db.internPhaseList(names), names.length, n)
+  db.run(SET_PHASE_LIST, db.internPhaseList(names), n)
 }
 
 const ARTIFACT_EXISTS =

@@ -128,6 +128,10 @@ function conditionSql(condition: Condition, role: Scope['role'], sources: Source
       )
     case 'phases-left':
       return 'phase < phase_count'
+    case 'several-phases':
+      return 'phase_count > 1'
+    case 'phase-moved':
+      return `phase <> ifnull(${given(({ values }) => values.seenPhase ?? null)}, phase)`
     case 'scheduled-or-retrying':
       return `state IN (${STATE_CODES.scheduled}, ${STATE_CODES.retrying})`
     case 'final':
@@ -218,6 +222,8 @@ function phaseSql(set: Changes, given: Given): readonly string[] {
   const phaseOf: Source = ({ values }) => values.phase ?? 0
   if (set.phase === 'next') parts.push('phase = phase + 1')
   if (set.phase === 'set') parts.push(`phase = ${given(phaseOf)}`)
+  if (set.phaseCount === 'set')
+    parts.push(`phase_count = ifnull(${given(({ values }) => values.phaseCount ?? null)}, phase_count)`)
   if (set.phaseStartedAt === 'now') parts.push(`phase_started_at = ${given(nowOf)}`)
   if (set.phaseStartedAt === 'clear') parts.push('phase_started_at = NULL')
   if (set.progress === 'full') parts.push('progress = 100')

@@ -2,7 +2,7 @@
  * A little room kept aside for the day the disk is full: a file beside the database whose bytes are given back, so that jobs can still be
  * released, cancelled and completed. With a size limit on the database the limit itself is raised a little instead.
  */
-import { closeSync, existsSync, fsyncSync, openSync, rmSync, statSync, writeSync } from 'node:fs'
+import { closeSync, existsSync, openSync, rmSync, statSync, writeSync } from 'node:fs'
 import { MillraceError } from '../core/errors.ts'
 import { limitSize } from './driver.ts'
 import type { OwnConnection } from './driver.ts'
@@ -16,7 +16,12 @@ export interface ReserveOptions {
   readonly monotonic: () => number
 }
 
-const RESERVE_BYTES = 1024 * 1024
+/**
+ * The first thing that eats into it is the checkpoint of a WAL that has grown to its usual 4 MiB. Once that is through, the WAL begins
+ * again from its front, and ending jobs takes next to no room.
+ */
+const RESERVE_BYTES = 8 * 1024 * 1024
+const LARGEST_HEADROOM_BYTES = 1024 * 1024
 /** A small limit keeps a small part of itself aside, or it could never be left again. */
 const LARGEST_SHARE = 1 / 8
 const REFILL_EVERY_MS = 1_000
@@ -30,7 +35,7 @@ export class DiskReserve {
   constructor(options: ReserveOptions) {
     this.#options = options
     this.#path = options.file === ':memory:' ? null : `${options.file}-reserve`
-    this.#headroom = Math.min(RESERVE_BYTES, Math.floor((options.maxBytes ?? Infinity) * LARGEST_SHARE))
+    this.#headroom = Math.min(LARGEST_HEADROOM_BYTES, Math.floor((options.maxBytes ?? Infinity) * LARGEST_SHARE))
     if (this.#path !== null) fill(this.#path)
   }
 
@@ -90,7 +95,6 @@ function fill(path: string): boolean {
     const descriptor = openSync(path, 'w')
     try {
       for (let left = RESERVE_BYTES; left > 0;) left -= writeSync(descriptor, Buffer.alloc(left, 1))
-      fsyncSync(descriptor)
     } finally {
       closeSync(descriptor)
     }

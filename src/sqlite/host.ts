@@ -172,13 +172,19 @@ class WriterHost implements Host {
     this.#armBeat(this.#keeper.nextBeatAt === due ? BEAT_RETRY_MS : LEAST_BEAT_WAIT_MS)
   }
 
-  #look(): void {
+  #look(): boolean {
+    const seen = this.#othersCommitted()
+    this.#tellOthers()
+    return seen
+  }
+
+  #othersCommitted(): boolean {
     try {
-      this.#db.checkDataVersion()
+      return this.#db.checkDataVersion()
     } catch {
       // Whatever is the matter with the file, the next call will say it.
+      return false
     }
-    this.#tellOthers()
   }
 
   #tellOthers(): void {

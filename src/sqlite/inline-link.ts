@@ -6,6 +6,7 @@ import { openHost } from './host.ts'
 import type { Host, HostOptions } from './host.ts'
 import type { Link, LinkEvents } from './link.ts'
 import { LOCK_PATIENCE_MS } from './locks.ts'
+import { isWrite } from './operations.ts'
 import type { Answer, Arguments, OperationName } from './operations.ts'
 import type { CallOutcome } from './writer.ts'
 
@@ -27,6 +28,7 @@ export class InlineLink implements Link {
   readonly #runtime = systemRuntime()
   #waiting: Waiting[] = []
   #retry: Timer | null = null
+  #scheduled = false
   #paused = false
   #closed = false
 
@@ -47,19 +49,29 @@ export class InlineLink implements Link {
         else resolve(outcome.answer as Answer<Name>)
       }
       this.#waiting.push({ name, args, settle, calledAt: this.#runtime.monotonic() })
+      if (this.#scheduled) return
       // The first call of a turn takes along those that follow in it.
-      if (this.#waiting.length === 1) queueMicrotask(() => this.#work())
+      this.#scheduled = true
+      queueMicrotask(() => this.#work())
     })
   }
 
   #work(): void {
-    if (this.#paused || this.#retry !== null || this.#waiting.length === 0) return
-    const calls = this.#waiting
-    this.#waiting = []
+    this.#scheduled = false
+    const calls = this.#takeReady()
+    if (calls.length === 0) return
     const { outcomes, changed } = this.#host.run(calls)
     for (const [index, call] of calls.entries()) this.#settle(call, outcomes[index] ?? { answer: undefined })
-    if (this.#waiting.length > 0 && !this.#closed) this.#workLater()
+    if (this.#waiting.length > 0 && !this.#paused && !this.#closed) this.#workLater()
     if (changed) this.#events.onCommit()
+  }
+
+  /** Reads wait for nobody. */
+  #takeReady(): readonly Waiting[] {
+    const calls = this.#waiting
+    const readsOnly = this.#paused || this.#retry !== null
+    this.#waiting = readsOnly ? calls.filter(({ name }) => isWrite(name)) : []
+    return readsOnly ? calls.filter(({ name }) => !isWrite(name)) : calls
   }
 
   #settle(call: Waiting, outcome: CallOutcome): void {
@@ -70,7 +82,7 @@ export class InlineLink implements Link {
   }
 
   #workLater(): void {
-    this.#retry = this.#runtime.after(RETRY_MS, () => {
+    this.#retry ??= this.#runtime.after(RETRY_MS, () => {
       this.#retry = null
       this.#work()
     })

@@ -1,6 +1,16 @@
 /** From a URL to a file that Millrace may use, or a clear word why not. Nothing is opened here, and nothing changed. */
-import { constants, accessSync, closeSync, openSync, readSync, statSync, statfsSync } from 'node:fs'
-import { dirname, resolve } from 'node:path'
+import {
+  constants,
+  accessSync,
+  closeSync,
+  existsSync,
+  openSync,
+  readSync,
+  realpathSync,
+  statSync,
+  statfsSync,
+} from 'node:fs'
+import { basename, dirname, join, resolve } from 'node:path'
 import { MillraceError } from '../core/errors.ts'
 
 export const IN_MEMORY = ':memory:'
@@ -20,6 +30,16 @@ export function fileOfUrl(url: string): string {
     )
   }
   return resolve(path)
+}
+
+/** Without symbolic links: SQLite puts the `-wal` file beside the real one, and so must everything of ours. */
+export function realFile(file: string): string {
+  if (file === IN_MEMORY) return file
+  try {
+    return existsSync(file) ? realpathSync(file) : join(realpathSync(dirname(file)), basename(file))
+  } catch {
+    return file
+  }
 }
 
 /** Refuses a file that can't be a database of Millrace's, before SQLite touches it. */
@@ -61,8 +81,13 @@ const NETWORK_FILE_SYSTEMS: ReadonlySet<number> = new Set([
   0x6969, 0x517b, 0xff534d42, 0xfe534d42, 0x01021997, 0x5346414f, 0x00c36400,
 ])
 
+/** Whether a file system of this type lies on another machine. */
+export function isNetworkFileSystem(platform: NodeJS.Platform, type: number): boolean {
+  return platform === 'linux' && NETWORK_FILE_SYSTEMS.has(type)
+}
+
 function refuseNetworkFileSystem(file: string, folder: string): void {
-  if (process.platform !== 'linux' || !NETWORK_FILE_SYSTEMS.has(statfsSync(folder).type)) return
+  if (!isNetworkFileSystem(process.platform, statfsSync(folder).type)) return
   throw new MillraceError(
     'network-file-system',
     `${file} lies on a network file system, where SQLite's locks do not hold and files get damaged. Use a local disk, or PostgreSQL.`,

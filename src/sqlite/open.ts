@@ -11,7 +11,7 @@ import { clockOf } from './host.ts'
 import type { HostOptions } from './host.ts'
 import { InlineLink } from './inline-link.ts'
 import type { LinkEvents, Links } from './link.ts'
-import { IN_MEMORY, checkFile, fileOfUrl } from './location.ts'
+import { IN_MEMORY, checkFile, fileOfUrl, realFile } from './location.ts'
 import { SqliteStore } from './sqlite-store.ts'
 import type { ArtifactFolder } from './sqlite-store.ts'
 import { findThreadFile } from './thread-file.ts'
@@ -40,7 +40,7 @@ const LEAST_BYTES = 1024 * 1024
 
 /** Opens the store, making or migrating its tables. Errors: url-invalid, store-unwritable, store-foreign, store-newer, store-damaged, … */
 export async function openSqliteStore(options: SqliteOptions): Promise<Store> {
-  const file = fileOfUrl(options.url)
+  const file = realFile(fileOfUrl(options.url))
   checkFile(file)
   checkMaxBytes(options.maxBytes)
   const store = new SqliteStore({

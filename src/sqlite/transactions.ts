@@ -30,6 +30,7 @@ export class SqliteTransactions implements StoreTransactions {
   readonly #databases = new WeakMap<CallerConnection, Database>()
   /** Transactions run one after the other: each begins when the one before has ended. */
   #last: Promise<unknown> = Promise.resolve()
+  #running = false
   #closed = false
 
   constructor(parts: TransactionParts) {
@@ -37,7 +38,7 @@ export class SqliteTransactions implements StoreTransactions {
   }
 
   enqueue(caller: CallerConnection, jobs: readonly NewJob[]): readonly Enqueued[] {
-    if (this.#closed) throw storeClosed()
+    if (this.#closed && !this.#running) throw storeClosed()
     const db = this.#databaseOf(caller)
     const { file } = this.#parts
     if (!db.connection.isTransaction) throw notInTransaction()
@@ -79,6 +80,7 @@ export class SqliteTransactions implements StoreTransactions {
     const { link, onCommit } = this.#parts
     if (connection.isTransaction) throw alreadyInTransaction()
     await link.pause()
+    this.#running = true
     try {
       await this.#begin(connection)
       const returned = await body()
@@ -89,6 +91,7 @@ export class SqliteTransactions implements StoreTransactions {
       if (connection.isTransaction) connection.exec('ROLLBACK')
       throw error
     } finally {
+      this.#running = false
       link.resume()
     }
   }
@@ -168,7 +171,7 @@ function notInTransaction(): MillraceError {
 }
 
 interface Foreign {
-  readonly prepare: (sql: string) => Statement
+  readonly prepare: (sql: string) => ForeignStatement
   readonly exec: (sql: string) => void
   readonly isTransaction?: boolean
   readonly inTransaction?: boolean
@@ -185,7 +188,7 @@ function adopt(caller: CallerConnection): Connection {
   }
   const { prepare, exec } = foreign
   return {
-    prepare: (sql) => prepare.call(caller, sql),
+    prepare: (sql) => plainRows(prepare.call(caller, sql)),
     exec: (sql) => exec.call(caller, sql),
     get isTransaction() {
       return (foreign.isTransaction ?? foreign.inTransaction) === true
@@ -193,8 +196,24 @@ function adopt(caller: CallerConnection): Connection {
   }
 }
 
+interface ForeignStatement extends Statement {
+  readonly setReturnArrays?: (enabled: boolean) => unknown
+  readonly setReadBigInts?: (enabled: boolean) => unknown
+  readonly safeIntegers?: (enabled: boolean) => unknown
+}
+
+/** Whatever the connection was told about its rows, ours come as objects with numbers. */
+function plainRows(statement: ForeignStatement): Statement {
+  statement.setReturnArrays?.(false)
+  statement.setReadBigInts?.(false)
+  statement.safeIntegers?.(false)
+  return statement
+}
+
 function refuseOtherDatabase(connection: Connection, file: string): void {
-  const main = connection.prepare("SELECT file FROM pragma_database_list WHERE name = 'main'").get()?.['file']
+  // As a statement: the table of the same name would begin to read, and a transaction that has read may come too late to write.
+  const databases = connection.prepare('PRAGMA database_list').all()
+  const main = databases.find(({ name }) => name === 'main')?.['file']
   const same =
     file !== IN_MEMORY && typeof main === 'string' && main !== '' && realpathSync(main) === realpathSync(file)
   if (same) return

@@ -60,6 +60,8 @@ export interface PlanCall {
   readonly result?: string
   /** With a plan that ends an attempt: JSON text of an `AttemptError`. */
   readonly error?: string
+  /** With RETRY from the first phase: the input of the new generation, JSON text. Absent: it stays as it is. */
+  readonly input?: string
   /** With ADOPT_PHASES: the job's new list. */
   readonly phaseNames?: readonly string[]
   /** With ARTIFACT. */

@@ -175,6 +175,8 @@ export class Attempts implements AttemptHost, AttemptRunner {
       attempt.notice(result.row)
       return !attempt.over
     }
+    // It had been kept already, and the answer was lost.
+    if (result?.refusal === 'phase-moved') return !attempt.over
     attempt.interrupt(leaseLostStop(attempt.job.claim.jobId, call.plan.name))
     return false
   }

@@ -29,7 +29,7 @@ export function checkpoint({ phase, phaseNames }: Attempt, result: string): Atte
   const phaseCount = phaseNames.length
   const progress = jobProgress({ phaseIndex: phase + 1, phaseCount, phaseProgress: 0 })
   const detail = JSON.stringify({ phase: phaseNames[phase], next: phaseNames[phase + 1] ?? null })
-  return { plan: CHECKPOINT, values: { progress }, detail, result }
+  return { plan: CHECKPOINT, values: { progress, seenPhase: phase }, detail, result }
 }
 
 /** The last phase is done; null: it has had its checkpoint already. */

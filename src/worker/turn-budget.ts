@@ -10,8 +10,8 @@ const TURN_MS = 10
  */
 export class TurnBudget {
   readonly #runtime: Runtime
+  readonly #waiting: (() => void)[] = []
   #startedAt: number | null = null
-  #next: Promise<void> | null = null
 
   constructor(runtime: Runtime) {
     this.#runtime = runtime
@@ -26,18 +26,23 @@ export class TurnBudget {
     return false
   }
 
-  /** Resolves in a turn that has time left. */
-  async wait(): Promise<void> {
-    while (this.spent) await this.#nextTurn()
+  /** Resolves in a turn that has time left, for one after another. Await it directly: what follows is what the next one waits for. */
+  wait(): Promise<void> {
+    return new Promise((resolve) => {
+      this.#waiting.push(resolve)
+      if (this.#waiting.length === 1) this.#look()
+    })
   }
 
-  #nextTurn(): Promise<void> {
-    this.#next ??= new Promise((resolve) => {
-      this.#runtime.after(0, () => {
-        this.#next = null
-        resolve()
-      })
-    })
-    return this.#next
+  #look(): void {
+    if (this.spent) this.#runtime.after(0, () => this.#look())
+    else this.#letOneGo()
+  }
+
+  #letOneGo(): void {
+    const go = this.#waiting.shift()
+    go?.()
+    // Behind the microtask in which it goes on, so that what it does is counted.
+    if (this.#waiting.length > 0) queueMicrotask(() => this.#look())
   }
 }

@@ -19,7 +19,9 @@ test('every TypeScript block compiles under the strictest settings', async () =>
 
 test('every block that is not run says why', (context) => {
   const shown = steppedPages.flatMap(({ page, steps }) =>
-    steps.flatMap((step) => (step.kind === 'shown' ? [`${page.path}:${step.line} ${step.language}: ${step.reason}`] : [])),
+    steps.flatMap((step) =>
+      step.kind === 'shown' ? [`${page.path}:${step.line} ${step.language}: ${step.reason}`] : [],
+    ),
   )
   for (const line of shown) context.diagnostic(`not run: ${line}`)
   const executed = steppedPages.flatMap(({ steps }) => steps.filter(({ kind }) => kind !== 'shown'))

@@ -1,6 +1,6 @@
 /** Compares what a page shows with what a block printed. */
 
-const DURATION = String.raw`\d+(?:ms|s|m|h|d)(?: \d+(?:ms|s|m|h))?`
+const DURATION = String.raw`\d+(?:\.\d+)?(?:ms|s|m|h|d)(?: \d+(?:ms|s|m|h))?`
 
 /**
  * What may stand in a shown output for what differs from run to run. `…` stands for the rest of a line, and alone on a line for any
@@ -19,7 +19,7 @@ const ANY_LINES = '…'
 
 /** Null: it is as shown. Else what is wrong, for people. */
 export function compareOutput(shown: string, printed: string): string | null {
-  const pattern = new RegExp(`^${linesOf(shown).map(patternOf).join('')}$`, 'u')
+  const pattern = new RegExp(`^${linesOf(shown).map(patternOf).join('')}$`)
   const text = linesOf(printed)
     .map((line) => `${line}\n`)
     .join('')
@@ -34,7 +34,11 @@ function linesOf(text: string): readonly string[] {
 function patternOf(line: string): string {
   if (line === ANY_LINES) return String.raw`(?:.*\n)*?`
   const parts = line.split(/(?<placeholder><id>|<time>|<duration>|<ago>|<n>|…)/u)
-  return `${parts.map((part) => PLACEHOLDERS[part] ?? RegExp.escape(part)).join('')}\n`
+  return `${parts.map((part) => PLACEHOLDERS[part] ?? escaped(part)).join('')}\n`
+}
+
+function escaped(text: string): string {
+  return text.replaceAll(/[\\^$.*+?()[\]{}|/-]/g, String.raw`\$&`)
 }
 
 function indented(text: string): string {

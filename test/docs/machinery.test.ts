@@ -58,7 +58,9 @@ describe('a page is refused', () => {
 })
 
 test('a block that does not compile is told with its page and line', async () => {
-  const page = pageOf("ts\nimport { openMillrace } from 'millrace'\nconst url: number = 'sqlite:./a.db'\nawait openMillrace(url)")
+  const page = pageOf(
+    "ts\nimport { openMillrace } from 'millrace'\nconst url: number = 'sqlite:./a.db'\nawait openMillrace(url)",
+  )
   const told = await compileBlocks(workplace, [{ page, steps: stepsOf(page) }])
   assert.match(told, /page-\d+\/line-4\.ts\(5,7\): error TS2322/)
   assert.match(told, /page-\d+\/line-4\.ts\(6,20\): error TS2345/)

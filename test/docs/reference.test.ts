@@ -105,12 +105,15 @@ test('the SQL that ARCHITECTURE.md shows is what its plan compiles to', () => {
 test('classification rules are told by the guide as the code tells them', () => {
   const source = readFileSync(join(root, 'src/core/classification.ts'), 'utf8')
   const inSource = [...source.matchAll(/^ \* \| (?<verdict>fatal|retryable) \| (?<rules>.*) \|$/gm)]
-  const wanted = inSource.map(({ groups }) => [groups?.['verdict'], codesIn(groups?.['rules'] ?? '').toSorted()])
+  const wanted = inSource.map(({ groups }): readonly [string, readonly string[]] => [
+    groups?.['verdict'] ?? '',
+    codesIn(groups?.['rules'] ?? '').toSorted(),
+  ])
   assert.equal(wanted.length, 2)
   const { rows } = tableUnder(pageAt('docs/how-to/retries.md'), 'The rules')
   const told = Map.groupBy(rows, ([, verdict = '']) => verdict)
   assert.deepEqual(
-    wanted.map(([verdict]) => [verdict, (told.get(`${String(verdict)}`) ?? []).flatMap(([rule = '']) => codesIn(rule)).toSorted()]),
+    wanted.map(([verdict]) => [verdict, (told.get(verdict) ?? []).flatMap(([rule = '']) => codesIn(rule)).toSorted()]),
     wanted,
   )
 })

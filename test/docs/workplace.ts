@@ -36,10 +36,15 @@ export function openWorkplace(): Workplace & Disposable {
     symlinkSync(join(root, 'node_modules', name), join(folder, 'node_modules', name), 'dir')
   }
   writeFileSync(join(folder, 'package.json'), '{ "type": "module" }\n')
-  const cli = join(root, 'src', 'cli', 'bin.ts')
-  writeFileSync(join(bin, 'millrace'), `#!/bin/sh\nexec "${process.execPath}" "${cli}" "$@"\n`, { mode: 0o755 })
-  writeFileSync(join(bin, 'npx'), '#!/bin/sh\nexec "$@"\n', { mode: 0o755 })
+  const esbuild = join(root, 'node_modules', '.bin', 'esbuild')
+  writeCommand(bin, 'millrace', `"${process.execPath}" "${join(root, 'src', 'cli', 'bin.ts')}" "$@"`)
+  writeCommand(bin, 'esbuild', `"${esbuild}" --conditions=millrace-source --log-level=warning "$@"`)
+  writeCommand(bin, 'npx', '"$@"')
   return { folder, bin, [Symbol.dispose]: () => rmSync(folder, { recursive: true, maxRetries: 5 }) }
+}
+
+function writeCommand(bin: string, name: string, command: string): void {
+  writeFileSync(join(bin, name), `#!/bin/sh\nexec ${command}\n`, { mode: 0o755 })
 }
 
 /** The folder of a page: `docs/how-to/retry.md` has `docs-how-to-retry`. */
@@ -57,7 +62,7 @@ export async function compileBlocks(
     extends: join(root, 'tsconfig.json'),
     compilerOptions: { rewriteRelativeImportExtensions: false, allowImportingTsExtensions: true, declaration: false },
     include: ['*/**/*.ts'],
-    exclude: ['node_modules'],
+    exclude: ['node_modules', '*/node_modules'],
   }
   writeFileSync(join(workplace.folder, 'tsconfig.json'), JSON.stringify(config))
   const compiler = join(root, 'node_modules', '.bin', 'tsc')
@@ -93,6 +98,7 @@ export class PageRun {
     this.#path = page.path
     this.#folder = folderOf(workplace, page)
     mkdirSync(this.#folder, { recursive: true })
+    symlinkSync(join(workplace.folder, 'node_modules'), join(this.#folder, 'node_modules'), 'dir')
     const path = [workplace.bin, dirname(process.execPath), process.env['PATH'] ?? ''].join(delimiter)
     const { NODE_TEST_CONTEXT: _, ...inherited } = process.env
     this.#env = { ...inherited, PATH: path, NODE_OPTIONS: SOURCES, NO_COLOR: '1' }
@@ -115,6 +121,11 @@ export class PageRun {
   }
 
   async #runCommand({ command, output }: Step & { readonly kind: 'command' }, where: string): Promise<void> {
+    const set = /^export (?<name>\w+)=(?<text>\S+)$/.exec(command)?.groups
+    if (set !== undefined) {
+      this.#env[set['name'] ?? ''] = set['text']
+      return
+    }
     if (command.includes('<id>')) assert.notEqual(this.#lastId, '', `${where}: no id has been printed before`)
     const line = command.replaceAll('<id>', this.#lastId)
     if (line.endsWith(' &')) await this.#start(line.slice(0, -2), output, where)
@@ -138,9 +149,10 @@ export class PageRun {
     let output = ''
     child.stdout.on('data', (chunk) => {
       output += String(chunk)
-      if (shown === null || compareOutput(shown, output) === null) resolve()
+      if (shown !== null && compareOutput(shown, output) === null) resolve()
     })
     child.once('close', () => resolve())
+    if (shown === null) resolve()
     await promise
     if (shown !== null) assert.equal(compareOutput(shown, output), null, `${where} did not print what is shown`)
   }
@@ -164,8 +176,8 @@ export class PageRun {
       if (child.exitCode !== null || child.signalCode !== null) continue
       const exit = once(child, 'exit')
       child.kill('SIGINT')
-      const [status, signal] = (await exit) as readonly unknown[]
-      assert.deepEqual({ status, signal }, { status: 0, signal: null }, `${this.#path}: ${child.spawnargs.join(' ')}`)
+      await exit
+      assert.equal(child.exitCode ?? child.signalCode, 0, `${this.#path}: ${child.spawnargs.join(' ')}`)
     }
   }
 }
@@ -199,19 +211,15 @@ interface Ran {
   readonly printed: string
   /** On standard error, where the worker logs. */
   readonly complaint: string
-  readonly status: number | NodeJS.Signals
+  readonly status: number | string
 }
 
-async function run(
-  program: string,
-  args: readonly string[],
-  options: RunOptions,
-): Promise<Ran> {
+async function run(program: string, args: readonly string[], options: RunOptions): Promise<Ran> {
   const child = spawn(program, args, { ...options, timeout: HANG_MS, stdio: ['ignore', 'pipe', 'pipe'] })
   let printed = ''
   let complaint = ''
   child.stdout.on('data', (chunk) => (printed += String(chunk)))
   child.stderr.on('data', (chunk) => (complaint += String(chunk)))
-  const [status, signal] = (await once(child, 'close')) as readonly [number | null, NodeJS.Signals | null]
-  return { printed, complaint, status: status ?? signal ?? 'SIGKILL' }
+  await once(child, 'close')
+  return { printed, complaint, status: child.exitCode ?? child.signalCode ?? 'unknown' }
 }

@@ -21,9 +21,9 @@ import type { Effect, Mark } from './programs/mill-jobs.ts'
 const KILLS = scaled(50)
 const WORKERS = 3
 /** Phases that a worker begins before it is killed: 1 to this many. */
-const LONGEST_LIFE = 120
+const LONGEST_LIFE = 80
 /** Jobs that the parent and the producer each enqueue after a kill. */
-const BATCH = 30
+const BATCH = 20
 /** Every so many kills the producer is killed too. */
 const PRODUCER_EVERY = 5
 const LEASE = '400ms'

@@ -52,17 +52,48 @@ export function artifactsContract(open: OpenStore): void {
       )
     })
 
-    test('a name is taken once in a generation, by whichever attempt, and a second is refused', async (t) => {
+    test('within one attempt a name is written once, and a second is refused', async (t) => {
       const bench = await openBench(t, open)
       const { claim } = await bench.running()
       await bench.must(ARTIFACT, claim, {}, { artifact: bench.artifact() })
-      await bench.must(RELEASE, claim)
-      const { claim: second } = await bench.take(claim.holder)
       const before = await dumpStore(bench.store)
-      const refused = await bench.act(ARTIFACT, second, {}, { artifact: bench.artifact(), detail: '{}' })
+      const refused = await bench.act(ARTIFACT, claim, {}, { artifact: bench.artifact(), detail: '{}' })
       assert.deepEqual([refused.applied ? null : refused.refusal, refused.row?.state], ['artifact-exists', 'running'])
       assert.deepEqual(await dumpStore(bench.store), before)
-      await bench.must(ARTIFACT, second, {}, { artifact: bench.artifact({ name: 'MAP.PNG' }) })
+      await bench.must(ARTIFACT, claim, {}, { artifact: bench.artifact({ name: 'MAP.PNG' }) })
+    })
+
+    test('a later attempt replaces what an earlier one wrote under the same name', async (t) => {
+      const bench = await openBench(t, open)
+      const { claim } = await bench.running()
+      const first = bench.artifact({ sizeBytes: 1 })
+      await bench.must(ARTIFACT, claim, {}, { artifact: first })
+      await bench.must(ARTIFACT, claim, {}, { artifact: bench.artifact({ name: 'legend.txt' }) })
+      await bench.must(RELEASE, claim)
+      bench.advance(10)
+      const again = await bench.take(claim.holder)
+      const second = bench.artifact({
+        sizeBytes: 2,
+        expiresInMs: 50,
+        contentType: 'image/webp',
+        sha256: 'cd'.repeat(32),
+      })
+      await bench.must(ARTIFACT, again.claim, {}, { artifact: second })
+      const { expiresInMs: _expiresInMs, ...kept } = second
+      const createdAt = await bench.store.now()
+      const record = { ...kept, jobId: claim.jobId, generation: 1, attempt: 2, createdAt, expiresAt: createdAt + 50 }
+      assert.deepEqual(await bench.store.artifacts.get(second.id, OPERATOR), record)
+      assert.equal(await bench.store.artifacts.get(first.id, OPERATOR), 'not-found')
+      const made = await bench.store.artifacts.list(claim.jobId, OPERATOR)
+      assert.ok(typeof made !== 'string')
+      assert.deepEqual(
+        made.map(({ name, attempt }) => [name, attempt]),
+        [
+          ['legend.txt', 1],
+          ['map.png', 2],
+        ],
+      )
+      assert.equal((await bench.eventNames(claim.jobId)).filter((name) => name === 'artifact:written').length, 3)
     })
 
     test('of two artifacts of one name at once one is kept', async (t) => {

@@ -108,6 +108,7 @@ export function cancelContract(open: OpenStore): void {
       const bench = await openBench(t, open)
       const { claim } = await bench.running()
       await bench.must(CANCEL, claim.jobId, BY_ANN)
+      await bench.store.sessions.abandon(claim.holder)
       bench.advance(LEASE_MS)
       const report = await bench.sweep()
       assert.equal(report.jobsReaped, 1)

@@ -28,7 +28,7 @@ import {
   TIME_OUT_FINAL,
   TIME_OUT_RETRY,
 } from '../../src/core/plans.ts'
-import { attemptError, LEASE_MS, ONE_PHASE, openBench } from '../support/contract-bench.ts'
+import { attemptError, LEASE_MS, ONE_PHASE, openBench, planCall } from '../support/contract-bench.ts'
 import type { Act, Bench } from '../support/contract-bench.ts'
 import { dumpStore } from '../support/store-dump.ts'
 import type { OpenStore } from '../support/store-under-test.ts'
@@ -99,7 +99,8 @@ const LOSSES: readonly Loss[] = [
   },
   {
     how: 'was taken away when the lease was over',
-    async lose(bench) {
+    async lose(bench, claim) {
+      await bench.store.sessions.abandon(claim.holder)
       bench.advance(LEASE_MS)
       await bench.sweep()
     },
@@ -164,6 +165,23 @@ export function fencingContract(open: OpenStore): void {
           refusal: 'lease-lost',
           row: null,
         })
+      }
+      assert.deepEqual(await dumpStore(bench.store), before)
+    })
+
+    test('a claim on another job of the same session is none on this one', async (t) => {
+      const bench = await openBench(t, open)
+      const holder = await bench.session()
+      await bench.add({ policy: POLICY })
+      await bench.add({ policy: POLICY })
+      const [one, two] = await bench.claim(holder, 2)
+      assert.ok(one !== undefined && two !== undefined)
+      assert.equal(one.claim.fence, two.claim.fence)
+      const before = await dumpStore(bench.store)
+      for (const [plan, values, rest] of lateWrites(bench)) {
+        const call = { ...planCall(plan, one.claim, values, rest), jobId: two.claim.jobId }
+        const result = await bench.store.claims.apply(call)
+        assert.equal(result.applied ? 'applied' : result.refusal, 'lease-lost', plan.name)
       }
       assert.deepEqual(await dumpStore(bench.store), before)
     })

@@ -57,6 +57,11 @@ export function jobTypesContract(open: OpenStore): void {
       assert.equal((await bench.details(id)).policy.maxAttempts, 4)
       await bench.add({ policy: { ...ONE_PHASE, maxAttempts: 5 } })
       assert.equal((await bench.details(id)).policy.maxAttempts, 5)
+      await bench.add({ policy: { ...ONE_PHASE, maxAttempts: 5 }, queue: 'slow' })
+      assert.deepEqual(
+        (await typesOf(bench)).map(({ queue }) => queue),
+        ['slow'],
+      )
     })
 
     test('a type that belongs to another service is refused, and nothing of the call is registered', async (t) => {

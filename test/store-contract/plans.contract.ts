@@ -93,6 +93,7 @@ const PLACES: Readonly<Record<string, Place>> = {
   },
   'held by a session whose lease is over': async (bench) => {
     const placed = await placeRunning(bench, OWNED)
+    await bench.store.sessions.abandon(placed.claim.holder)
     bench.advance(LEASE_MS)
     return placed
   },

@@ -118,7 +118,7 @@ export function retryContract(open: OpenStore): void {
       await bench.must(CANCEL, cancelled.jobId)
       await bench.must(RELEASE, cancelled)
       for (const [{ jobId }, history] of [
-        [completed, []],
+        [completed, ['completed']],
         [failed, ['failed']],
         [cancelled, ['cancelled']],
       ] as const) {
@@ -151,6 +151,62 @@ export function retryContract(open: OpenStore): void {
         await bench.must(COMPLETE_ONLY_PHASE, again.claim, { output: second })
         assert.equal((await bench.details(claim.jobId)).output, second)
       }
+    })
+
+    test('a retry from the start may bring a new input, of any length', async (t) => {
+      const bench = await openBench(t, open)
+      const long = JSON.stringify('x'.repeat(1_000))
+      const { claim } = await bench.running({ key: 'k', input: '1' })
+      await bench.must(FAIL_FINAL, claim)
+      for (const input of [long, '2', '3', long]) {
+        await bench.renew(RETRY, claim.jobId, 0, { input })
+        assert.equal((await bench.details(claim.jobId)).input, input)
+        const again = await bench.take(claim.holder)
+        assert.equal(again.input, input)
+        await bench.must(FAIL_FINAL, again.claim)
+      }
+      await bench.renew(RETRY, claim.jobId)
+      assert.equal((await bench.details(claim.jobId)).input, long)
+      const [kept] = await bench.store.jobs.enqueue([bench.job({ key: 'k', input: '1' })])
+      assert.equal(kept?.outcome, 'duplicate')
+    })
+
+    test('a refused retry brings no new input', async (t) => {
+      const bench = await openBench(t, open)
+      const { claim } = await bench.running({ input: '1' })
+      const values = { phase: 0, ...(await seen(bench, claim.jobId)) }
+      const result = await bench.act(RETRY, claim.jobId, values, { input: '2' })
+      assert.equal(result.applied ? null : result.refusal, 'not-final')
+      assert.equal((await bench.details(claim.jobId)).input, '1')
+    })
+
+    test('a completed attempt stays in the history with the generation that it completed', async (t) => {
+      const bench = await openBench(t, open)
+      const { claim, startedAt } = await bench.running()
+      bench.advance(5)
+      await bench.must(COMPLETE_ONLY_PHASE, claim, { output: '1' })
+      const before = (await bench.details(claim.jobId)).attempts
+      bench.advance(5)
+      await bench.renew(RETRY, claim.jobId)
+      assert.deepEqual((await bench.details(claim.jobId)).attempts, before)
+      await bench.must(CANCEL, claim.jobId)
+      assert.deepEqual((await bench.details(claim.jobId)).attempts, before)
+      await bench.renew(RETRY, claim.jobId)
+      await bench.take(claim.holder)
+      const { attempts } = await bench.details(claim.jobId)
+      assert.deepEqual(
+        attempts.map((attempt) => [
+          attempt.attempt,
+          attempt.generation,
+          attempt.outcome,
+          attempt.startedAt,
+          attempt.endedAt,
+        ]),
+        [
+          [1, 1, 'completed', startedAt, startedAt + 5],
+          [2, 3, 'running', startedAt + 10, null],
+        ],
+      )
     })
 
     test('a retry that saw another fence or generation is refused, and changes nothing', async (t) => {

@@ -1,6 +1,8 @@
 import { openSqliteFileInline } from '../support/open-sqlite.ts'
+import { besideContract } from './beside.contract.ts'
 import { durabilityContract } from './durability.contract.ts'
 import { everyContract } from './every-contract.ts'
 
 everyContract(openSqliteFileInline)
+besideContract(openSqliteFileInline)
 durabilityContract(openSqliteFileInline)

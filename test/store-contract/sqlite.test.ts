@@ -1,6 +1,8 @@
 import { openSqliteFile } from '../support/open-sqlite.ts'
+import { besideContract } from './beside.contract.ts'
 import { durabilityContract } from './durability.contract.ts'
 import { everyContract } from './every-contract.ts'
 
 everyContract(openSqliteFile)
+besideContract(openSqliteFile)
 durabilityContract(openSqliteFile)

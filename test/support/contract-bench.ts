@@ -160,7 +160,7 @@ export function planCall(plan: Plan, target: string | Claim, values: PlanValues 
   return { jobId, plan, claim, scope: OPERATOR, values, detail: null, ...rest }
 }
 
-function newArtifact(id: string, changes: Partial<NewArtifact> = {}): NewArtifact {
+export function newArtifact(id: string, changes: Partial<NewArtifact> = {}): NewArtifact {
   return {
     id,
     name: 'map.png',

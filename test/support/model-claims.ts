@@ -87,7 +87,7 @@ function take(state: ModelState, job: ModelJob, holder: number): ClaimedJob {
   const policy = policyOf(state, job)
   carryOut(state, job, { plan: CLAIM, ...NOTHING_BESIDE, values: { holder, timeoutMs: policy.timeoutMs } })
   const { made, row, phaseNames } = job
-  const { type, queue, tenant, owner, labels, input } = made
+  const { type, queue, tenant, owner, labels } = made
   const { attempt, generation, failures, phase, progress, createdAt, runAt, deadlineAt } = row
   return {
     claim: { jobId: row.id, holder, fence: row.fence },
@@ -97,7 +97,7 @@ function take(state: ModelState, job: ModelJob, holder: number): ClaimedJob {
     owner,
     labels,
     policy,
-    input,
+    input: job.input,
     attempt,
     generation,
     failures,

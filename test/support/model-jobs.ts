@@ -104,12 +104,12 @@ function sameInput(one: NewJob, other: NewJob): boolean {
 }
 
 function addJob(state: ModelState, made: NewJob): ModelJob {
-  state.lastN += 1
+  state.insertions.latest += 1
   const phaseNames = state.types.get(made.type)?.policy.phases ?? made.policy.phases
   const now = state.clock.at
   const runAt = made.runAt ?? now + made.delayMs
   const job: ModelJob = {
-    n: state.lastN,
+    n: state.insertions.latest,
     made,
     row: {
       id: made.id,
@@ -140,6 +140,7 @@ function addJob(state: ModelState, made: NewJob): ModelJob {
     },
     phaseNames,
     done: [],
+    input: made.input,
     output: null,
     ended: [],
     worker: null,
@@ -168,7 +169,7 @@ function summaryOf(state: ModelState, job: ModelJob): JobSummary {
 function detailsOf(state: ModelState, job: ModelJob): JobDetails {
   return {
     ...summaryOf(state, job),
-    input: job.made.input,
+    input: job.input,
     output: job.output,
     phases: job.phaseNames.map((name, index) => phaseOf(job, name, index)),
     attempts: [...job.ended, ...latestAttempt(job)],
@@ -202,7 +203,7 @@ function attemptsOf({ row, done, ended }: ModelJob, name: string, index: number)
 }
 
 /** The one attempt that the job row itself tells of. */
-function latestAttempt(job: ModelJob): AttemptRecord[] {
+export function latestAttempt(job: ModelJob): AttemptRecord[] {
   const { row, worker } = job
   const { attempt, generation, startedAt, progress } = row
   if (startedAt === null || (row.state !== 'running' && row.state !== 'completed')) return []

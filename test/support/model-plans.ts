@@ -11,9 +11,11 @@ import {
   COMPLETE,
   COMPLETE_ONLY_PHASE,
   PROMOTE,
+  RETRY,
 } from '../../src/core/plans.ts'
 import { canSee, OPERATOR } from '../../src/core/scope.ts'
 import type { AppliedRow, NewArtifact, PlanCall, PlanResult } from '../../src/store/claims.ts'
+import { latestAttempt } from './model-jobs.ts'
 import { appendEvent, isAlive, isUniqueHeld, mergeDetail, presentPhase } from './model-state.ts'
 import type { ModelJob, ModelState } from './model-state.ts'
 
@@ -29,7 +31,7 @@ export function carryOut(
 ): PlanResult {
   const { plan, scope = OPERATOR, claim: claimed, values } = call
   const before = job.row
-  const outcome = interpretPlan(plan, before, {
+  const outcome = interpretPlan(state.planted(plan), before, {
     now: state.clock.at,
     scope,
     claim: claimed,
@@ -69,6 +71,8 @@ function write(
       worker: job.worker,
     })
   }
+  if (plan === RETRY) job.ended.push(...latestAttempt(job))
+  if (plan === RETRY && call.input !== undefined) job.input = call.input
   job.row = row
   job.updatedAt = state.clock.at
   writePhases(state, job, before, call)
@@ -119,13 +123,22 @@ function ownFacts(job: ModelJob, before: JobRow, plan: Plan, event: string): Rea
   }
 }
 
-function hasArtifact(state: ModelState, { row }: ModelJob, name: string): boolean {
-  return state.artifacts.some(
+/** Within one attempt a name is written once; a later attempt replaces what an earlier one wrote. */
+function hasArtifact(state: ModelState, job: ModelJob, name: string): boolean {
+  const known = state.artifacts[indexOfArtifact(state, job, name)]
+  return known !== undefined && known.attempt === job.row.attempt
+}
+
+function indexOfArtifact({ artifacts }: ModelState, { row }: ModelJob, name: string): number {
+  return artifacts.findIndex(
     (artifact) => artifact.jobId === row.id && artifact.generation === row.generation && artifact.name === name,
   )
 }
 
-function addArtifact(state: ModelState, { row }: ModelJob, { expiresInMs, ...rest }: NewArtifact): void {
+function addArtifact(state: ModelState, job: ModelJob, { expiresInMs, ...rest }: NewArtifact): void {
+  const { row } = job
+  const replaced = indexOfArtifact(state, job, rest.name)
+  if (replaced !== -1) state.artifacts.splice(replaced, 1)
   const createdAt = state.clock.at
   const expiresAt = expiresInMs === null ? null : createdAt + expiresInMs
   state.artifacts.push({

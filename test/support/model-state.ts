@@ -2,6 +2,7 @@
 import type { EventName } from '../../src/core/events.ts'
 import type { Claim, JobRow } from '../../src/core/job-row.ts'
 import { decodeJson } from '../../src/core/json.ts'
+import type { Plan } from '../../src/core/plan.ts'
 import type { JobPolicy } from '../../src/core/policy.ts'
 import type { ArtifactRecord } from '../../src/store/artifacts.ts'
 import type { EventRecord } from '../../src/store/events.ts'
@@ -28,8 +29,10 @@ export interface ModelJob {
   phaseNames: readonly string[]
   /** One for each phase that is done and had a checkpoint. */
   done: DonePhase[]
+  /** JSON text; a retry may bring another. The idempotency key stays with the first. */
+  input: string
   output: string | null
-  /** Attempts that ended other than completed. */
+  /** Attempts that ended other than completed, and those that completed an earlier generation. */
   ended: AttemptRecord[]
   worker: WorkerIdentity | null
   updatedAt: number
@@ -53,10 +56,9 @@ export interface ModelSession {
   beatAt: number
   expiresAt: number
   endedAt: number | null
-  /** Nobody beats for it any more: it was lost or abandoned. */
-  silent: boolean
 }
 
+/** The model as one store sees it. Stores beside each other share everything but the sessions they keep alive. */
 export interface ModelState {
   readonly jobs: Map<string, ModelJob>
   readonly types: Map<string, ModelType>
@@ -66,10 +68,16 @@ export interface ModelState {
   readonly artifacts: ArtifactRecord[]
   readonly listeners: Set<() => void>
   readonly clock: { at: number }
-  lastN: number
+  readonly insertions: { latest: number }
+  /** Sessions that this store beats for. */
+  readonly kept: Set<number>
+  readonly planted: Defect
 }
 
-export function emptyModel(): ModelState {
+/** A fault put into the model on purpose, to show that a comparison with it bites: the plan that it carries out for another. */
+export type Defect = (plan: Plan) => Plan
+
+export function emptyModel(planted: Defect): ModelState {
   return {
     jobs: new Map(),
     types: new Map(),
@@ -79,7 +87,9 @@ export function emptyModel(): ModelState {
     artifacts: [],
     listeners: new Set(),
     clock: { at: MODEL_EPOCH },
-    lastN: 0,
+    insertions: { latest: 0 },
+    kept: new Set(),
+    planted,
   }
 }
 
@@ -146,19 +156,20 @@ export function mergeDetail(detail: string | null, own: Readonly<Record<string, 
 }
 
 /**
- * To be called first in every write: it beats for the sessions that were opened here, once a third of the lease has passed. A lease that is
- * over is not renewed, and whoever holds it learns of that.
+ * To be called first in every write: it beats for the sessions that were opened here, once a third of the lease has passed. A lease that ran
+ * out while nobody looked is taken up again; whoever holds a session that was ended meanwhile learns of that.
  */
 export function beat(state: ModelState): void {
   const { at } = state.clock
-  for (const session of state.sessions.values()) {
-    if (session.silent || at - session.beatAt < Math.floor(session.leaseMs / 3)) continue
-    if (isAlive(state, session.holder)) {
+  for (const holder of state.kept) {
+    const session = state.sessions.get(holder)
+    if (session === undefined || at - session.beatAt < Math.floor(session.leaseMs / 3)) continue
+    if (session.endedAt === null) {
       session.beatAt = at
       session.expiresAt = at + session.leaseMs
       continue
     }
-    session.silent = true
+    state.kept.delete(holder)
     session.onLost()
   }
 }

@@ -13,16 +13,21 @@ import type { Store } from '../../src/store/store.ts'
 import { modelClaims } from './model-claims.ts'
 import { modelJobs } from './model-jobs.ts'
 import { beat, commit, emptyModel } from './model-state.ts'
-import type { ModelState } from './model-state.ts'
+import type { Defect, ModelState } from './model-state.ts'
 
 export interface ModelStore {
   readonly store: Store
   /** Moves the clock, never back. */
   advance(ms: number): void
+  /** Another store over the same jobs, as another process would open one. */
+  another(): ModelStore
 }
 
-export function openModelStore(): ModelStore {
-  const state = emptyModel()
+export function openModelStore(planted: Defect = (plan) => plan): ModelStore {
+  return storeOver(emptyModel(planted))
+}
+
+function storeOver(state: ModelState): ModelStore {
   const store: Store = {
     jobs: modelJobs(state),
     claims: modelClaims(state),
@@ -53,6 +58,7 @@ export function openModelStore(): ModelStore {
     advance(ms) {
       state.clock.at += ms
     },
+    another: () => storeOver({ ...state, kept: new Set() }),
   }
 }
 
@@ -71,20 +77,19 @@ function modelSessions(state: ModelState): SessionStore {
         expiresAt: startedAt + leaseMs,
         onLost,
         endedAt: null,
-        silent: false,
       })
+      state.kept.add(holder)
       commit(state)
     },
     async end(holder) {
-      const session = state.sessions.get(holder)
-      if (session !== undefined) session.silent = true
+      state.kept.delete(holder)
       beat(state)
+      const session = state.sessions.get(holder)
       if (session !== undefined) session.endedAt ??= state.clock.at
       commit(state)
     },
     async abandon(holder) {
-      const session = state.sessions.get(holder)
-      if (session !== undefined) session.silent = true
+      state.kept.delete(holder)
       beat(state)
     },
     async list() {

@@ -40,21 +40,23 @@ async function openFile(thread: boolean): Promise<StoreUnderTest> {
   const folder = await mkdtemp(join(tmpdir(), 'millrace-store-'))
   const clock = clockAt(MODEL_EPOCH)
   const ids = countedIds()
-  const openAgain = async (): Promise<StoreUnderTest> => {
-    const opened = await openUrl(`sqlite:${join(folder, 'jobs.db')}`, thread, clock, ids)
+  const openOne = (): Promise<StoreUnderTest> => openUrl(`sqlite:${join(folder, 'jobs.db')}`, thread, clock, ids)
+  const openFirst = async (): Promise<StoreUnderTest> => {
+    const opened = await openOne()
     return {
       ...opened,
+      another: openOne,
       async close() {
         await opened.close()
         await rm(folder, { recursive: true, force: true })
       },
       async reopen() {
         await opened.close()
-        return openAgain()
+        return openFirst()
       },
     }
   }
-  return openAgain()
+  return openFirst()
 }
 
 function clockAt(at: number): SharedArrayBuffer {

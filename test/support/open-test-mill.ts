@@ -78,7 +78,10 @@ export async function openTestMill(context: TestContext, options: MillraceOption
     work: (handlers, more = {}) => mill.work(handlers, { drain: DRAIN, ...more }),
     dump: () => dumpFile(url),
     start: (program, facts = {}) => {
-      const child = new ChildProgram(new URL(`../guarantees/programs/${program}.ts`, import.meta.url), { url, ...facts })
+      const child = new ChildProgram(new URL(`../guarantees/programs/${program}.ts`, import.meta.url), {
+        url,
+        ...facts,
+      })
       cleanups.push(() => child.kill())
       return child
     },

@@ -1,4 +1,6 @@
 /** The other side of child-program.ts: what a child process has from its parent. */
+import { flushCompileCache } from 'node:module'
+
 import { Announcements } from './wait-for-event.ts'
 import type { Message } from './child-program.ts'
 
@@ -9,6 +11,8 @@ process.on('disconnect', () => process.exit(1))
 
 /** What the parent has handed over at the start. */
 export function handedOver<Facts>(): Facts {
+  // Not left to the exit: many of these programs are killed.
+  flushCompileCache()
   return JSON.parse(process.argv[2] ?? 'null') as Facts
 }
 

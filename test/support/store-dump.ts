@@ -79,16 +79,18 @@ function plainSession({ beatAt: _beatAt, expiresAt: _expiresAt, ...session }: Se
 }
 
 function plainJob(details: JobDetails, events: readonly EventRecord[]): Json {
-  const { attempts, ...job } = details
-  const plain = { ...job, attempts: attempts.map(plainAttempt), events: events.map(plainEvent) }
-  return decodeJson(JSON.stringify(plain))
+  return decodeJson(JSON.stringify({ ...plainDetails(details), events: events.map(plainEvent) }))
+}
+
+export function plainDetails({ attempts, ...job }: JobDetails): object {
+  return { ...job, attempts: attempts.map(plainAttempt) }
 }
 
 function plainAttempt(attempt: AttemptRecord): object {
   return { ...attempt, error: attempt.error === null ? null : ownWordsOut(decodeJson(attempt.error)) }
 }
 
-function plainEvent({ position: _position, detail, ...event }: EventRecord): object {
+export function plainEvent({ position: _position, detail, ...event }: EventRecord): object {
   return { ...event, detail: detail === null ? null : ownWordsOut(decodeJson(detail)) }
 }
 

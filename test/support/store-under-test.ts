@@ -9,6 +9,8 @@ export interface StoreUnderTest {
   /** Moves the store's clock by so many milliseconds. Nothing else moves it. */
   advance(ms: number): void
   close(): Promise<void>
+  /** Another store over the same jobs, as another process would open one; absent where there can be but one. Closed before this one. */
+  another?(): Promise<StoreUnderTest>
   /** Closes the store and opens it again on what it has kept; absent where nothing is kept. */
   reopen?(): Promise<StoreUnderTest>
 }

@@ -99,11 +99,20 @@ function handlerActs(handler: Handler, name: string, bounds: Bounds): readonly A
     act('adopts phases', plans.ADOPT_PHASES, { phase: handler.phase }),
   ]
   if (phaseCount === 1) return [...acts, act('completes', plans.COMPLETE_ONLY_PHASE, { output: '1' })]
-  acts.push(act('completes', plans.COMPLETE))
+  acts.push(
+    act('completes', plans.COMPLETE),
+    act('completes as the only phase', plans.COMPLETE_ONLY_PHASE, { output: '1' }),
+  )
+  if (handler.phase > 0) acts.push(act('checkpoints again', plans.CHECKPOINT, repeated(handler.phase, share)))
   if (handler.phase === phaseCount) return acts
   const lastPhase = handler.phase === phaseCount - 1
   const progress = share(lastPhase ? handler.phase : handler.phase + 1)
-  return [...acts, act('checkpoints', plans.CHECKPOINT, { progress })]
+  return [...acts, act('checkpoints', plans.CHECKPOINT, { progress, seenPhase: handler.phase })]
+}
+
+/** The answer to the last checkpoint was lost, so it is sent once more. */
+function repeated(phase: number, share: (phases: number) => number): PlanValues {
+  return { progress: share(phase), seenPhase: phase - 1 }
 }
 
 /**

@@ -49,7 +49,8 @@ function handlerAfter({ handler }: World, act: Act): Handler | null {
 /** What a store keeps: CHECKPOINT writes the result of the row's phase, and `phase: 'set'` drops those from there on. */
 function resultsAfter({ results, row }: World, { plan, handler, values }: Act): readonly number[] {
   if (plan.name === 'checkpoint' && handler !== undefined) {
-    return row.phase < results.length ? results.with(row.phase, handler.phase) : [...results, handler.phase]
+    const brought = values.seenPhase ?? handler.phase
+    return row.phase < results.length ? results.with(row.phase, brought) : [...results, brought]
   }
   const drops = plan.name === 'retry' || plan.name === 'force-reset' || plan.name === 'adopt-phases'
   return drops ? results.slice(0, values.phase) : results

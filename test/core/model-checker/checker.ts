@@ -30,7 +30,7 @@ export interface Exploring {
   readonly maxWorlds?: number
 }
 
-export interface Exploration {
+interface Exploration {
   readonly worlds: number
   /** Plans that applied, over all worlds. */
   readonly steps: number
@@ -38,7 +38,7 @@ export interface Exploration {
   readonly violation: Violation | null
 }
 
-export interface Violation {
+interface Violation {
   readonly property: string
   /** What happened, from the beginning on. */
   readonly path: readonly string[]
@@ -63,6 +63,7 @@ class Search {
   readonly #bounds: Bounds
   readonly #mutants: ReadonlyMap<string, Plan>
   readonly #interpret: typeof interpretPlan
+  readonly #blindTo: ReadonlySet<string>
   readonly #stepProperties: readonly Property<Step>[]
   readonly #worldProperties: readonly Property<World>[]
   readonly #maxWorlds: number
@@ -82,8 +83,9 @@ class Search {
     this.#bounds = bounds
     this.#mutants = new Map(mutants.map((plan) => [plan.name, plan]))
     this.#interpret = interpret
-    this.#stepProperties = STEP_PROPERTIES.filter(({ name }) => !blindTo.includes(name))
-    this.#worldProperties = WORLD_PROPERTIES.filter(({ name }) => !blindTo.includes(name))
+    this.#blindTo = new Set(blindTo)
+    this.#stepProperties = STEP_PROPERTIES.filter(({ name }) => !this.#blindTo.has(name))
+    this.#worldProperties = WORLD_PROPERTIES.filter(({ name }) => !this.#blindTo.has(name))
     this.#maxWorlds = maxWorlds
   }
 
@@ -166,6 +168,7 @@ class Search {
   }
 
   #violate(property: string, last: Origin): null {
+    if (this.#blindTo.has(property)) return null
     const path: string[] = []
     for (let origin: Origin | undefined = last; origin !== undefined; origin = this.#origins[origin.parent])
       path.unshift(origin.label)

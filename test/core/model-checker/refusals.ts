@@ -33,7 +33,9 @@ const TRUTHS: Readonly<Record<Refusal, Truth>> = {
     workers.some(({ holder, health }) => holder === row.holder && health === 'alive'),
   'deadline-ahead': ({ row, now }) => row.deadlineAt === null || row.deadlineAt > now,
   'no-cancel-pending': ({ row }) => row.cancelRequestedAt === null,
-  'phases-left': ({ row }) => row.phase < row.phaseCount,
+  'phases-left': ({ row }, { plan }) =>
+    row.phase < row.phaseCount || (plan.name === 'complete-only-phase' && row.phaseCount > 1),
+  'phase-moved': ({ row }, { values }) => values.seenPhase !== row.phase,
 }
 
 function leaseLost({ held, row, handler }: World, act: Act): boolean {

@@ -1,0 +1,72 @@
+/** What a person does to a job: cancel, retry, run-now. */
+import type { Command } from './command-line.ts'
+import { printable } from './printable.ts'
+import { withMill } from './with-mill.ts'
+
+export function addActCommands(program: Command): void {
+  addCancel(program)
+  addRetry(program)
+  addRunNow(program)
+}
+
+interface CancelFlags {
+  readonly actor?: string
+  readonly reason?: string
+}
+
+function addCancel(program: Command): void {
+  program
+    .command('cancel')
+    .summary('cancel a job')
+    .description('Cancels a job. One that runs is told to stop; a completed or failed one is a conflict (exit code 4).')
+    .argument('<id>', 'its id')
+    .option('--actor <name>', 'who cancels it; default system')
+    .option('--reason <text>', 'why')
+    .addHelpText('after', "\nExample:\n  millrace cancel 0199d1c8-… --actor ann --reason 'wrong region'")
+    .action(async (id: string, flags: CancelFlags, command: Command) => {
+      await withMill(command, { creates: false }, async ({ mill, screen }) => {
+        const answer = await mill.cancel(id, flags)
+        if (screen.json) screen.answer(answer)
+        else if (answer.state === 'running') screen.print(`Job ${answer.jobId} runs, and is told to stop.`)
+        else screen.print(`Job ${answer.jobId} is cancelled, by ${printable(answer.cancelledBy)}.`)
+      })
+    })
+}
+
+interface RetryFlags {
+  readonly fromStart?: boolean
+  readonly from?: string
+}
+
+function addRetry(program: Command): void {
+  program
+    .command('retry')
+    .summary('start a job that is over once more')
+    .description('Starts a failed, cancelled or completed job once more, at the first phase that is not done.')
+    .argument('<id>', 'its id')
+    .option('--from-start', 'start afresh, whatever is done already')
+    .option('--from <phase>', 'start at this phase, which must have been reached')
+    .addHelpText('after', '\nExamples:\n  millrace retry 0199d1c8-…\n  millrace retry 0199d1c8-… --from render')
+    .action(async (id: string, flags: RetryFlags, command: Command) => {
+      await withMill(command, { creates: false }, async ({ mill, screen }) => {
+        const answer = await mill.retry(id, flags)
+        if (screen.json) screen.answer(answer)
+        else screen.print(`Job ${answer.jobId} is queued and starts at the phase ${answer.phase}.`)
+      })
+    })
+}
+
+function addRunNow(program: Command): void {
+  program
+    .command('run-now')
+    .summary('do not wait for the time of a scheduled or retrying job')
+    .description('Queues a scheduled or retrying job without waiting for its time.')
+    .argument('<id>', 'its id')
+    .action(async (id: string, _flags: object, command: Command) => {
+      await withMill(command, { creates: false }, async ({ mill, screen }) => {
+        const answer = await mill.runNow(id)
+        if (screen.json) screen.answer(answer)
+        else screen.print(`Job ${answer.jobId} is ${answer.state}.`)
+      })
+    })
+}

@@ -1,0 +1,2 @@
+/** The one file that knows which library parses the command line. */
+export { Command, CommanderError, InvalidArgumentError, Option } from 'commander'

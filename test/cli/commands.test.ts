@@ -1,0 +1,267 @@
+/** Each command, run by a shell as a user would. */
+import assert from 'node:assert/strict'
+import { existsSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { describe, test } from 'node:test'
+import type { TestContext } from 'node:test'
+
+import manifest from '../../package.json' with { type: 'json' }
+import { defineJob, openMillrace } from '../../src/index.ts'
+import { writeTree } from '../support/temporary-tree.ts'
+import { runCli } from './run-cli.ts'
+import type { CliOptions, CliRun } from './run-cli.ts'
+
+const NOBODY = '019b7613-6800-7000-8000-00000000dead'
+const exportMap = defineJob('map.export', { service: 'workers', phases: ['load', 'render'] })
+
+interface Shell {
+  readonly folder: string
+  readonly url: string
+  readonly run: (...args: readonly string[]) => Promise<CliRun>
+  /** Runs with --json and parses the answer. */
+  readonly ask: (...args: readonly string[]) => Promise<Record<string, unknown>>
+  readonly runWith: (options: Partial<CliOptions>, ...args: readonly string[]) => Promise<CliRun>
+}
+
+function openShell(context: TestContext): Shell {
+  const folder = writeTree(context, {})
+  const url = `sqlite:${join(folder, 'jobs.db')}`
+  const runWith: Shell['runWith'] = (options, ...args) =>
+    runCli(args, { cwd: folder, env: { MILLRACE_URL: url }, ...options })
+  const run: Shell['run'] = (...args) => runWith({}, ...args)
+  return {
+    folder,
+    url,
+    run,
+    runWith,
+    ask: async (...args) => {
+      const { code, stdout, stderr } = await run(...args, '--json')
+      assert.equal(code, 0, stderr)
+      return JSON.parse(stdout) as Record<string, unknown>
+    },
+  }
+}
+
+/** A shell whose database has one job, enqueued by the library. */
+async function openShellWithJob(context: TestContext): Promise<Shell & { readonly id: string }> {
+  const shell = openShell(context)
+  await using mill = await openMillrace(shell.url, { thread: false })
+  const { job } = await mill.enqueue(exportMap, { region: 'FRA' }, { tenant: 'acme', owner: 'ann', delay: '1h' })
+  return { ...shell, id: job.id }
+}
+
+describe('the command line', { concurrency: 2 }, () => {
+  test('tells every command, examples and exit codes', async (context) => {
+    const { run } = openShell(context)
+    const { code, stdout } = await run('--help')
+    assert.equal(code, 0)
+    const commands = ['start', 'work', 'enqueue', 'list', 'show', 'cancel', 'retry', 'run-now', 'pause', 'resume']
+    for (const command of [...commands, 'explain', 'stats', 'workers']) {
+      assert.match(stdout, new RegExp(`^  ${command} `, 'm'))
+    }
+    assert.match(stdout, /Examples:/)
+    assert.match(stdout, /Exit codes:\n {2}0 {2}done/)
+    const help = await run('enqueue', '--help')
+    assert.match(help.stdout, /--run-at <instant>/)
+    assert.match(help.stdout, /--db <url>/)
+  })
+
+  test('tells its version', async (context) => {
+    const { stdout } = await openShell(context).run('--version')
+    assert.equal(stdout.trim(), manifest.version)
+  })
+
+  test('refuses what it does not know with exit code 2', async (context) => {
+    const { run } = openShell(context)
+    const unknown = await run('cancle', NOBODY)
+    assert.equal(unknown.code, 2)
+    assert.match(unknown.stderr, /Did you mean cancel\?/)
+    const option = await run('list', '--limit', 'many')
+    assert.equal(option.code, 2)
+    assert.match(option.stderr, /It is not a number/)
+  })
+
+  test('does not make a database where it only looks, and says that there is none with exit code 5', async (context) => {
+    const { run, folder } = openShell(context)
+    const { code, stderr } = await run('list')
+    assert.equal(code, 5)
+    assert.match(stderr, /There is no database at .*jobs\.db.*--db or MILLRACE_URL/)
+    assert.ok(!existsSync(join(folder, 'jobs.db')))
+  })
+
+  test('refuses a URL of PostgreSQL with exit code 2', async (context) => {
+    const { code, stderr } = await openShell(context).run('stats', '--db', 'postgres://ann:secret@db/jobs')
+    assert.equal(code, 2)
+    assert.match(stderr, /SQLite only/)
+    assert.doesNotMatch(stderr, /secret/)
+  })
+
+  test('answers an error as JSON on standard error where JSON is wanted', async (context) => {
+    const { run } = await openShellWithJob(context)
+    const { code, stdout, stderr } = await run('show', NOBODY, '--json')
+    assert.equal(code, 3)
+    assert.equal(stdout, '')
+    const { error } = JSON.parse(stderr) as { readonly error: { readonly code: string } }
+    assert.equal(error.code, 'job-not-found')
+  })
+
+  test('uses no colours where nobody looks, and none with NO_COLOR', async (context) => {
+    const { runWith, url } = await openShellWithJob(context)
+    const plain = await runWith({}, 'list')
+    const forced = await runWith({ env: { MILLRACE_URL: url, FORCE_COLOR: '1' } }, 'list')
+    const refused = await runWith({ env: { MILLRACE_URL: url, NO_COLOR: '1' } }, 'list')
+    assert.ok(!plain.stdout.includes('\u001b'))
+    assert.ok(forced.stdout.includes('\u001b[36m'), 'the test would see colours')
+    assert.ok(!refused.stdout.includes('\u001b'))
+  })
+})
+
+describe('enqueue', { concurrency: 2 }, () => {
+  test('adds a job with everything that was said and prints its id', async (context) => {
+    const { run, ask } = openShell(context)
+    const options = [
+      '--tenant',
+      'acme',
+      '--owner',
+      'ann',
+      '--label',
+      'course=c-12',
+      '--label',
+      'book=b=1',
+      '--priority',
+      '-3',
+    ]
+    const when = ['--delay', '5m', '--key', 'order-7', '--unique', 'FRA', '--queue', 'rush']
+    const { code, stdout } = await run('enqueue', 'map.export', '--input', '{"region":"FRA"}', ...options, ...when)
+    assert.equal(code, 0)
+    const { job } = (await ask('show', stdout.trim())) as { readonly job: Record<string, unknown> }
+    const { type, input, tenant, owner, labels, priority, key, unique, queue, state } = job
+    assert.deepEqual(
+      { type, input, tenant, owner, labels, priority, key, unique, queue, state },
+      {
+        type: 'map.export',
+        input: { region: 'FRA' },
+        tenant: 'acme',
+        owner: 'ann',
+        labels: { course: 'c-12', book: 'b=1' },
+        priority: -3,
+        key: 'order-7',
+        unique: 'FRA',
+        queue: 'rush',
+        state: 'scheduled',
+      },
+    )
+    const again = await ask(
+      'enqueue',
+      'map.export',
+      '--input',
+      '{"region":"FRA"}',
+      '--tenant',
+      'acme',
+      '--key',
+      'order-7',
+    )
+    assert.deepEqual([again['outcome'], again['id']], ['duplicate', stdout.trim()])
+  })
+
+  test('reads its input from a file and from standard input', async (context) => {
+    const { runWith, ask } = openShell(context)
+    const folder = writeTree(context, { 'order.json': '{"from":"file"}' })
+    const file = await runWith({ cwd: folder }, 'enqueue', 'mail.send', '--input', '@order.json')
+    const piped = await runWith({ input: '{"from":"pipe"}' }, 'enqueue', 'mail.send', '--input', '-')
+    for (const [{ stdout }, from] of [[file, 'file'] as const, [piped, 'pipe'] as const]) {
+      const { job } = (await ask('show', stdout.trim())) as { readonly job: { readonly input: unknown } }
+      assert.deepEqual(job.input, { from })
+    }
+  })
+
+  test('refuses an input that is no JSON, a bad option and a reused key', async (context) => {
+    const { run } = openShell(context)
+    const text = await run('enqueue', 'mail.send', '--input', 'ann')
+    assert.deepEqual([text.code, /It is not JSON/.test(text.stderr)], [2, true])
+    const label = await run('enqueue', 'mail.send', '--label', 'course')
+    assert.equal(label.code, 2)
+    const delay = await run('enqueue', 'mail.send', '--delay', 'soon')
+    assert.deepEqual([delay.code, /delay: expected a duration/.test(delay.stderr)], [2, true])
+    await run('enqueue', 'mail.send', '--key', 'k', '--input', '1')
+    assert.equal((await run('enqueue', 'mail.send', '--key', 'k', '--input', '2')).code, 4)
+  })
+
+  test('with --wait ends with exit code 6 when the time runs out', async (context) => {
+    const { code, stderr } = await openShell(context).run('enqueue', 'mail.send', '--wait', '10ms')
+    assert.equal(code, 6)
+    assert.match(stderr, /it is queued/)
+  })
+})
+
+describe('a job', { concurrency: 2 }, () => {
+  test('is listed, by what it is, page by page', async (context) => {
+    const { run, ask, id } = await openShellWithJob(context)
+    const { stdout } = await run('list')
+    assert.match(stdout, /^ID +STATE +% +TRY +AGE +TYPE +WHOSE\n/)
+    assert.match(stdout, new RegExp(`^${id}  scheduled +0 +0 +\\S+  map\\.export  acme / ann$`, 'm'))
+    assert.match((await run('list', '--state', 'running,failed')).stdout, /^No jobs\.$/m)
+    await run('enqueue', 'mail.send')
+    const page = await ask('list', '--limit', '1')
+    const next = await ask('list', '--after', String(page['next']))
+    assert.deepEqual([(next['jobs'] as readonly { readonly id: string }[])[0]?.id, next['next']], [id, null])
+    assert.equal((await run('list', '--state', 'processing')).code, 2)
+  })
+
+  test('is shown, explained and counted', async (context) => {
+    const { run, ask, id } = await openShellWithJob(context)
+    const shown = await run('show', id)
+    assert.match(shown.stdout, /^map\.export {2}scheduled$/m)
+    assert.match(shown.stdout, /· render {2}pending/)
+    assert.match(shown.stdout, /"region": "FRA"/)
+    const explained = await run('explain', id)
+    assert.match(explained.stdout, /^The job is scheduled: no service has registered/)
+    assert.match(explained.stdout, /scheduled {2}Its time comes in/)
+    const { counts } = (await ask('stats', '--type', 'map.export')) as { readonly counts: Record<string, number> }
+    assert.equal(counts['scheduled'], 1)
+    assert.match((await run('stats')).stdout, /^total +1$/m)
+    assert.match((await run('workers')).stdout, /^No workers\.$/m)
+  })
+
+  test('is run now, cancelled and retried; what its state does not allow is exit code 4', async (context) => {
+    const { run, ask, id } = await openShellWithJob(context)
+    assert.equal((await run('retry', id)).code, 4)
+    assert.match((await run('run-now', id)).stdout, /is queued/)
+    const cancelled = await ask('cancel', id, '--actor', 'ann', '--reason', 'wrong region')
+    assert.deepEqual(cancelled, { success: true, jobId: id, state: 'cancelled', cancelledBy: 'ann' })
+    assert.match((await run('show', id)).stdout, /cancelled by ann .* ago: wrong region/)
+    assert.equal((await run('run-now', id)).code, 4)
+    const retried = await ask('retry', id, '--from-start')
+    assert.deepEqual([retried['state'], retried['generation'], retried['phase']], ['queued', 2, 'load'])
+    assert.equal((await run('retry', id, '--from', 'render')).code, 4)
+    assert.equal((await run('cancel', NOBODY)).code, 3)
+    assert.equal((await run('cancel', 'nonsense')).code, 3)
+  })
+
+  test('waits in a queue that is paused and resumed', async (context) => {
+    const { run, ask } = await openShellWithJob(context)
+    assert.match((await run('pause', 'map.export', '--actor', 'ann')).stdout, /is paused\./)
+    assert.match((await run('pause', 'map.export')).stdout, /was paused already\./)
+    assert.match((await run('stats')).stdout, /^paused {4}map\.export, by ann/m)
+    assert.deepEqual(await ask('resume', 'map.export'), { queue: 'map.export', paused: false, changed: true })
+    assert.equal((await run('pause', 'map export')).code, 2)
+  })
+})
+
+describe('a Node that is too old', () => {
+  test('is told so in one sentence before anything is imported', async (context) => {
+    const { folder, runWith } = openShell(context)
+    const pretend = `data:text/javascript,Object.defineProperty(process, 'versions', { value: { ...process.versions, node: '20.19.0' } })`
+    const { code, stdout, stderr } = await runWith({ cwd: folder, flags: ['--import', pretend] }, 'list')
+    assert.deepEqual([code, stdout], [1, ''])
+    assert.match(
+      stderr,
+      /^Millrace needs Node 24\.15 [^\n]* this is 20\.19\.0: install Node 24 from https:\/\/nodejs\.org\.\n$/,
+    )
+  })
+
+  test('meets no import before the check', () => {
+    const source = readFileSync(join(import.meta.dirname, '../../src/cli/bin.ts'), 'utf8')
+    assert.doesNotMatch(source, /^import /m)
+  })
+})

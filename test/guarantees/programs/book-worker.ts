@@ -1,0 +1,19 @@
+/** A worker that reads books, and tells its parent of each phase that it begins. Told to hold, it stays in the middle of the second one. */
+import { openMillrace } from '../../../src/index.ts'
+import type { WorkOptions } from '../../../src/index.ts'
+import { handedOver, tellParent } from '../../support/parent-process.ts'
+import { bookHandler } from './book-jobs.ts'
+
+interface Facts {
+  readonly url: string
+  readonly hold: boolean
+  readonly options: WorkOptions
+}
+
+const { url, hold, options } = handedOver<Facts>()
+const mill = await openMillrace(url)
+const handler = bookHandler({
+  onEnter: (facts) => tellParent('entered', facts),
+  inTheMiddle: () => (hold ? new Promise<never>(() => undefined) : Promise.resolve()),
+})
+await mill.work([handler], options)

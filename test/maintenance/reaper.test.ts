@@ -1,0 +1,102 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import type { TestContext } from 'node:test'
+import { defineJob } from '../../src/client/define-job.ts'
+import { reaper } from '../../src/maintenance/reaper.ts'
+import type { ReaperReport } from '../../src/maintenance/reaper.ts'
+import type { Service } from '../../src/runtime/service.ts'
+import { handle } from '../../src/worker/handler.ts'
+import { openWorkplace } from '../worker/open-workplace.ts'
+import type { Workplace } from '../worker/open-workplace.ts'
+
+const render = defineJob('render', { service: 'tests', timeout: '1m', cancelGrace: '5s' })
+
+interface Graveyard extends Workplace {
+  readonly reaper: Service<ReaperReport>
+  /** A job whose worker has died with it. */
+  readonly orphan: string
+}
+
+async function openGraveyard(context: TestContext): Promise<Graveyard> {
+  const place = await openWorkplace(context)
+  const { store, runtime } = place
+  const logger = {
+    info: () => {},
+    warn: (message: string) => void place.logs.push({ level: 'warn', message, fields: {} }),
+    error: () => {},
+  }
+  const orphan = await place.enqueue(render)
+  await store.jobTypes.register('tests', [{ type: 'render', queue: 'render', policy: render.policy }])
+  const session = { service: 'tests', host: 'elsewhere', pid: 1, leaseMs: 30_000, concurrency: 1 }
+  await store.sessions.open({ ...session, holder: 7 }, () => {})
+  const { jobs } = await store.claims.claim({ holder: 7, types: ['render'], limit: 1 })
+  assert.equal(jobs.length, 1)
+  await store.sessions.abandon(7)
+  const service = reaper({ store, runtime, logger })
+  context.after(() => service.stop())
+  return { ...place, reaper: service, orphan }
+}
+
+test('the jobs of a dead worker are taken back within its lease and one sweep, and another worker goes on', async (context) => {
+  const { reaper: service, runtime, orphan, job, start, logs } = await openGraveyard(context)
+  service.start()
+  await start([handle(render, () => 'rendered')])
+  await runtime.advance(29_000)
+  assert.equal((await job(orphan)).state, 'running')
+  await runtime.advance(7_000)
+  const { state, attempts } = await job(orphan)
+  assert.equal(state, 'completed')
+  assert.equal(attempts[0]?.outcome, 'lost')
+  assert.equal(logs.filter(({ message }) => message.startsWith('Workers died')).length, 1)
+})
+
+test('a reaper that was not on time does nothing for one lease', async (context) => {
+  const { store, runtime, orphan, job } = await openGraveyard(context)
+  // The machine slept: its clock went on by an hour, and no timer fired.
+  let sleptMs = 0
+  const asleep = { ...runtime, now: () => runtime.now() + sleptMs, after: runtime.after.bind(runtime) }
+  const logger = { info: () => {}, warn: () => {}, error: () => {} }
+  const reports: ReaperReport[] = []
+  const watched = { ...store, claims: { ...store.claims } }
+  const service = reaper({ store: watched, runtime: asleep, logger })
+  watched.claims.sweep = async (options) => {
+    const report = await store.claims.sweep(options)
+    reports.push({ ...report, held: false })
+    return report
+  }
+  context.after(() => service.stop())
+  service.start()
+  await runtime.advance(20_000)
+  const sweptBefore = reports.length
+  assert(sweptBefore >= 3)
+  sleptMs = 3_600_000
+  await runtime.advance(29_000)
+  assert.equal(reports.length, sweptBefore)
+  assert.equal((await job(orphan)).state, 'running')
+  await runtime.advance(15_000)
+  assert(reports.length > sweptBefore)
+  assert.equal((await job(orphan)).state, 'queued')
+})
+
+test('a sweep that somebody asks for is made in any case, and reports what it did', async (context) => {
+  const { reaper: service, runtime, orphan, job } = await openGraveyard(context)
+  assert.equal((await service.runOnce()).jobsReaped, 0)
+  await runtime.advance(3_600_000)
+  const { held, sessionsEnded, jobsReaped } = await service.runOnce()
+  assert.deepEqual({ held, sessionsEnded, jobsReaped }, { held: false, sessionsEnded: 1, jobsReaped: 1 })
+  assert.equal((await job(orphan)).state, 'queued')
+})
+
+test('an attempt that is overdue is ended although its worker beats on', async (context) => {
+  const { reaper: service, store, runtime, enqueue, job } = await openGraveyard(context)
+  const session = { service: 'tests', host: 'here', pid: 2, leaseMs: 600_000, concurrency: 1 }
+  await store.sessions.open({ ...session, holder: 8 }, () => {})
+  const id = await enqueue(render)
+  const { jobs } = await store.claims.claim({ holder: 8, types: ['render'], limit: 1 })
+  assert.equal(jobs[0]?.claim.jobId, id)
+  service.start()
+  await runtime.advance(60_000 + 5_000)
+  assert.equal((await job(id)).state, 'running')
+  await runtime.advance(2_000 + 6_000)
+  assert.equal((await job(id)).attempts[0]?.outcome, 'timed-out')
+})

@@ -1,0 +1,257 @@
+/**
+ * A plan is compiled to SQL, and interpreted where a refusal has to be explained: the two must agree on every job, every caller and every
+ * moment that the plan's conditions can tell apart.
+ */
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+
+import { interpretPlan } from '../../src/core/interpret.ts'
+import type { Claim, JobRow } from '../../src/core/job-row.ts'
+import type { Condition, Plan, PlanValues } from '../../src/core/plan.ts'
+import { CHECKPOINT, COMPLETE_ONLY_PHASE, PLANS } from '../../src/core/plans.ts'
+import { OPERATOR } from '../../src/core/scope.ts'
+import type { Scope } from '../../src/core/scope.ts'
+import { JOB_STATES, isFinal } from '../../src/core/states.ts'
+import type { JobState } from '../../src/core/states.ts'
+import { updateByPlan } from '../../src/sqlite/apply.ts'
+import { STATE_CODES } from '../../src/sqlite/codes.ts'
+import { Database } from '../../src/sqlite/database.ts'
+import { openConnection } from '../../src/sqlite/driver.ts'
+import type { SqlValue } from '../../src/sqlite/driver.ts'
+import { idToBytes } from '../../src/sqlite/ids.ts'
+import { migrate } from '../../src/sqlite/migrate.ts'
+import { JOB_COLUMNS, jobRow } from '../../src/sqlite/rows.ts'
+
+const NOW = 10_000
+const ID = '019b7613-6800-7000-8000-000000000001'
+const OTHER_ID = '019b7613-6800-7000-8000-000000000002'
+const HOLDER = 5_001
+const FENCE = 4
+const TENANT = 'acme'
+
+const SCOPES: readonly Scope[] = [
+  OPERATOR,
+  { role: 'admin', tenant: TENANT },
+  { role: 'admin', tenant: 'other' },
+  { role: 'member', tenant: TENANT, user: 'ann' },
+  { role: 'member', tenant: TENANT, user: 'bob' },
+  { role: 'member', tenant: 'other', user: 'ann' },
+]
+
+/** What a job and its caller can look like. Each field is varied only for plans that look at it. */
+interface Facts {
+  readonly state: JobState
+  readonly pending: boolean
+  readonly owner: string | null
+  readonly scope: Scope
+  readonly claim: Claim | null
+  readonly session: 'alive' | 'expiring' | 'ended' | 'none'
+  readonly deadlineIn: number | null
+  readonly dueIn: number
+  readonly seenGeneration: number
+  readonly seenFence: number
+  readonly uniqueKey: string | null
+  readonly keyHeld: 'by nobody' | 'by a finished job' | 'by another type' | 'by another job'
+  readonly phase: number
+  readonly progress: number
+}
+
+function claims(): readonly (Claim | null)[] {
+  const holders = [HOLDER, HOLDER + 1]
+  const fences = [FENCE, FENCE - 1, FENCE + 1]
+  return [null, ...holders.flatMap((holder) => fences.map((fence) => ({ jobId: ID, holder, fence })))]
+}
+
+type Varied = { readonly [Name in keyof Facts]: readonly Facts[Name][] }
+
+function looksAt(plan: Plan, ...conditions: readonly Condition[]): boolean {
+  return plan.cases.some(({ when }) => when.some((condition) => conditions.includes(condition)))
+}
+
+function variedFor(plan: Plan): Varied {
+  const scoped = looksAt(plan, 'out-of-scope', 'not-owner', 'not-admin')
+  const claimed = looksAt(plan, 'claim-lost')
+  const moves = looksAt(plan, 'moved-on')
+  return {
+    state: JOB_STATES,
+    pending: [false, true],
+    owner: scoped ? ['ann', null] : ['ann'],
+    scope: scoped ? SCOPES : [OPERATOR],
+    claim: claimed ? claims() : [null],
+    session: looksAt(plan, 'session-alive') ? ['alive', 'expiring', 'ended', 'none'] : ['alive'],
+    deadlineIn: looksAt(plan, 'deadline-ahead') ? [null, -1, 0, 1] : [500],
+    dueIn: looksAt(plan, 'not-due') ? [-1, 0, 1] : [0],
+    seenGeneration: moves ? [1, 2] : [1],
+    seenFence: moves ? [FENCE, FENCE - 1] : [FENCE],
+    uniqueKey: looksAt(plan, 'unique-held') ? [null, 'k'] : [null],
+    keyHeld: looksAt(plan, 'unique-held')
+      ? ['by nobody', 'by a finished job', 'by another type', 'by another job']
+      : ['by nobody'],
+    phase: [0, 1, 2],
+    progress: [0, 60],
+  }
+}
+
+function combine(varied: Varied): readonly Facts[] {
+  return Object.entries(varied).reduce<readonly object[]>(
+    (partial, [name, choices]) =>
+      partial.flatMap((facts) => (choices as readonly unknown[]).map((choice) => ({ ...facts, [name]: choice }))),
+    [{}],
+  ) as readonly Facts[]
+}
+
+/** Whether there can be such a job, and whether the plan may be asked of it: a holder knows which phase it is in. */
+function isPossible(plan: Plan, { state, pending, phase, keyHeld, uniqueKey }: Facts): boolean {
+  if (pending && !['running', 'completed', 'cancelled'].includes(state)) return false
+  if (!pending && state === 'cancelled') return false
+  if (state === 'completed' && phase !== 2) return false
+  if (keyHeld === 'by another job' && uniqueKey !== null && !isFinal(state)) return false
+  if (plan === COMPLETE_ONLY_PHASE && phase !== 1 && state === 'running') return false
+  return plan !== CHECKPOINT || phase < 2 || state !== 'running'
+}
+
+function rowOf(facts: Facts): JobRow {
+  const { state, pending, owner, deadlineIn, dueIn, uniqueKey, phase, progress } = facts
+  const running = state === 'running'
+  return {
+    id: ID,
+    tenant: TENANT,
+    owner,
+    state,
+    runAt: NOW + dueIn,
+    attempt: 3,
+    failures: 1,
+    strikes: 1,
+    suspect: true,
+    fence: FENCE,
+    generation: 1,
+    holder: running ? HOLDER : null,
+    phase,
+    phaseCount: 2,
+    phaseStartedAt: 7_000,
+    progress,
+    createdAt: 5_000,
+    startedAt: 6_000,
+    finishedAt: isFinal(state) ? 8_000 : null,
+    deadlineAt: running && deadlineIn !== null ? NOW + deadlineIn : null,
+    cancelRequestedAt: pending ? 7_500 : null,
+    cancelledBy: pending ? 'zoe' : null,
+    cancelReason: pending ? 'enough' : null,
+    uniqueKey,
+    eventSeq: 9,
+  }
+}
+
+const INSERT =
+  'INSERT INTO millrace_jobs (id, type, lane, phase_list, priority, updated_at, tenant, owner, state, run_at, attempt, failures, strikes, ' +
+  'suspect, fence, generation, holder, phase, phase_count, phase_started_at, progress, created_at, started_at, finished_at, deadline_at, ' +
+  'cancel_requested_at, cancelled_by, cancel_reason, unique_key, event_seq) ' +
+  'VALUES (?, ?, 1, 1, 0, 5000, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)'
+
+function insert(db: Database, row: JobRow, type: number): number {
+  const columns: readonly SqlValue[] = [
+    ...[idToBytes(row.id), type, row.tenant, row.owner, STATE_CODES[row.state], row.runAt, row.attempt, row.failures],
+    ...[row.strikes, row.suspect ? 1 : 0, row.fence, row.generation, row.holder, row.phase, row.phaseCount],
+    ...[row.phaseStartedAt, row.progress, row.createdAt, row.startedAt, row.finishedAt, row.deadlineAt],
+    ...[row.cancelRequestedAt, row.cancelledBy, row.cancelReason, row.uniqueKey, row.eventSeq],
+  ]
+  return db.insert(INSERT, ...columns)
+}
+
+const INSERT_SESSION =
+  "INSERT INTO millrace_sessions (holder, service, host, pid, concurrency, lease_ms, started_at, beat_at, expires_at, ended_at) VALUES (?, 's', 'h', 1, 1, 1, 0, 0, ?, ?)"
+
+/** The world around the job that the facts speak of. */
+function insertOthers(db: Database, { session, keyHeld, uniqueKey }: Facts): void {
+  if (session === 'alive') db.run(INSERT_SESSION, HOLDER, NOW + 1, null)
+  if (session === 'expiring') db.run(INSERT_SESSION, HOLDER, NOW, null)
+  if (session === 'ended') db.run(INSERT_SESSION, HOLDER, NOW + 1, NOW - 1)
+  if (keyHeld === 'by nobody' || uniqueKey === null) return
+  const finishedAt = keyHeld === 'by a finished job' ? 1 : null
+  const state = finishedAt === null ? 'queued' : 'failed'
+  const other = { ...rowOf({ ...plain, uniqueKey }), id: OTHER_ID, state, finishedAt } as const
+  insert(db, other, keyHeld === 'by another type' ? 2 : 1)
+}
+
+const plain: Facts = {
+  state: 'queued',
+  pending: false,
+  owner: null,
+  scope: OPERATOR,
+  claim: null,
+  session: 'none',
+  deadlineIn: null,
+  dueIn: 0,
+  seenGeneration: 1,
+  seenFence: FENCE,
+  uniqueKey: null,
+  keyHeld: 'by nobody',
+  phase: 0,
+  progress: 0,
+}
+
+function openDatabase(): Database {
+  const file = ':memory:'
+  const connection = openConnection({ file, readOnly: false, durability: 'full', maxBytes: null })
+  migrate(connection, { file, clock: () => NOW })
+  return new Database(connection, () => NOW)
+}
+
+const AFTER = `SELECT ${JOB_COLUMNS} FROM millrace_jobs AS j WHERE j.id = ?`
+
+/** Runs both on one job and compares what becomes of it. */
+function compare(db: Database, plan: Plan, facts: Facts, values: PlanValues, key: 'id' | 'n'): boolean {
+  const row = rowOf(facts)
+  const { scope, claim } = facts
+  const expected = interpretPlan(plan, row, {
+    now: NOW,
+    scope,
+    claim,
+    values,
+    sessionAlive: (holder) => holder === HOLDER && facts.session === 'alive',
+    uniqueHeld: () => facts.keyHeld === 'by another job',
+  })
+  db.connection.exec('SAVEPOINT one')
+  insertOthers(db, facts)
+  const n = insert(db, row, 1)
+  const inputs = { key: key === 'n' ? n : idToBytes(ID), now: NOW, scope, claim, values, session: 1 }
+  const applied = updateByPlan(db, { plan, key }, inputs)
+  const after = db.get(AFTER, idToBytes(ID))
+  db.connection.exec('ROLLBACK TO one; RELEASE one')
+  assert.ok(after !== undefined)
+  if ('refused' in expected) {
+    assert.equal(applied, null)
+    assert.deepEqual(jobRow(after), row)
+    return false
+  }
+  assert.ok(applied !== null, 'the rules apply, the database refuses')
+  assert.deepEqual(jobRow(after), expected.row)
+  assert.equal(applied.apply.event ?? null, expected.event)
+  assert.equal(applied.apply.ends ?? null, expected.ends)
+  return true
+}
+
+const ALL_VALUES: readonly PlanValues[] = [
+  { holder: 77, delayMs: 1_500, timeoutMs: 2_000, phase: 0, progress: 30, actor: 'ann', reason: 'why', output: '1' },
+  { holder: 78, timeoutMs: null, phase: 1, progress: 70.5 },
+]
+
+for (const plan of PLANS) {
+  test(`${plan.name} does in SQL what its rules say`, () => {
+    const db = openDatabase()
+    db.connection.exec('BEGIN')
+    const all = combine(variedFor(plan)).filter((facts) => isPossible(plan, facts))
+    const ends = new Set<boolean>()
+    for (const facts of all) {
+      for (const [index, given] of ALL_VALUES.entries()) {
+        const values = { ...given, seenGeneration: facts.seenGeneration, seenFence: facts.seenFence }
+        try {
+          ends.add(compare(db, plan, facts, values, index === 0 ? 'id' : 'n'))
+        } catch (error) {
+          throw new Error(`${plan.name} of ${JSON.stringify(facts)} with ${JSON.stringify(values)}`, { cause: error })
+        }
+      }
+    }
+    assert.ok(ends.has(true) && ends.has(false), `${all.length} combinations, but all end alike`)
+  })
+}

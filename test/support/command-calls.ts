@@ -1,0 +1,123 @@
+/** The plan call that a random act stands for, given the jobs and claims there are. */
+import type { Claim } from '../../src/core/job-row.ts'
+import type { Plan, PlanValues } from '../../src/core/plan.ts'
+import { COMPLETE, COMPLETE_ONLY_PHASE, PLANS } from '../../src/core/plans.ts'
+import { OPERATOR } from '../../src/core/scope.ts'
+import type { Scope } from '../../src/core/scope.ts'
+import type { Runtime } from '../../src/runtime/runtime.ts'
+import type { PlanCall } from '../../src/store/claims.ts'
+import type { JobDetails } from '../../src/store/jobs.ts'
+import type { HeldAct, OutsideAct } from './command.ts'
+import { pick } from './command.ts'
+import { attemptError, newArtifact, planCall } from './contract-bench.ts'
+import type { Act } from './contract-bench.ts'
+
+/** What a run has come to so far. */
+export interface RunSoFar {
+  readonly ids: Pick<Runtime, 'uuid' | 'key'>
+  /** Every job and every claim that there ever was, oldest first. */
+  readonly jobs: readonly string[]
+  readonly claims: readonly Claim[]
+  /** The job as it is; null: it is not there. */
+  see(jobId: string): Promise<JobDetails | null>
+}
+
+export const SCOPES: readonly Scope[] = [
+  OPERATOR,
+  { role: 'admin', tenant: 'acme' },
+  { role: 'member', tenant: 'acme', user: 'ann' },
+  { role: 'member', tenant: 'other', user: 'bob' },
+  { role: 'admin', tenant: '' },
+]
+
+const BY_NAME: ReadonlyMap<string, Plan> = new Map(PLANS.map((plan) => [plan.name, plan]))
+
+function planNamed(name: string): Plan {
+  const plan = BY_NAME.get(name)
+  if (plan === undefined) throw new RangeError(`there is no plan ${name}`)
+  return plan
+}
+
+/** Null: there is nothing yet that it could be done to. */
+export async function callOf(run: RunSoFar, act: HeldAct | OutsideAct): Promise<PlanCall | null> {
+  return act.do === 'held-act' ? heldCall(run, act) : outsideCall(run, act)
+}
+
+async function heldCall(run: RunSoFar, { act, claim: back, spoil, amount }: HeldAct): Promise<PlanCall | null> {
+  if (run.claims.length === 0) return null
+  const claim = pick(run.claims.toReversed(), back)
+  const job = await run.see(claim.jobId)
+  if (job === null) return null
+  const plan = planFor(act, job)
+  const values = {
+    delayMs: 10 * amount,
+    timeoutMs: amount % 5 === 0 ? null : 100 * amount,
+    progress: amount,
+    phase: job.phase,
+  }
+  const call = planCall(plan, claim, { ...values, output: `"output ${amount}"` }, beside(run, act, job, amount))
+  if (spoil === 'nothing') return call
+  return spoil === 'job' ? { ...call, jobId: pick(run.jobs, amount) } : { ...call, claim: spoiled(claim, spoil) }
+}
+
+/** Workers end a job of one phase in one act, checkpoint only what is not done, and complete what is. */
+function planFor(act: HeldAct['act'], { phase, phaseCount }: JobDetails): Plan {
+  if (act !== 'complete' && act !== 'checkpoint') return planNamed(act)
+  if (phase >= phaseCount) return COMPLETE
+  return phaseCount === 1 ? COMPLETE_ONLY_PHASE : planNamed(act)
+}
+
+function spoiled(claim: Claim, spoil: 'fence' | 'holder'): Claim {
+  return spoil === 'fence' ? { ...claim, fence: claim.fence + 1 } : { ...claim, holder: claim.holder + 1 }
+}
+
+function beside(run: RunSoFar, act: HeldAct['act'], job: JobDetails, amount: number): Act {
+  const detail = amount % 2 === 0 ? null : `{"told":${amount}}`
+  if (act === 'checkpoint' && planFor(act, job).name === act) return { detail, result: `"result ${amount}"` }
+  if (act === 'artifact') return { detail, artifact: newArtifact(run.ids.uuid(), { name: `file ${amount % 3}` }) }
+  if (act === 'adopt-phases') return { phaseNames: adopted(job, amount) }
+  if (!ENDINGS.has(act) || amount % 3 === 0) return { detail }
+  return { detail, error: attemptError(`error ${amount}`) }
+}
+
+const ENDINGS: ReadonlySet<HeldAct['act']> = new Set([
+  'fail-retry',
+  'fail-final',
+  'release',
+  'end-of-grace',
+  'time-out-retry',
+  'time-out-final',
+])
+
+/** What is done stays, what follows is new. */
+function adopted({ phaseNames, phase }: JobDetails, amount: number): readonly string[] {
+  const done = phaseNames.slice(0, phase)
+  const more = Array.from({ length: amount % 4 }, (_, index) => `new ${phase + index}`)
+  return done.length + more.length === 0 ? ['new only'] : [...done, ...more]
+}
+
+async function outsideCall(
+  run: RunSoFar,
+  { act, among, job: index, scope, amount, outdated }: OutsideAct,
+): Promise<PlanCall | null> {
+  const candidates = among === 'jobs' ? run.jobs : run.claims.map(({ jobId }) => jobId).toReversed()
+  if (candidates.length === 0) return null
+  const id = pick(candidates, index)
+  const job = await run.see(id)
+  if (job === null) return null
+  const { generation: seenGeneration, fence, phase, phaseCount } = job
+  const values: PlanValues = {
+    actor: amount % 4 === 0 ? 'ann' : 'bob',
+    reason: amount % 3 === 0 ? null : `reason ${amount}`,
+    phase: Math.min(phase, amount % phaseCount),
+    seenGeneration,
+    seenFence: outdated ? fence - 1 : fence,
+  }
+  const rest = {
+    scope: pick(SCOPES, scope),
+    detail: amount % 2 === 0 ? null : `{"told":${amount}}`,
+    error: attemptError('forced'),
+  }
+  const input = act === 'retry' && values.phase === 0 && amount % 5 === 0 ? { input: `${amount}` } : {}
+  return planCall(planNamed(act), id, values, { ...rest, ...input })
+}

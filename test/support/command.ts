@@ -1,0 +1,201 @@
+/** Random commands: small numbers that mean something only once there are jobs, sessions and claims to choose from. */
+import * as fc from 'fast-check'
+
+/** Acts of whoever holds a claim, or once held it. */
+export const HELD_ACTS = [
+  'checkpoint',
+  'complete',
+  'fail-retry',
+  'fail-final',
+  'release',
+  'progress',
+  'progress-told',
+  'log',
+  'artifact',
+  'extend',
+  'adopt-phases',
+  'end-of-grace',
+  'time-out-retry',
+  'time-out-final',
+] as const
+
+/** Acts of people on a job. */
+export const OUTSIDE_ACTS = ['cancel', 'retry', 'run-now', 'force-fail', 'force-reset'] as const
+
+export interface HeldAct {
+  readonly do: 'held-act'
+  readonly act: (typeof HELD_ACTS)[number]
+  /** Counted back from the latest claim. */
+  readonly claim: number
+  /** What is wrong with the claim besides its age. */
+  readonly spoil: 'nothing' | 'fence' | 'holder' | 'job'
+  readonly amount: number
+}
+
+export interface OutsideAct {
+  readonly do: 'outside-act'
+  readonly act: (typeof OUTSIDE_ACTS)[number]
+  /** Counted back from the latest claim, or among all jobs. */
+  readonly among: 'claims' | 'jobs'
+  readonly job: number
+  readonly scope: number
+  readonly amount: number
+  readonly outdated: boolean
+}
+
+export interface NewJobChoice {
+  readonly type: number
+  readonly tenant: number
+  readonly owner: number
+  readonly queue: number
+  readonly key: number
+  readonly uniqueKey: number
+  readonly input: number
+  readonly priority: number
+  readonly delay: number
+}
+
+export type Command =
+  | { readonly do: 'enqueue'; readonly jobs: readonly NewJobChoice[] }
+  /** Several enqueues of the same moment. */
+  | { readonly do: 'enqueue-together'; readonly calls: readonly (readonly NewJobChoice[])[] }
+  | { readonly do: 'claim'; readonly session: number; readonly types: number; readonly limit: number }
+  | HeldAct
+  | OutsideAct
+  /** Several acts of the same moment. */
+  | { readonly do: 'together'; readonly acts: readonly (HeldAct | OutsideAct)[] }
+  | { readonly do: 'advance'; readonly step: number }
+  | { readonly do: 'sweep'; readonly graceMs: number; readonly random: number }
+  | { readonly do: 'session'; readonly act: 'end' | 'abandon' | 'open'; readonly session: number }
+  | { readonly do: 'queue'; readonly act: 'pause' | 'resume'; readonly queue: number }
+  | { readonly do: 'register'; readonly type: number; readonly service: number; readonly policy: number }
+  | {
+      readonly do: 'ask'
+      readonly what: Question
+      readonly scope: number
+      readonly job: number
+      readonly amount: number
+    }
+
+export const QUESTIONS = ['list', 'counts', 'events', 'get', 'interruptions', 'states'] as const
+
+export type Question = (typeof QUESTIONS)[number]
+
+const choice: fc.Arbitrary<number> = fc.nat({ max: 99 })
+
+const newJob: fc.Arbitrary<NewJobChoice> = fc.record({
+  type: choice,
+  tenant: choice,
+  owner: choice,
+  queue: choice,
+  key: choice,
+  uniqueKey: choice,
+  input: choice,
+  priority: choice,
+  delay: choice,
+})
+
+const newJobs = fc.array(newJob, { minLength: 1, maxLength: 4 })
+
+const heldAct: fc.Arbitrary<HeldAct> = fc.record({
+  do: fc.constant('held-act' as const),
+  act: fc.constantFrom(...HELD_ACTS),
+  claim: fc.oneof({ weight: 3, arbitrary: fc.nat({ max: 3 }) }, { weight: 1, arbitrary: choice }),
+  spoil: fc.oneof(
+    { weight: 12, arbitrary: fc.constant('nothing' as const) },
+    { weight: 1, arbitrary: fc.constantFrom('fence' as const, 'holder' as const, 'job' as const) },
+  ),
+  amount: choice,
+})
+
+const outsideAct: fc.Arbitrary<OutsideAct> = fc.record({
+  do: fc.constant('outside-act' as const),
+  act: fc.oneof(fc.constant('cancel' as const), fc.constantFrom(...OUTSIDE_ACTS)),
+  among: fc.constantFrom('claims' as const, 'jobs' as const),
+  job: fc.oneof(fc.nat({ max: 3 }), choice),
+  scope: fc.oneof({ weight: 2, arbitrary: fc.constant(0) }, { weight: 1, arbitrary: choice }),
+  amount: choice,
+  outdated: fc.oneof({ weight: 7, arbitrary: fc.constant(false) }, { weight: 1, arbitrary: fc.constant(true) }),
+})
+
+const command: fc.Arbitrary<Command> = fc.oneof(
+  { weight: 4, arbitrary: fc.record({ do: fc.constant('enqueue' as const), jobs: newJobs }) },
+  {
+    weight: 1,
+    arbitrary: fc.record({
+      do: fc.constant('enqueue-together' as const),
+      calls: fc.array(newJobs, { minLength: 2, maxLength: 4 }),
+    }),
+  },
+  {
+    weight: 5,
+    arbitrary: fc.record({
+      do: fc.constant('claim' as const),
+      session: choice,
+      types: choice,
+      limit: fc.nat({ max: 4 }),
+    }),
+  },
+  { weight: 12, arbitrary: heldAct },
+  { weight: 5, arbitrary: outsideAct },
+  {
+    weight: 2,
+    arbitrary: fc.record({
+      do: fc.constant('together' as const),
+      acts: fc.array(fc.oneof(heldAct, outsideAct), { minLength: 2, maxLength: 5 }),
+    }),
+  },
+  { weight: 4, arbitrary: fc.record({ do: fc.constant('advance' as const), step: choice }) },
+  {
+    weight: 2,
+    arbitrary: fc.record({
+      do: fc.constant('sweep' as const),
+      graceMs: fc.constantFrom(0, 500),
+      random: fc.constantFrom(0, 0.5, 0.999),
+    }),
+  },
+  {
+    weight: 3,
+    arbitrary: fc.record({
+      do: fc.constant('session' as const),
+      act: fc.constantFrom('end' as const, 'abandon' as const, 'open' as const),
+      session: choice,
+    }),
+  },
+  {
+    weight: 1,
+    arbitrary: fc.record({
+      do: fc.constant('queue' as const),
+      act: fc.constantFrom('pause' as const, 'resume' as const),
+      queue: choice,
+    }),
+  },
+  {
+    weight: 1,
+    arbitrary: fc.record({ do: fc.constant('register' as const), type: choice, service: choice, policy: choice }),
+  },
+  {
+    weight: 2,
+    arbitrary: fc.record({
+      do: fc.constant('ask' as const),
+      what: fc.constantFrom(...QUESTIONS),
+      scope: choice,
+      job: choice,
+      amount: choice,
+    }),
+  },
+)
+
+/** About sixty of them. */
+export const commands: fc.Arbitrary<readonly Command[]> = fc.array(command, {
+  minLength: 1,
+  maxLength: 120,
+  size: 'max',
+})
+
+/** One of the items, whatever the number. */
+export function pick<Item>(items: readonly Item[], index: number): Item {
+  const item = items[index % items.length]
+  if (item === undefined) throw new RangeError('there is nothing to choose from')
+  return item
+}

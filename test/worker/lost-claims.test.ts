@@ -1,0 +1,200 @@
+import assert from 'node:assert/strict'
+import { describe, test } from 'node:test'
+import { defineJob } from '../../src/client/define-job.ts'
+import { LeaseLostError } from '../../src/core/errors.ts'
+import { handle } from '../../src/worker/handler.ts'
+import type { ContextOf } from '../../src/worker/handler.ts'
+import { openWorkplace } from './open-workplace.ts'
+import type { Workplace } from './open-workplace.ts'
+
+const steps = defineJob('steps', { service: 'tests', phases: ['one', 'two'] })
+const single = defineJob('single', { service: 'tests' })
+
+type Context = ContextOf<typeof single>
+
+/** Ends the session of the worker and takes its jobs away, as a reaper does when a worker looks dead. */
+async function takeAway({ store }: Workplace, jobId: string): Promise<void> {
+  const job = await store.jobs.get(jobId, { role: 'operator' })
+  assert(typeof job === 'object' && job.holder !== null)
+  await store.sessions.end(job.holder)
+  const { jobsReaped } = await store.claims.sweep({ graceMs: 0, random: 0 })
+  assert.equal(jobsReaped, 1)
+}
+
+describe('a handler whose claim was taken away', () => {
+  test('is told by its signal, can write nothing, and another attempt runs beside it', async (context) => {
+    const place = await openWorkplace(context)
+    const { enqueue, start, runtime, job } = place
+    const id = await enqueue(single)
+    const contexts: Context[] = []
+    const gate = Promise.withResolvers<string>()
+    const worker = await start([
+      handle(single, (handler) => {
+        contexts.push(handler)
+        return handler.attempt === 1 ? gate.promise : 'the second'
+      }),
+    ])
+    await runtime.advance(0)
+    const [first] = contexts
+    assert(first !== undefined)
+    const { signal } = first
+    await takeAway(place, id)
+    await runtime.advance(2_000)
+    assert(signal.aborted && signal.reason instanceof LeaseLostError)
+    assert.throws(() => first.progress(10), LeaseLostError)
+    assert.throws(() => first.checkCancellation(), LeaseLostError)
+    assert.throws(() => first.log.warn('gone'), LeaseLostError)
+    await assert.rejects(first.extend('1m'), LeaseLostError)
+    await assert.rejects(first.artifact.write('a.txt', 'a'), LeaseLostError)
+    assert.equal(contexts[1]?.fence, first.fence + 2)
+    const { state, output } = await job(id)
+    assert.deepEqual({ state, output }, { state: 'completed', output: '"the second"' })
+    gate.resolve('the first')
+    await runtime.advance(0)
+    assert.equal((await job(id)).output, '"the second"')
+    assert.equal(worker.abandoned, 0)
+  })
+
+  test('learns it from the answer to whatever it writes first', async (context) => {
+    const place = await openWorkplace(context)
+    const { enqueue, start, runtime } = place
+    const id = await enqueue(single)
+    let handler: Context | undefined
+    await start([
+      handle(single, (given) => {
+        handler = given
+        return given.attempt === 1 ? new Promise<null>(() => {}) : null
+      }),
+    ])
+    await runtime.advance(0)
+    await takeAway(place, id)
+    await assert.rejects(async () => handler?.artifact.write('a.txt', 'a'), LeaseLostError)
+    assert.throws(() => handler?.progress(1), LeaseLostError)
+  })
+
+  test('does not get its next phase', async (context) => {
+    const place = await openWorkplace(context)
+    const { enqueue, start, runtime, job } = place
+    const id = await enqueue(steps)
+    const gate = Promise.withResolvers<string>()
+    const ran: string[] = []
+    await start([
+      handle(steps)
+        .phase('one', ({ attempt }) => {
+          ran.push(`one ${attempt}`)
+          return attempt === 1 ? gate.promise : 'again'
+        })
+        .phase('two', ({ attempt, results }) => {
+          ran.push(`two ${attempt}`)
+          return results.one
+        }),
+    ])
+    await runtime.advance(0)
+    await takeAway(place, id)
+    gate.resolve('late')
+    await runtime.advance(2_000)
+    assert.deepEqual(ran, ['one 1', 'one 2', 'two 2'])
+    assert.equal((await job(id)).output, '"again"')
+  })
+
+  test('that fails afterwards counts as nothing', async (context) => {
+    const place = await openWorkplace(context)
+    const { enqueue, start, runtime, job } = place
+    const id = await enqueue(single)
+    const gate = Promise.withResolvers<never>()
+    await start([handle(single, ({ attempt }) => (attempt === 1 ? gate.promise : null))])
+    await runtime.advance(0)
+    await takeAway(place, id)
+    gate.reject(new Error('too late to matter'))
+    await runtime.advance(2_000)
+    const { state, failures } = await job(id)
+    assert.deepEqual({ state, failures }, { state: 'completed', failures: 0 })
+  })
+})
+
+describe('a worker that loses its session', () => {
+  test('drops its jobs, opens a new one under another key, and goes on', async (context) => {
+    const place = await openWorkplace(context)
+    const { store, enqueue, start, runtime, job, logs } = place
+    const id = await enqueue(single)
+    const signals: AbortSignal[] = []
+    const worker = await start(
+      [
+        handle(single, ({ signal, attempt }) => {
+          signals.push(signal)
+          return attempt === 1 ? new Promise<null>(() => {}) : null
+        }),
+      ],
+      { concurrency: 1 },
+    )
+    await runtime.advance(0)
+    const before = (await job(id)).holder
+    await takeAway(place, id)
+    await runtime.advance(2_000)
+    assert(signals[0]?.aborted)
+    assert.equal((await job(id)).state, 'completed')
+    const open = (await store.sessions.list()).filter(({ endedAt }) => endedAt === null)
+    assert.equal(open.length, 1)
+    assert.notEqual(before, null)
+    assert.equal(worker.state, 'running')
+    assert.equal(logs.filter(({ message }) => message.startsWith('The session of the worker was lost')).length, 1)
+  })
+
+  test('tries to open a new one until it can', async (context) => {
+    const place = await openWorkplace(context)
+    const { enqueue, start, runtime, job, faults, logs } = place
+    const id = await enqueue(single)
+    await start([handle(single, ({ attempt }) => (attempt === 1 ? new Promise<null>(() => {}) : null))])
+    await runtime.advance(0)
+    faults.openSession = () => new Error('the disk is full')
+    await takeAway(place, id)
+    await runtime.advance(30_000)
+    assert.equal((await job(id)).state, 'queued')
+    assert.equal(logs.filter(({ message }) => message.startsWith('The worker cannot open a session')).length, 1)
+    delete faults.openSession
+    await runtime.advance(15_000)
+    assert.equal((await job(id)).state, 'completed')
+  })
+})
+
+describe('an abandoned handler', () => {
+  const quick = defineJob('quick', { service: 'tests', cancelGrace: '1s' })
+
+  test('makes the worker stop once there are more of them than it may have, and the log says so', async (context) => {
+    const { enqueue, start, runtime, cancel, job, logs } = await openWorkplace(context)
+    const worker = await start([handle(quick, () => new Promise<null>(() => {}))], {
+      concurrency: 4,
+      maxAbandonedSlots: 2,
+    })
+    for (let hung = 1; hung <= 3; hung += 1) {
+      assert.equal(worker.state, 'running')
+      const id = await enqueue(quick)
+      await runtime.advance(10)
+      await cancel(id)
+      await runtime.advance(1_100)
+      assert.equal((await job(id)).state, 'cancelled')
+      assert.equal(worker.abandoned, hung)
+    }
+    await runtime.advance(1_000)
+    assert.equal(worker.state, 'stopped')
+    const told = logs.filter(({ level, message }) => level === 'error' && message.startsWith('Too many handlers'))
+    assert.deepEqual(
+      told.map(({ fields }) => fields),
+      [{ abandoned: 3, maxAbandonedSlots: 2 }],
+    )
+  })
+
+  test('counts no more once it has come to its end', async (context) => {
+    const { enqueue, start, runtime, cancel } = await openWorkplace(context)
+    const gate = Promise.withResolvers<null>()
+    const worker = await start([handle(quick, () => gate.promise)], { maxAbandonedSlots: 0, concurrency: 1 })
+    const id = await enqueue(quick)
+    await runtime.advance(10)
+    await cancel(id)
+    await runtime.advance(900)
+    gate.resolve(null)
+    await runtime.advance(1_000)
+    assert.equal(worker.abandoned, 0)
+    assert.equal(worker.state, 'running')
+  })
+})
