@@ -21,7 +21,7 @@ export interface TailerOptions {
 }
 
 /** The next event is told once the promise that it may answer has settled. */
-export type EventListener = (event: EventRecord) => unknown
+type EventListener = (event: EventRecord) => unknown
 
 export interface Listen {
   readonly listener: EventListener

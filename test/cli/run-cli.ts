@@ -3,7 +3,7 @@ import { spawn } from 'node:child_process'
 import type { ChildProcess } from 'node:child_process'
 import { join } from 'node:path'
 
-export const BIN: string = join(import.meta.dirname, '../../src/cli/bin.ts')
+const BIN: string = join(import.meta.dirname, '../../src/cli/bin.ts')
 const FLAGS = ['--conditions=millrace-source', '--disable-warning=ExperimentalWarning']
 
 export interface CliOptions {

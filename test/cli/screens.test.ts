@@ -6,11 +6,20 @@ import { jobLines } from '../../src/cli/job-page.ts'
 import { liveLines } from '../../src/cli/live-lines.ts'
 import { formatLogger } from '../../src/cli/log-format.ts'
 import type { LogFormat } from '../../src/cli/log-format.ts'
+import { exitCodeOf } from '../../src/cli/exit-codes.ts'
+import { readDuration, readInstant, readJson, readLabel, readNumber, readWords } from '../../src/cli/option-readers.ts'
 import { bar, formatAge, formatSize, formatSpan } from '../../src/cli/moments.ts'
 import { afterEvent, pendingPhases } from '../../src/cli/phase-progress.ts'
 import { clipped, printable, printableLines } from '../../src/cli/printable.ts'
 import { tableLines } from '../../src/cli/table.ts'
-import { defineJob } from '../../src/index.ts'
+import {
+  ConflictError,
+  defineJob,
+  ForbiddenError,
+  InvalidInputError,
+  MillraceError,
+  NotFoundError,
+} from '../../src/index.ts'
 import type { EventName, Job, JobEvent } from '../../src/index.ts'
 
 const plain = (_style: string, text: string): string => text
@@ -73,6 +82,46 @@ test('a table is as wide as its cells, and its last column gives way', () => {
   const lines = (width: number): readonly string[] => tableLines({ columns, rows, width, paintTitle: (title) => title })
   assert.deepEqual(lines(Number.POSITIVE_INFINITY), ['ID     %  WHAT', 'a-1    5  short', 'b    100  something long'])
   assert.deepEqual(lines(18), ['ID     %  WHAT', 'a-1    5  short', 'b    100  somethi…'])
+})
+
+describe('the words of a command line', () => {
+  test('become what they say', () => {
+    assert.deepEqual([readNumber('-3'), readDuration('5m'), readDuration('300')], [-3, '5m', 300])
+    assert.deepEqual([readInstant('2026-01-31T12:00Z'), readInstant('12')], [Date.UTC(2026, 0, 31, 12), 12])
+    assert.deepEqual(readLabel('b=2=3', { a: '1' }), { a: '1', b: '2=3' })
+    assert.deepEqual(readWords('queued,running', ['failed']), ['failed', 'queued', 'running'])
+    assert.deepEqual(readJson('{"a":[1]}'), { a: [1] })
+  })
+
+  const refused: readonly (readonly [string, () => unknown])[] = [
+    ['a number', () => readNumber('many')],
+    ['an empty number', () => readNumber(' ')],
+    ['an instant', () => readInstant('tomorrow')],
+    ['a label without a name', () => readLabel('=c-12')],
+    ['a label without a text', () => readLabel('course')],
+    ['JSON', () => readJson('ann')],
+    ['a file', () => readJson('@./no-such-file.json')],
+  ]
+  for (const [what, read] of refused) {
+    test(`are refused where they are not ${what}`, () => assert.throws(read, { code: 'commander.invalidArgument' }))
+  }
+})
+
+test('an error has the exit code that the help tells', () => {
+  const codes = [
+    new RangeError('a bug'),
+    new MillraceError('job-failed', ''),
+    new InvalidInputError({ path: 'limit', expected: '' }),
+    new MillraceError('url-invalid', ''),
+    new NotFoundError('job-not-found', ''),
+    new ConflictError('job-final', ''),
+    new ForbiddenError('forbidden', ''),
+    new MillraceError('owner-conflict', ''),
+    new MillraceError('store-damaged', ''),
+    new MillraceError('thread-missing', ''),
+    new MillraceError('wait-timeout', ''),
+  ].map(exitCodeOf)
+  assert.deepEqual(codes, [1, 1, 2, 2, 3, 4, 4, 4, 5, 5, 6])
 })
 
 describe('live lines', () => {

@@ -10,7 +10,7 @@ import { writeTree } from '../support/temporary-tree.ts'
 import { runCli, startCli } from './run-cli.ts'
 import type { RunningCli } from './run-cli.ts'
 
-const MODULE = join(import.meta.dirname, 'mail-handlers.ts')
+const MODULE = join(import.meta.dirname, 'programs/mail-handlers.ts')
 
 interface Yard {
   readonly folder: string

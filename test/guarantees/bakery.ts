@@ -63,7 +63,11 @@ export interface Expected {
 }
 
 /** One final state, one event that tells of it, nothing counted as a failure, and every phase that was not done is cancelled. */
-export async function assertCancelledOnce(mill: Millrace, { id }: { readonly id: string }, expected: Expected): Promise<Job> {
+export async function assertCancelledOnce(
+  mill: Millrace,
+  { id }: { readonly id: string },
+  expected: Expected,
+): Promise<Job> {
   const { by, reason = null, ran = true, failures = 0 } = expected
   const job = await mill.waitFor(id)
   assert.equal(job.state, 'cancelled')

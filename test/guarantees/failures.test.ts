@@ -55,7 +55,10 @@ const RETRYABLE: Readonly<Record<string, readonly [rule: string, error: unknown]
 }
 
 describe('an error', () => {
-  for (const [kinds, fatal] of [[FATAL, true], [RETRYABLE, false]] as const) {
+  for (const [kinds, fatal] of [
+    [FATAL, true],
+    [RETRYABLE, false],
+  ] as const) {
     test(`that is ${fatal ? 'fatal is never retried' : 'retryable is retried up to the limit'}, and the verdict and its rule are kept`, async (context) => {
       const { mill, work } = await openTestMill(context)
       await work([
@@ -72,7 +75,11 @@ describe('an error', () => {
         const failed = await mill.waitFor(job)
         const attempts = fatal ? 1 : MAX_ATTEMPTS
         assert.equal(failed.state, 'failed', name)
-        assert.deepEqual({ attempt: failed.attempt, failures: failed.failures }, { attempt: attempts, failures: attempts }, name)
+        assert.deepEqual(
+          { attempt: failed.attempt, failures: failed.failures },
+          { attempt: attempts, failures: attempts },
+          name,
+        )
         assert.equal(failed.attempts.length, attempts)
         for (const { outcome, error: kept } of failed.attempts) {
           assert.equal(outcome, 'failed')
@@ -128,7 +135,10 @@ describe('a retryable failure', () => {
   test('waits twice as long each time, shortened by a random part of up to a half, and never longer than the cap', async (context) => {
     const runtime = virtualRuntime()
     const { mill, work } = await openTestMill(context, { runtime, maintenance: false })
-    const flaky = defineJob('page.flaky', { service: 'crawler', retry: { maxAttempts: 9, backoff: { base: '1s', max: '1m' } } })
+    const flaky = defineJob('page.flaky', {
+      service: 'crawler',
+      retry: { maxAttempts: 9, backoff: { base: '1s', max: '1m' } },
+    })
     const worker = await work(
       [
         handle(flaky, () => {
@@ -155,7 +165,10 @@ describe('a retryable failure', () => {
     assert.equal(waits.length, ceilings.length)
     for (const [index, ceiling] of ceilings.entries()) {
       const waitMs = waits[index] ?? Number.NaN
-      assert.ok(waitMs <= ceiling && waitMs >= ceiling / 2, `wait ${index + 1} of ${waitMs} ms is not within ${ceiling}`)
+      assert.ok(
+        waitMs <= ceiling && waitMs >= ceiling / 2,
+        `wait ${index + 1} of ${waitMs} ms is not within ${ceiling}`,
+      )
     }
     const told = (await eventsOf(mill, job)).filter(({ name }) => name === 'job:retrying')
     assert.deepEqual(

@@ -109,7 +109,9 @@ describe('a unique key', () => {
   test('that is held when many ask at once goes to one of them', async (context) => {
     const { mill, open } = await openTestMill(context)
     const other = await open()
-    const asked = Array.from({ length: 60 }, (_none, n) => (n % 2 === 0 ? mill : other).enqueue(order, n, { unique: 'u' }))
+    const asked = Array.from({ length: 60 }, (_none, n) =>
+      (n % 2 === 0 ? mill : other).enqueue(order, n, { unique: 'u' }),
+    )
     const answers = await Promise.all(asked)
     assert.equal(new Set(answers.map(({ job }) => job.id)).size, 1)
     assert.equal(answers.filter(({ outcome }) => outcome === 'created').length, 1)

@@ -108,9 +108,12 @@ describe('a cancelled job whose handler', () => {
     for (const [write, error] of Object.entries(refused)) {
       assert.ok(error instanceof LeaseLostError, `${write} throws LeaseLostError, not ${String(error)}`)
     }
-    await within('the end of the handler', (async () => {
-      while (worker.abandoned > 0) await nextTurn()
-    })())
+    await within(
+      'the end of the handler',
+      (async () => {
+        while (worker.abandoned > 0) await nextTurn()
+      })(),
+    )
     assert.deepEqual(await dump(), before)
     assert.deepEqual(await mill.get(job), cancelled)
     await assertWorkerGoesOn(bakery)

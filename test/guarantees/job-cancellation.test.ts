@@ -138,10 +138,7 @@ describe('a cancel', () => {
     for (let round = 0; round < scaled(20); round += 1) {
       const { job } = await mill.enqueue(grind, { round })
       if (round % 2 === 0) await announce.hear(`started ${job.id}`)
-      const [one, two] = await Promise.all([
-        mill.cancel(job, { actor: 'ann' }),
-        other.cancel(job.id, { actor: 'bob' }),
-      ])
+      const [one, two] = await Promise.all([mill.cancel(job, { actor: 'ann' }), other.cancel(job.id, { actor: 'bob' })])
       assert.equal(one.cancelledBy, two.cancelledBy)
       const cancelled = await mill.waitFor(job)
       const ran = cancelled.attempt > 0

@@ -87,7 +87,11 @@ test('what was acknowledged is done exactly once, however often workers and prod
       `${((performance.now() - begunAt) / 1_000).toFixed(1)} s; ${acknowledged.length} jobs acknowledged, ${jobs.length} stored`,
   )
 
-  await assertNothingLost(opened, acknowledged, readLines(effects).map((line) => JSON.parse(line) as Effect))
+  await assertNothingLost(
+    opened,
+    acknowledged,
+    readLines(effects).map((line) => JSON.parse(line) as Effect),
+  )
 })
 
 function readLines(file: string): readonly string[] {
@@ -155,7 +159,11 @@ function assertHistory({ id, state, attempt, attempts, failures, phaseNames }: J
   )
   const cutOff = attempts.filter(({ outcome }) => outcome === 'lost').length
   const failed = attempts.filter(({ outcome }) => outcome === 'failed').length
-  assert.equal(cutOff + failed + (state === 'completed' ? 1 : 0), attempt, `every attempt at job ${id} is accounted for`)
+  assert.equal(
+    cutOff + failed + (state === 'completed' ? 1 : 0),
+    attempt,
+    `every attempt at job ${id} is accounted for`,
+  )
 }
 
 /** Handlers of two claims may overlap, but of two that were in a phase only one was heard, and none after it was in that phase again. */
@@ -176,7 +184,10 @@ function assertEffects(job: Job, effects: readonly Effect[]): void {
     if (own === undefined) continue
     assert.ok(at <= own.fence, `${phase} of job ${id} was run again at ${at}, after it was accepted at ${own.fence}`)
     const before = accepted[index - 1]
-    assert.ok(before === undefined || before.fence <= at, `${phase} of job ${id} ran before the phase before it was done`)
+    assert.ok(
+      before === undefined || before.fence <= at,
+      `${phase} of job ${id} ran before the phase before it was done`,
+    )
   }
 }
 

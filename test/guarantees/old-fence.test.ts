@@ -40,7 +40,12 @@ async function openBench(context: TestContext): Promise<Bench> {
   const runtime = virtualRuntime()
   const silent = (): void => undefined
   const logger = { info: silent, warn: silent, error: silent }
-  const store = await openSqliteStore({ url: `sqlite:${join(folder, 'jobs.db')}`, runtime, logger, clock: runtime.clock })
+  const store = await openSqliteStore({
+    url: `sqlite:${join(folder, 'jobs.db')}`,
+    runtime,
+    logger,
+    clock: runtime.clock,
+  })
   context.after(async () => {
     await store.close()
     rmSync(folder, { recursive: true })

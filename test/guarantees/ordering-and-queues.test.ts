@@ -3,7 +3,7 @@ import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import type { TestContext } from 'node:test'
 
-import fc from 'fast-check'
+import * as fc from 'fast-check'
 
 import { defineJob, handle } from '../../src/index.ts'
 import type { Handler, Worker } from '../../src/index.ts'
@@ -78,10 +78,13 @@ describe('the order of jobs', () => {
 
   test('is priority, then time, then insertion, for any list of jobs', async (context) => {
     const { mill, runtime, runAll } = await openPress(context)
-    const jobs = fc.array(fc.record({ priority: fc.integer({ min: -2, max: 2 }), delay: fc.integer({ min: 0, max: 4 }) }), {
-      minLength: 1,
-      maxLength: 12,
-    })
+    const jobs = fc.array(
+      fc.record({ priority: fc.integer({ min: -2, max: 2 }), delay: fc.integer({ min: 0, max: 4 }) }),
+      {
+        minLength: 1,
+        maxLength: 12,
+      },
+    )
     await fc.assert(
       fc.asyncProperty(jobs, async (list) => {
         const items = list.map(({ priority, delay }, n) => ({ definition: print, input: n, priority, delay }))

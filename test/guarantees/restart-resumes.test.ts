@@ -5,7 +5,7 @@ import { test } from 'node:test'
 import { eventsOf } from '../support/job-history.ts'
 import { openTestMill } from '../support/open-test-mill.ts'
 import { waitForEvent } from '../support/wait-for-event.ts'
-import { book } from './programs/book-jobs.ts'
+import { book, bookHandler } from './programs/book-jobs.ts'
 
 interface Entered {
   readonly phase: string
@@ -66,7 +66,6 @@ test('a job whose process was killed in its second phase goes on there in the ne
 
 test('a job that is stopped in its second phase goes on there, and counts no failure and no lost worker', async (context) => {
   const { mill, work, open } = await openTestMill(context)
-  const { bookHandler } = await import('./programs/book-jobs.ts')
   const entered: string[] = []
   const stopping = bookHandler({
     onEnter: ({ phase }) => entered.push(`first ${phase}`),

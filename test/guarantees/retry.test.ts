@@ -182,7 +182,11 @@ describe('a retry', () => {
     const queued = await mill.enqueue(bake)
     const scheduled = await mill.enqueue(bake, null, { delay: '1h' })
     const before = await dump()
-    for (const [{ job }, state] of [[running, 'running'], [queued, 'queued'], [scheduled, 'scheduled']] as const) {
+    for (const [{ job }, state] of [
+      [running, 'running'],
+      [queued, 'queued'],
+      [scheduled, 'scheduled'],
+    ] as const) {
       await assert.rejects(mill.retry(job), (error) => {
         assert.ok(error instanceof ConflictError)
         assert.equal(error.code, 'job-not-final')

@@ -152,7 +152,11 @@ describe('progress', () => {
     for (const { name, attempt, detail } of await eventsOf(mill, job)) {
       if (name === 'job:progress') percents.set(attempt, [...(percents.get(attempt) ?? []), Number(detail['percent'])])
     }
-    for (const told of percents.values()) assert.deepEqual(told, told.toSorted((a, b) => a - b))
+    for (const told of percents.values())
+      assert.deepEqual(
+        told,
+        told.toSorted((a, b) => a - b),
+      )
   })
 
   test('of a later attempt begins with the share of the phases that are done', async (context) => {
@@ -199,6 +203,9 @@ describe('progress', () => {
         return codes
       }),
     ])
-    assert.deepEqual(await mill.run(carve), Array.from({ length: 5 }, () => 'option-invalid progress'))
+    assert.deepEqual(
+      await mill.run(carve),
+      Array.from({ length: 5 }, () => 'option-invalid progress'),
+    )
   })
 })

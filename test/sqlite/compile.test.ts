@@ -52,7 +52,9 @@ interface Facts {
   readonly seenFence: number
   readonly uniqueKey: string | null
   readonly keyHeld: 'by nobody' | 'by a finished job' | 'by another type' | 'by another job'
+  readonly phaseCount: number
   readonly phase: number
+  readonly seenPhase: number | null
   readonly progress: number
 }
 
@@ -87,7 +89,9 @@ function variedFor(plan: Plan): Varied {
     keyHeld: looksAt(plan, 'unique-held')
       ? ['by nobody', 'by a finished job', 'by another type', 'by another job']
       : ['by nobody'],
+    phaseCount: looksAt(plan, 'several-phases') ? [1, 2] : [2],
     phase: [0, 1, 2],
+    seenPhase: looksAt(plan, 'phase-moved') ? [null, 0, 1, 2] : [null],
     progress: [0, 60],
   }
 }
@@ -101,17 +105,18 @@ function combine(varied: Varied): readonly Facts[] {
 }
 
 /** Whether there can be such a job, and whether the plan may be asked of it: a holder knows which phase it is in. */
-function isPossible(plan: Plan, { state, pending, phase, keyHeld, uniqueKey }: Facts): boolean {
+function isPossible(plan: Plan, { state, pending, phaseCount, phase, keyHeld, uniqueKey }: Facts): boolean {
+  if (phase > phaseCount) return false
   if (pending && !['running', 'completed', 'cancelled'].includes(state)) return false
   if (!pending && state === 'cancelled') return false
-  if (state === 'completed' && phase !== 2) return false
+  if (state === 'completed' && phase !== phaseCount) return false
   if (keyHeld === 'by another job' && uniqueKey !== null && !isFinal(state)) return false
-  if (plan === COMPLETE_ONLY_PHASE && phase !== 1 && state === 'running') return false
-  return plan !== CHECKPOINT || phase < 2 || state !== 'running'
+  const ends = plan === CHECKPOINT || (plan === COMPLETE_ONLY_PHASE && phaseCount === 1)
+  return !ends || phase < phaseCount || state !== 'running'
 }
 
 function rowOf(facts: Facts): JobRow {
-  const { state, pending, owner, deadlineIn, dueIn, uniqueKey, phase, progress } = facts
+  const { state, pending, owner, deadlineIn, dueIn, uniqueKey, phaseCount, phase, progress } = facts
   const running = state === 'running'
   return {
     id: ID,
@@ -127,7 +132,7 @@ function rowOf(facts: Facts): JobRow {
     generation: 1,
     holder: running ? HOLDER : null,
     phase,
-    phaseCount: 2,
+    phaseCount,
     phaseStartedAt: 7_000,
     progress,
     createdAt: 5_000,
@@ -186,7 +191,9 @@ const plain: Facts = {
   seenFence: FENCE,
   uniqueKey: null,
   keyHeld: 'by nobody',
+  phaseCount: 2,
   phase: 0,
+  seenPhase: null,
   progress: 0,
 }
 
@@ -233,7 +240,7 @@ function compare(db: Database, plan: Plan, facts: Facts, values: PlanValues, key
 
 const ALL_VALUES: readonly PlanValues[] = [
   { holder: 77, delayMs: 1_500, timeoutMs: 2_000, phase: 0, progress: 30, actor: 'ann', reason: 'why', output: '1' },
-  { holder: 78, timeoutMs: null, phase: 1, progress: 70.5 },
+  { holder: 78, timeoutMs: null, phase: 1, phaseCount: 3, progress: 70.5 },
 ]
 
 for (const plan of PLANS) {
@@ -244,7 +251,9 @@ for (const plan of PLANS) {
     const ends = new Set<boolean>()
     for (const facts of all) {
       for (const [index, given] of ALL_VALUES.entries()) {
-        const values = { ...given, seenGeneration: facts.seenGeneration, seenFence: facts.seenFence }
+        const { seenGeneration, seenFence, seenPhase } = facts
+        const seen = seenPhase === null ? {} : { seenPhase }
+        const values = { ...given, ...seen, seenGeneration, seenFence }
         try {
           ends.add(compare(db, plan, facts, values, index === 0 ? 'id' : 'n'))
         } catch (error) {

@@ -44,7 +44,7 @@ function lateWrites(bench: Bench): readonly (readonly [Plan, PlanValues, Act])[]
     [LOG, {}, { detail }],
     [ARTIFACT, {}, { artifact: bench.artifact(), detail }],
     [EXTEND, { timeoutMs: 9_999 }, {}],
-    [ADOPT_PHASES, { phase: 0 }, { phaseNames: ['late'] }],
+    [ADOPT_PHASES, { phase: 0, phaseCount: 1 }, { phaseNames: ['late'] }],
     [COMPLETE, {}, { detail }],
     [COMPLETE_ONLY_PHASE, { output: '"late"' }, { detail }],
     [COMPLETE_ONLY_PHASE, { output: JSON.stringify('late'.repeat(1_000)) }, { detail }],

@@ -109,6 +109,36 @@ export function phasesContract(open: OpenStore): void {
       assert.deepEqual(await dumpStore(bench.store), before)
     })
 
+    test('a checkpoint that is sent again after a lost answer does not pass over the next phase', async (t) => {
+      const bench = await openBench(t, open)
+      const { claim } = await bench.running(THREE)
+      const send = (): ReturnType<Bench['act']> =>
+        bench.act(CHECKPOINT, claim, { progress: 33, seenPhase: 0 }, { result: '"first"' })
+      assert.equal((await send()).applied, true)
+      const before = await dumpStore(bench.store)
+      const again = await send()
+      assert.deepEqual([again.applied ? null : again.refusal, again.row?.eventSeq], ['phase-moved', 3])
+      assert.deepEqual(await dumpStore(bench.store), before)
+      const twice = await Promise.all(
+        [1, 1].map((seenPhase) => bench.act(CHECKPOINT, claim, { progress: 66, seenPhase }, { result: '"second"' })),
+      )
+      assert.deepEqual(
+        twice.map(({ applied }) => applied),
+        [true, false],
+      )
+    })
+
+    test('a job of several phases is not ended as one of one phase', async (t) => {
+      const bench = await openBench(t, open)
+      const { claim } = await bench.running(THREE)
+      const before = await dumpStore(bench.store)
+      for (const output of ['1', JSON.stringify('x'.repeat(1_000))]) {
+        const result = await bench.act(COMPLETE_ONLY_PHASE, claim, { output })
+        assert.equal(result.applied ? null : result.refusal, 'phases-left')
+      }
+      assert.deepEqual(await dumpStore(bench.store), before)
+    })
+
     test('a job of one phase ends with its output, which is the result of the phase', async (t) => {
       const bench = await openBench(t, open)
       const start = await bench.store.now()
@@ -212,7 +242,7 @@ export function phasesContract(open: OpenStore): void {
       const { claim } = await bench.running(THREE)
       await bench.must(CHECKPOINT, claim, { progress: 33 }, { result: '"loaded"' })
       const phaseNames = ['load', 'project', 'draw', 'store']
-      await bench.must(ADOPT_PHASES, claim, { phase: 1 }, { phaseNames })
+      await bench.must(ADOPT_PHASES, claim, { phase: 1, phaseCount: phaseNames.length }, { phaseNames })
       const details = await bench.details(claim.jobId)
       assert.deepEqual(details.phaseNames, phaseNames)
       assert.deepEqual({ phase: details.phase, phaseCount: details.phaseCount }, { phase: 1, phaseCount: 4 })
@@ -237,7 +267,7 @@ export function phasesContract(open: OpenStore): void {
       bench.advance(10)
       await bench.must(CHECKPOINT, claim, { progress: 33 }, { result: '"loaded"' })
       bench.advance(10)
-      await bench.must(ADOPT_PHASES, claim, { phase: 1 }, { phaseNames: ['load'] })
+      await bench.must(ADOPT_PHASES, claim, { phase: 1, phaseCount: 1 }, { phaseNames: ['load'] })
       await bench.must(COMPLETE, claim)
       const { output, phases } = await bench.details(claim.jobId)
       assert.equal(output, '"loaded"')
@@ -249,7 +279,7 @@ export function phasesContract(open: OpenStore): void {
     test('a job of one phase may adopt several', async (t) => {
       const bench = await openBench(t, open)
       const { claim } = await bench.running()
-      await bench.must(ADOPT_PHASES, claim, { phase: 0 }, { phaseNames: ['a', 'b'] })
+      await bench.must(ADOPT_PHASES, claim, { phase: 0, phaseCount: 2 }, { phaseNames: ['a', 'b'] })
       await bench.must(CHECKPOINT, claim, { progress: 50 }, { result: '1' })
       await bench.must(CHECKPOINT, claim, { progress: 100 }, { result: '2' })
       await bench.must(COMPLETE, claim)

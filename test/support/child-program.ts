@@ -22,24 +22,32 @@ export interface Message {
   readonly facts: unknown
 }
 
+/** The source of the command `millrace`. */
+export const COMMAND: URL = new URL('../../src/cli/bin.ts', import.meta.url)
+
+/** The source of a program of `test/guarantees/programs`. */
+export function programNamed(name: string): URL {
+  return new URL(`../guarantees/programs/${name}.ts`, import.meta.url)
+}
+
 export class ChildProgram {
   readonly #process: ChildProcess
   readonly #name: string
   readonly #announcements: Announcements
   readonly #exit = Promise.withResolvers<Exit>()
+  readonly #onOutput = new Set<() => void>()
   #output = ''
 
-  /** @param facts JSON that the program finds with `handedOver()` */
-  constructor(program: URL, facts: unknown) {
+  constructor(program: URL, args: readonly string[]) {
     this.#name = program.pathname.split('/').at(-1) ?? 'a program'
-    this.#process = fork(program, [JSON.stringify(facts)], {
+    this.#process = fork(program, args, {
       execArgv: EXEC_ARGV,
       env: { ...process.env, NODE_COMPILE_CACHE: COMPILE_CACHE },
       stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
     })
     this.#announcements = new Announcements(`${this.#name} (process ${this.#process.pid})`)
     for (const stream of [this.#process.stdout, this.#process.stderr]) {
-      stream?.setEncoding('utf8').on('data', (text: string) => (this.#output += text))
+      stream?.setEncoding('utf8').on('data', (text: string) => this.#printed(text))
     }
     this.#process.on('message', ({ name, facts: told }: Message) => this.#announcements.tell(name, told))
     // `close` and not `exit`: by then everything that it has written has been read.
@@ -65,6 +73,18 @@ export class ChildProgram {
     return this.#announcements.hear(name, options)
   }
 
+  /** Resolves once it has printed that. */
+  async printed(text: string): Promise<void> {
+    const seen = Promise.withResolvers<void>()
+    const look = (): void => {
+      if (this.#output.includes(text)) seen.resolve()
+    }
+    this.#onOutput.add(look)
+    look()
+    await within(`"${text}" on the output of ${this.#name}`, seen.promise)
+    this.#onOutput.delete(look)
+  }
+
   count(name: string): number {
     return this.#announcements.count(name)
   }
@@ -86,6 +106,11 @@ export class ChildProgram {
 
   ended(): Promise<Exit> {
     return within(`the end of ${this.#name} (process ${this.pid})`, this.exit)
+  }
+
+  #printed(text: string): void {
+    this.#output += text
+    for (const look of this.#onOutput) look()
   }
 
   #ended(exit: Exit): void {

@@ -49,13 +49,17 @@ async function heldCall(run: RunSoFar, { act, claim: back, spoil, amount }: Held
   const job = await run.see(claim.jobId)
   if (job === null) return null
   const plan = planFor(act, job)
-  const values = {
+  const rest = beside(run, act, job, amount)
+  const values: PlanValues = {
     delayMs: 10 * amount,
     timeoutMs: amount % 5 === 0 ? null : 100 * amount,
     progress: amount,
     phase: job.phase,
+    seenPhase: job.phase,
+    output: `"output ${amount}"`,
+    ...(rest.phaseNames === undefined ? {} : { phaseCount: rest.phaseNames.length }),
   }
-  const call = planCall(plan, claim, { ...values, output: `"output ${amount}"` }, beside(run, act, job, amount))
+  const call = planCall(plan, claim, values, rest)
   if (spoil === 'nothing') return call
   return spoil === 'job' ? { ...call, jobId: pick(run.jobs, amount) } : { ...call, claim: spoiled(claim, spoil) }
 }
@@ -105,11 +109,11 @@ async function outsideCall(
   const id = pick(candidates, index)
   const job = await run.see(id)
   if (job === null) return null
-  const { generation: seenGeneration, fence, phase, phaseCount } = job
+  const { generation: seenGeneration, fence, phase, phaseCount, state } = job
   const values: PlanValues = {
     actor: amount % 4 === 0 ? 'ann' : 'bob',
     reason: amount % 3 === 0 ? null : `reason ${amount}`,
-    phase: Math.min(phase, amount % phaseCount),
+    phase: Math.min(state === 'completed' ? phaseCount - 1 : phase, amount % (phaseCount + 1)),
     seenGeneration,
     seenFence: outdated ? fence - 1 : fence,
   }

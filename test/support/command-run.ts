@@ -241,13 +241,15 @@ export class CommandRun implements RunSoFar {
   }
 }
 
-/** What moves a job to another phase. A worker awaits it, or lets nothing follow but the completion. */
-const MOVES: ReadonlySet<string> = new Set(['checkpoint', 'adopt-phases', 'complete-only-phase'])
+const ADOPTION = 'adopt-phases'
+const MOVES: ReadonlySet<string> = new Set([ADOPTION, 'checkpoint', 'complete-only-phase'])
 
+/** A worker adopts a list of phases before it starts, and awaits that. */
 function inGoodOrder(calls: readonly PlanCall[]): readonly PlanCall[] {
   return calls.filter(({ plan, jobId }, index) => {
-    const earlier = calls.slice(0, index).some((call) => call.jobId === jobId && MOVES.has(call.plan.name))
-    return !(earlier && MOVES.has(plan.name))
+    const before = calls.slice(0, index).filter((call) => call.jobId === jobId)
+    if (plan.name === ADOPTION) return !before.some((call) => MOVES.has(call.plan.name))
+    return !MOVES.has(plan.name) || !before.some((call) => call.plan.name === ADOPTION)
   })
 }
 

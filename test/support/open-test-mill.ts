@@ -10,7 +10,7 @@ import { Service } from '../../src/runtime/service.ts'
 import { systemRuntime } from '../../src/runtime/system-runtime.ts'
 import { openSqliteStore } from '../../src/sqlite/open.ts'
 import type { Store } from '../../src/store/store.ts'
-import { ChildProgram } from './child-program.ts'
+import { ChildProgram, COMMAND, programNamed } from './child-program.ts'
 import { dumpStore } from './store-dump.ts'
 import type { StoreDump } from './store-dump.ts'
 
@@ -28,17 +28,19 @@ export interface TestMill {
   /** What the Millraces of this process have logged. */
   readonly logs: readonly LogLine[]
   /** Another Millrace on the same file, with threads and connections of its own, as another process has. */
-  open(options?: MillraceOptions): Promise<Millrace>
+  readonly open: (options?: MillraceOptions) => Promise<Millrace>
   /** A worker that is given a short time to come to rest when the test ends. */
-  work(handlers: readonly Handler[], options?: WorkOptions): Promise<Worker>
+  readonly work: (handlers: readonly Handler[], options?: WorkOptions) => Promise<Worker>
   /** The store itself, for what no public door lets one do. */
-  openStore(): Promise<Store>
+  readonly openStore: () => Promise<Store>
   /** Everything that the store lets one see. */
-  dump(): Promise<StoreDump>
+  readonly dump: () => Promise<StoreDump>
   /** Starts a program of `test/guarantees/programs`, which is handed the URL beside the facts. */
-  start(program: string, facts?: object): ChildProgram
+  readonly start: (program: string, facts?: object) => ChildProgram
+  /** Starts the command `millrace` on the same file. */
+  readonly command: (...args: readonly string[]) => ChildProgram
   /** Looks after the store as often as that, so that the dead are found soon. */
-  sweepEvery(ms: number): void
+  readonly sweepEvery: (ms: number) => void
 }
 
 /** How long a worker may take to come to rest when a test ends. */
@@ -78,10 +80,12 @@ export async function openTestMill(context: TestContext, options: MillraceOption
     work: (handlers, more = {}) => mill.work(handlers, { drain: DRAIN, ...more }),
     dump: () => dumpFile(url),
     start: (program, facts = {}) => {
-      const child = new ChildProgram(new URL(`../guarantees/programs/${program}.ts`, import.meta.url), {
-        url,
-        ...facts,
-      })
+      const child = new ChildProgram(programNamed(program), [JSON.stringify({ url, ...facts })])
+      cleanups.push(() => child.kill())
+      return child
+    },
+    command: (...args) => {
+      const child = new ChildProgram(COMMAND, [...args, '--db', url])
       cleanups.push(() => child.kill())
       return child
     },

@@ -6,19 +6,26 @@ import type { Message } from './child-program.ts'
 
 const fromParent = new Announcements('the parent')
 process.on('message', ({ name, facts }: Message) => fromParent.tell(name, facts))
+// Only a program that waits for its parent is kept alive by that.
+process.channel?.unref()
 // A child whose parent died has nobody left to kill it.
 process.on('disconnect', () => process.exit(1))
 
-/** What the parent has handed over at the start. */
-export function handedOver<Facts>(): Facts {
+/** What the parent has handed over at the start: JSON. */
+export function handedOver(): unknown {
   // Not left to the exit: many of these programs are killed.
   flushCompileCache()
-  return JSON.parse(process.argv[2] ?? 'null') as Facts
+  return JSON.parse(process.argv[2] ?? 'null')
 }
 
 /** Waits for what the parent tells, as long as it takes: the parent has the time-out. */
-export function hearParent<Facts = unknown>(name: string, nth: number = 1): Promise<Facts> {
-  return fromParent.hear(name, { nth, ms: 3_600_000 })
+export async function hearParent<Facts = unknown>(name: string, nth: number = 1): Promise<Facts> {
+  process.channel?.ref()
+  try {
+    return await fromParent.hear<Facts>(name, { nth, ms: 3_600_000 })
+  } finally {
+    process.channel?.unref()
+  }
 }
 
 export function tellParent(name: string, facts: unknown = null): void {

@@ -10,7 +10,7 @@ interface Facts {
   readonly options: WorkOptions
 }
 
-const { url, blockMs, options } = handedOver<Facts>()
+const { url, blockMs, options } = handedOver() as Facts
 const compute = defineJob('sums.compute', { service: 'mathematics' })
 const mill = await openMillrace(url)
 await mill.work(

@@ -8,7 +8,7 @@ export interface Reading {
   /** Called when a phase begins. */
   readonly onEnter: (facts: { readonly phase: string; readonly attempt: number; readonly results: Json }) => void
   /** In the middle of the phase `parse`, after its progress was told. */
-  readonly inTheMiddle: (signal: AbortSignal) => Promise<void>
+  readonly inTheMiddle: (signal: AbortSignal, input: unknown) => Promise<void>
 }
 
 export function bookHandler({ onEnter, inTheMiddle }: Reading): Handler {
@@ -17,10 +17,10 @@ export function bookHandler({ onEnter, inTheMiddle }: Reading): Handler {
       onEnter({ phase, attempt, results: { ...results } })
       return { pages: 3, by: process.pid }
     })
-    .phase('parse', async ({ phase, attempt, results, progress, signal }) => {
+    .phase('parse', async ({ phase, attempt, input, results, progress, signal }) => {
       onEnter({ phase, attempt, results: { ...results } })
       progress(50, { page: 2 })
-      await inTheMiddle(signal)
+      await inTheMiddle(signal, input)
       return { words: results.fetch.pages * 300, by: process.pid }
     })
     .phase('index', ({ phase, attempt, results }) => {

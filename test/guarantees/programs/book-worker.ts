@@ -10,7 +10,7 @@ interface Facts {
   readonly options: WorkOptions
 }
 
-const { url, hold, options } = handedOver<Facts>()
+const { url, hold, options } = handedOver() as Facts
 const mill = await openMillrace(url)
 const handler = bookHandler({
   onEnter: (facts) => tellParent('entered', facts),

@@ -2,7 +2,7 @@
 import { defineJob, handle, openMillrace } from '../../../src/index.ts'
 import { handedOver, tellParent } from '../../support/parent-process.ts'
 
-const { url } = handedOver<{ readonly url: string }>()
+const { url } = handedOver() as { readonly url: string }
 const compute = defineJob('sums.compute', { service: 'mathematics' })
 const mill = await openMillrace(url)
 await mill.work([

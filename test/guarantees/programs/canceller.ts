@@ -8,7 +8,7 @@ interface Order {
   readonly reason: string
 }
 
-const { url } = handedOver<{ readonly url: string }>()
+const { url } = handedOver() as { readonly url: string }
 const mill = await openMillrace(url)
 tellParent('ready')
 for (let nth = 1; ; nth += 1) {

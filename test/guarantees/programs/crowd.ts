@@ -8,7 +8,7 @@ interface Facts {
   readonly url: string
 }
 
-const { url } = handedOver<Facts>()
+const { url } = handedOver() as Facts
 const complaints: unknown[] = []
 const complain = (message: string, fields?: unknown): unknown => complaints.push({ message, fields })
 const logger = { info: () => undefined, warn: complain, error: complain }

@@ -10,7 +10,7 @@ interface Facts {
   readonly lease: number
 }
 
-const { url, lease } = handedOver<Facts>()
+const { url, lease } = handedOver() as Facts
 const silent = (): void => undefined
 const mill = await openMillrace(url, { logger: { info: silent, warn: silent, error: silent }, maintenance: false })
 let round = 0

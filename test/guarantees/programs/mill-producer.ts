@@ -12,7 +12,7 @@ interface Facts {
   readonly batch: number
 }
 
-const { url, acknowledged, batch } = handedOver<Facts>()
+const { url, acknowledged, batch } = handedOver() as Facts
 const mill = await openMillrace(url)
 tellParent('ready')
 for (let order = 1; ; order += 1) {

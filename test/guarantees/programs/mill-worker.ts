@@ -10,7 +10,7 @@ interface Facts {
   readonly options: WorkOptions
 }
 
-const { url, effects, options } = handedOver<Facts>()
+const { url, effects, options } = handedOver() as Facts
 const silent = (): void => undefined
 const mill = await openMillrace(url, { logger: { info: silent, warn: silent, error: silent } })
 await mill.work(millHandlers({ file: effects, onEnter: () => tellParent('entered') }), options)

@@ -10,7 +10,7 @@ interface Facts {
   readonly count: number
 }
 
-const { url, task, count } = handedOver<Facts>()
+const { url, task, count } = handedOver() as Facts
 const mill = await openMillrace(url)
 tellParent('ready')
 
