@@ -5,7 +5,7 @@ import type { JobReference } from './client/job-values.ts'
 import { checkName, shown } from './client/names.ts'
 import { checkNodeVersion } from './client/node-version.ts'
 import { OperatorClient } from './client/operator-client.ts'
-import { checkBoolean, checkChoice, checkOptions } from './client/option-values.ts'
+import { checkBoolean, checkChoice, checkList, checkOptions } from './client/option-values.ts'
 import { checkPosition, toJobEvent } from './client/read-events.ts'
 import type { JobEvent } from './client/read-events.ts'
 import { idOf } from './client/read-jobs.ts'
@@ -144,7 +144,9 @@ export class Millrace extends OperatorClient {
     if (this.#closing !== null) throw storeClosed()
     const store = this.#context.writer('work')
     const { runtime, logger } = this.#parts
-    const service = this.#parts.service ?? handlers[0]?.definition.service ?? ''
+    checkList(handlers, 'handlers', 'a list of handlers')
+    checkOptions(options, KNOWN_WORK_OPTIONS, 'options')
+    const service = this.#parts.service ?? handlers[0]?.definition?.service ?? ''
     const starting = startWorker({ ...options, store, runtime, logger, service, handlers })
     this.#starting.add(starting)
     try {
@@ -198,7 +200,7 @@ export class Millrace extends OperatorClient {
     const stopped = await Promise.allSettled([...this.#workers].map((worker) => worker.stop()))
     await this.#reaper.stop()
     await this.#tailer.close()
-    this.#context.close()
+    await this.#context.close()
     await this.#parts.store.close()
     for (const outcome of stopped) if (outcome.status === 'rejected') throw outcome.reason
   }
@@ -213,6 +215,14 @@ const KNOWN_OPTIONS: Readonly<Record<keyof MillraceOptions, true>> = {
   threadFile: true,
   artifacts: true,
   maintenance: true,
+}
+
+const KNOWN_WORK_OPTIONS: Readonly<Record<keyof WorkOptions, true>> = {
+  concurrency: true,
+  lease: true,
+  drain: true,
+  maxAbandonedSlots: true,
+  manual: true,
 }
 
 function checkMillraceOptions(options: MillraceOptions): void {

@@ -64,12 +64,16 @@ function optionsOf({ state, type, queue, tenant, owner, label, limit, after }: L
   }
 }
 
+/** A narrower terminal has no room for tenants and owners beside ids and types. */
+const WIDE = 100
+
 function printPage(screen: Screen, { jobs, next }: JobList, now: number): void {
   if (jobs.length === 0) {
     screen.print('No jobs.')
     return
   }
   const paintState: Column['paint'] = (cell, row) => screen.paint(STATE_STYLES[jobs[row]?.state ?? 'queued'], cell)
+  const showsWhose = screen.width >= WIDE && jobs.some((job) => whose(job) !== '')
   const columns: readonly Column[] = [
     { title: 'ID' },
     { title: 'STATE', paint: paintState },
@@ -77,7 +81,7 @@ function printPage(screen: Screen, { jobs, next }: JobList, now: number): void {
     { title: 'TRY', align: 'right' },
     { title: 'AGE', align: 'right' },
     { title: 'TYPE' },
-    ...(jobs.some((job) => whose(job) !== '') ? [{ title: 'WHOSE' }] : []),
+    ...(showsWhose ? [{ title: 'WHOSE' }] : []),
   ]
   const rows = jobs.map((job) => [
     job.id,

@@ -11,6 +11,7 @@ export class ClientContext {
   readonly watcher: JobWatcher
   readonly #store: Store
   readonly #transactions = new TransactionGuard()
+  readonly #held = new Set<Promise<unknown>>()
   #closed = false
 
   constructor(store: Store, runtime: Runtime) {
@@ -41,9 +42,21 @@ export class ClientContext {
     this.#transactions.refuseInside(act)
   }
 
-  close(): void {
+  /** Lets a call that was begun before the closing be carried to its end. */
+  async hold<T>(call: Promise<T>): Promise<T> {
+    this.#held.add(call)
+    try {
+      return await call
+    } finally {
+      this.#held.delete(call)
+    }
+  }
+
+  /** Lends the store to nobody any more. Waiters are told, and resolves once they have taken notice. */
+  async close(): Promise<void> {
     this.#closed = true
-    this.watcher.close()
+    await this.watcher.close()
+    await Promise.allSettled(this.#held)
   }
 }
 

@@ -19,7 +19,7 @@ import { readEvents } from './read-events.ts'
 import type { EventOptions, JobEvent } from './read-events.ts'
 import { countJobs, idOf, listJobs, readJob } from './read-jobs.ts'
 import type { JobFilterOptions, JobList, ListOptions } from './read-jobs.ts'
-import { outputOf, waitForJob } from './wait-for-job.ts'
+import { checkWait, outputOf, waitForJob } from './wait-for-job.ts'
 import type { WaitOptions } from './wait-for-job.ts'
 
 export interface RunOptions extends EnqueueOptions {
@@ -82,6 +82,7 @@ export class JobClient {
   ): Promise<OutputOf<DefinitionOf<Target>>> {
     const { timeout, ...enqueueOptions } = options
     const wait = timeout === undefined ? {} : { timeout }
+    checkWait(wait)
     const [result] = await enqueueAll(this.#enqueuer, [requestOf(definition, input, enqueueOptions)], 'run')
     if (result === undefined) throw new RangeError('the store answered no outcome')
     const job = await waitForJob(this.#context, this.#scope, result.job, wait)

@@ -33,7 +33,7 @@ export class JobWatcher {
   readonly #waiters = new Map<string, Set<Waiter>>()
   readonly #seen = new Map<string, JobState>()
   #unsubscribe: (() => void) | null = null
-  #reading = false
+  #reading: Promise<void> | null = null
   #changed = false
 
   constructor(store: Store) {
@@ -50,16 +50,20 @@ export class JobWatcher {
     return { reached: promise, seen: () => this.#seen.get(jobId) ?? null, stop: () => this.#remove(waiter) }
   }
 
-  /** Whoever still waits is told that the store has been closed. */
-  close(): void {
+  /** Looks once more, then tells whoever still waits that the store has been closed. */
+  async close(): Promise<void> {
+    this.#read()
+    await this.#reading
     this.#rejectAll(new MillraceError('store-closed', 'The Millrace was closed while this waited for a job.'))
   }
 
   #read(): void {
     this.#changed = true
-    if (this.#reading) return
-    this.#reading = true
-    void this.#readWhileChanged()
+    this.#reading ??= this.#readWhileChanged().finally(() => {
+      this.#reading = null
+      // Whatever changed since the last look of the loop was too late for it.
+      if (this.#changed && this.#waiters.size > 0) this.#read()
+    })
   }
 
   async #readWhileChanged(): Promise<void> {
@@ -71,8 +75,6 @@ export class JobWatcher {
       }
     } catch (error) {
       this.#rejectAll(error)
-    } finally {
-      this.#reading = false
     }
   }
 

@@ -45,6 +45,7 @@ const CONFLICTS: Readonly<Partial<Record<Refusal | 'artifact-exists', { code: Er
   final: { code: 'job-final', advice: '. Nothing was changed; a job that is over can only be retried.' },
   'not-final': { code: 'job-not-final', advice: ': only a job that is over can. Cancel it first, or wait for it.' },
   'not-waiting': { code: 'job-not-waiting', advice: ': only a scheduled or retrying job waits for its time.' },
+  'moved-on': { code: 'job-not-final', advice: ', because others act on it at this moment. Look at it again.' },
   'unique-held': {
     code: 'unique-held',
     advice: ' while another unfinished job holds its unique key: wait for that one, or cancel it.',

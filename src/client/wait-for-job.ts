@@ -28,16 +28,32 @@ export async function waitForJob<Reference extends JobReference>(
   options: WaitOptions,
 ): Promise<Job<DefinitionIn<Reference>>> {
   const jobId = idOf(reference)
+  const { wanted, timeoutMs } = checkWait(options)
+  const store = context.writer('waitFor')
+  if (scope.role !== 'operator') await readDetails(store, scope, jobId)
+  return context.hold(waitAndRead())
+
+  async function waitAndRead(): Promise<Job<DefinitionIn<Reference>>> {
+    context.reader()
+    const watching = context.watcher.watch({ jobId, wanted })
+    if (timeoutMs === null) await watching.reached
+    else await within(context, watching, { jobId, wanted, timeoutMs })
+    // The store, not the context: a job that ended while the Millrace is being closed is still read.
+    return readJob(store, scope, reference)
+  }
+}
+
+export interface Wait {
+  readonly wanted: ReadonlySet<JobState>
+  /** Null: as long as it takes. */
+  readonly timeoutMs: number | null
+}
+
+/** @throws InvalidInputError */
+export function checkWait(options: WaitOptions): Wait {
   const { state = FINAL_STATES, timeout = DEFAULTS.waitMs } = checkOptions(options, KNOWN_OPTIONS, 'options')
   const wanted = new Set(checkStates(state, 'state'))
-  const timeoutMs = timeout === 'none' ? null : parseDuration(timeout, 'timeout')
-  context.refuseInTransaction('waitFor')
-  if (scope.role !== 'operator') await readDetails(context.reader(), scope, jobId)
-  context.reader()
-  const watching = context.watcher.watch({ jobId, wanted })
-  if (timeoutMs === null) await watching.reached
-  else await within(context, watching, { jobId, wanted, timeoutMs })
-  return readJob(context.reader(), scope, reference)
+  return { wanted, timeoutMs: timeout === 'none' ? null : parseDuration(timeout, 'timeout') }
 }
 
 const KNOWN_OPTIONS: Readonly<Record<keyof WaitOptions, true>> = { state: true, timeout: true }

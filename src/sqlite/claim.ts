@@ -13,10 +13,10 @@ export function claimJobs(db: Database, request: ClaimRequest): Claimed {
   promoteDue(db)
   const session = db.get(OPEN_SESSION, request.holder, db.now)
   if (session === undefined) return { jobs: [], nextDueInMs: null, sessionLost: true }
-  const lanes = db.all(LANES_OF_TYPES, JSON.stringify(request.types))
+  const lanes = db.all(LANES_OF_TYPES, JSON.stringify([...new Set(request.types)]))
   const heads = laneHeads(db, lanes, request)
   const jobs = heads.flatMap((head) => takeJob(db, head, request, Number(session['n'])))
-  return { jobs, nextDueInMs: jobs.length < request.limit ? nextDueInMs(db) : null, sessionLost: false }
+  return { jobs, nextDueInMs: nextDueInMs(db, request.types), sessionLost: false }
 }
 
 const OPEN_SESSION = 'SELECT n FROM millrace_sessions WHERE holder = ? AND ended_at IS NULL AND expires_at > ?'
@@ -114,8 +114,8 @@ function claimedJob(db: Database, row: Row, type: TypeEntry, holder: number): Cl
   }
 }
 
-export const DUE = 'SELECT n FROM millrace_jobs WHERE state IN (1, 4) AND run_at <= ? ORDER BY run_at LIMIT ?'
-export const NEXT_DUE = 'SELECT min(run_at) AS at FROM millrace_jobs WHERE state IN (1, 4)'
+export const DUE = 'SELECT n FROM millrace_jobs WHERE state IN (1, 4) AND run_at <= ? ORDER BY run_at, n LIMIT ?'
+export const NEXT_DUE = 'SELECT min(run_at) AS at FROM millrace_jobs WHERE state IN (1, 4) AND type = ?'
 
 /** Bounded, so that a great many jobs coming due at once don't hold up everything else: the next claim goes on. */
 const PROMOTED_AT_ONCE = 1_000
@@ -129,7 +129,10 @@ export function promoteDue(db: Database): number {
   return due.length
 }
 
-function nextDueInMs(db: Database): number | null {
-  const at = nullableNumber(db.get(NEXT_DUE)?.['at'])
-  return at === null ? null : Math.max(0, at - db.now)
+function nextDueInMs(db: Database, types: readonly string[]): number | null {
+  const dues = types.flatMap((name) => {
+    const type = db.findType(name)
+    return type === undefined ? [] : (nullableNumber(db.get(NEXT_DUE, type.n)?.['at']) ?? [])
+  })
+  return dues.length === 0 ? null : Math.max(0, Math.min(...dues) - db.now)
 }

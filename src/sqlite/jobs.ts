@@ -31,43 +31,78 @@ export function getJob(db: Database, id: string, scope: Scope): JobDetails | 'no
   if (hidden !== null) return hidden
   const n = Number(row['n'])
   const ended = endedAttempts(db, n)
-  const phases = phasesOf(db, n, summary, ended)
+  const own = summary.state === 'completed' ? readBody(db, n, OUTPUT, row['output']) : null
+  const phases = phasesOf(db, n, summary, { ended, output: own })
   const worker = workerOf(db, row['session'])
   return {
     ...summary,
     input: readBody(db, n, INPUT, row['input']) ?? 'null',
-    output: summary.state === 'completed' ? outputOf(db, n, row, phases) : null,
+    // Of a job of several phases it is the result of the last.
+    output: summary.state === 'completed' ? (own ?? phases.at(-1)?.result ?? null) : null,
     phases,
     attempts: [...ended, ...latestAttempt(summary, ended, worker)],
     worker,
   }
 }
 
-/** The output of a job of one phase is its own; of several, the result of the last. */
-function outputOf(db: Database, n: number, row: Row, phases: readonly PhaseRecord[]): string | null {
-  return readBody(db, n, OUTPUT, row['output']) ?? phases.at(-1)?.result ?? null
+const PHASES =
+  'SELECT ordinal, generation, attempt, started_at, finished_at, result FROM millrace_phases WHERE job = ? ORDER BY ordinal'
+
+/** What is known of a phase that is done. */
+interface FinishedPhase {
+  readonly generation: number
+  readonly attempt: number
+  readonly startedAt: number | null
+  readonly finishedAt: number | null
+  readonly result: string | null
 }
 
-const PHASES = 'SELECT ordinal, started_at, finished_at, result FROM millrace_phases WHERE job = ? ORDER BY ordinal'
+function finishedPhase(row: Row): FinishedPhase {
+  return {
+    generation: Number(row['generation']),
+    attempt: Number(row['attempt']),
+    startedAt: nullableNumber(row['started_at']),
+    finishedAt: nullableNumber(row['finished_at']),
+    result: nullableText(row['result']),
+  }
+}
 
-function phasesOf(db: Database, n: number, job: JobSummary, ended: readonly AttemptRecord[]): readonly PhaseRecord[] {
-  const done = new Map(db.all(PHASES, n).map((row) => [Number(row['ordinal']), row]))
-  const only = job.phaseNames.length === 1
+interface PhaseSources {
+  readonly ended: readonly AttemptRecord[]
+  readonly output: string | null
+}
+
+function phasesOf(db: Database, n: number, job: JobSummary, { ended, output }: PhaseSources): readonly PhaseRecord[] {
+  const rows = new Map(db.all(PHASES, n).map((row) => [Number(row['ordinal']), finishedPhase(row)]))
+  const { generation, attempt, phaseStartedAt: startedAt, finishedAt } = job
+  // The only phase of a job ends with the job, and has no row of its own.
+  const last: FinishedPhase = { generation, attempt, startedAt, finishedAt, result: output }
   return job.phaseNames.map((name, index) => {
-    const row = done.get(index)
     const state = phaseState({ jobState: job.state, phase: job.phase, index })
-    const present = index === job.phase || (only && index === 0)
-    const cutShort = ended.filter((attempt) => attempt.phase === name && attempt.generation === job.generation).length
-    const entered = state === 'done' || state === 'running' ? 1 : 0
-    return {
-      name,
-      state,
-      startedAt: present ? job.phaseStartedAt : nullableNumber(row?.['started_at']),
-      finishedAt: only && state === 'done' ? job.finishedAt : nullableNumber(row?.['finished_at']),
-      attempts: cutShort + entered,
-      result: nullableText(row?.['result']),
-    }
+    const done = index < job.phase ? (rows.get(index) ?? last) : null
+    const attempts = attemptsIn({ job, name, index, done, ended })
+    if (done !== null)
+      return { name, state, startedAt: done.startedAt, finishedAt: done.finishedAt, attempts, result: done.result }
+    return { name, state, startedAt: index === job.phase ? startedAt : null, finishedAt: null, attempts, result: null }
   })
+}
+
+interface AttemptsIn {
+  readonly job: JobSummary
+  readonly name: string
+  readonly index: number
+  readonly done: FinishedPhase | null
+  readonly ended: readonly AttemptRecord[]
+}
+
+/** Attempts of this generation that were cut off in the phase, and the one that finished it or is in it. */
+function attemptsIn({ job, name, index, done, ended }: AttemptsIn): number {
+  const before = done?.attempt ?? Infinity
+  const cutOff = ended.filter(
+    ({ generation, attempt, phase }) => generation === job.generation && attempt < before && phase === name,
+  )
+  const isIn = index === job.phase && job.state === 'running'
+  return cutOff.length + (isIn || done?.generation === job.generation ? 1 : 0)
 }
 
 const ATTEMPTS =
@@ -123,19 +158,31 @@ function identity(row: Row): WorkerIdentity | null {
   return { service: row['service'], host: String(row['host']), pid: Number(row['pid']) }
 }
 
-/** Conditions of a filter in a scope, and their values. */
-function conditions(
-  filter: JobFilter,
-  scope: Scope,
-): { readonly sql: readonly string[]; readonly values: readonly SqlValue[] } {
+interface Conditions {
+  readonly from: string
+  readonly where: string
+  readonly values: readonly SqlValue[]
+}
+
+/** A filter in a scope. */
+function conditions(filter: JobFilter, scope: Scope): Conditions {
   const sql: string[] = []
   const values: SqlValue[] = []
   const add = (condition: string, ...given: readonly SqlValue[]): void => {
     sql.push(condition)
     values.push(...given)
   }
-  if (scope.role !== 'operator') add('j.tenant = ?', scope.tenant)
+  const [first, ...others] = Object.entries(filter.labels ?? {})
+  if (first !== undefined) add('b.name = ? AND b.content = ?', ...first)
+  for (const [name, content] of others) {
+    add('EXISTS (SELECT 1 FROM millrace_labels AS o WHERE o.job = j.n AND o.name = ? AND o.content = ?)', name, content)
+  }
+  for (const tenant of scope.role === 'operator' ? [filter.tenant] : [scope.tenant, filter.tenant]) {
+    // Says what the partial index says, so that the planner may use it.
+    if (tenant !== undefined) add(tenant === '' ? 'j.tenant = ?' : "j.tenant = ? AND j.tenant <> ''", tenant)
+  }
   if (scope.role === 'member') add('j.owner = ?', scope.user)
+  if (filter.owner !== undefined) add('j.owner = ?', filter.owner)
   if (filter.states !== undefined) add(stateCondition(filter.states))
   if (filter.type !== undefined) add('j.type = (SELECT n FROM millrace_types WHERE name = ?)', filter.type)
   if (filter.queue !== undefined) {
@@ -144,19 +191,24 @@ function conditions(
       filter.queue,
     )
   }
-  if (filter.tenant !== undefined) add('j.tenant = ?', filter.tenant)
-  if (filter.owner !== undefined) add('j.owner = ?', filter.owner)
-  for (const [name, content] of Object.entries(filter.labels ?? {})) {
-    add('EXISTS (SELECT 1 FROM millrace_labels AS b WHERE b.job = j.n AND b.name = ? AND b.content = ?)', name, content)
-  }
-  return { sql: sql.length === 0 ? ['TRUE'] : sql, values }
+  return { from: fromClause(filter), where: sql.join(' AND ') || 'TRUE', values }
 }
 
+/** Few jobs have a label, and few run: there the search begins, whatever the planner believes of the rest. */
+function fromClause({ labels = {}, states = [] }: JobFilter): string {
+  if (Object.keys(labels).length > 0)
+    return 'millrace_labels AS b INDEXED BY millrace_labels_content CROSS JOIN millrace_jobs AS j ON j.n = b.job'
+  const running = states.length > 0 && states.every((state) => state === 'running')
+  return running ? 'millrace_jobs AS j INDEXED BY millrace_jobs_held' : 'millrace_jobs AS j'
+}
+
+/** Says what the partial indexes say, so that the planner may use them. */
 function stateCondition(states: readonly JobState[]): string {
   const codes = states.map((state) => STATE_CODES[state])
-  const allFinal = codes.length > 0 && codes.every((code) => code >= STATE_CODES.completed)
-  // Says what the partial index says, so that the planner may use it.
-  return `j.state IN (${codes.join(', ')})${allFinal ? ' AND j.finished_at IS NOT NULL' : ''}`
+  const among = `j.state IN (${codes.join(', ')})`
+  if (codes.length === 0) return among
+  if (codes.every((code) => code >= STATE_CODES.completed)) return `${among} AND j.finished_at IS NOT NULL`
+  return codes.every((code) => code === STATE_CODES.running) ? `${among} AND j.holder IS NOT NULL` : among
 }
 
 /** Newest first; the cursor is the key of the last row shown. */
@@ -164,11 +216,10 @@ export function listSql(
   filter: JobFilter,
   scope: Scope,
 ): { readonly sql: string; readonly values: readonly SqlValue[] } {
-  const { sql, values } = conditions(filter, scope)
-  return {
-    sql: `SELECT ${JOB_COLUMNS} FROM millrace_jobs AS j WHERE ${sql.join(' AND ')} AND j.n < ? ORDER BY j.n DESC LIMIT ?`,
-    values,
-  }
+  const { from, where, values } = conditions(filter, scope)
+  const key = from.startsWith('millrace_labels') ? 'b.job' : 'j.n'
+  const sql = `SELECT ${JOB_COLUMNS} FROM ${from} WHERE ${where} AND ${key} < ? ORDER BY ${key} DESC LIMIT ?`
+  return { sql, values }
 }
 
 export function listJobs(db: Database, query: JobQuery): JobPage {
@@ -181,13 +232,25 @@ export function listJobs(db: Database, query: JobQuery): JobPage {
   return { jobs: shown.map((row) => jobSummary(db, row)), next }
 }
 
+/** Each line goes through one partial index: the whole table is never read. */
+const COUNT_ALL =
+  'SELECT state, count(*) AS jobs FROM millrace_jobs WHERE finished_at IS NOT NULL GROUP BY state ' +
+  'UNION ALL SELECT 2, count(*) FROM millrace_jobs WHERE state = 2 ' +
+  'UNION ALL SELECT 3, count(*) FROM millrace_jobs WHERE holder IS NOT NULL ' +
+  'UNION ALL SELECT state, count(*) FROM millrace_jobs WHERE state IN (1, 4) GROUP BY state'
+
+export function countSql(
+  filter: JobFilter,
+  scope: Scope,
+): { readonly sql: string; readonly values: readonly SqlValue[] } {
+  const { from, where, values } = conditions(filter, scope)
+  if (where === 'TRUE') return { sql: COUNT_ALL, values }
+  return { sql: `SELECT j.state, count(*) AS jobs FROM ${from} WHERE ${where} GROUP BY j.state`, values }
+}
+
 export function countJobs(db: Database, filter: JobFilter & { readonly scope: Scope }): StateCounts {
-  const { sql, values } = conditions(filter, filter.scope)
-  const rows = db.all(
-    `SELECT j.state, count(*) AS jobs FROM millrace_jobs AS j WHERE ${sql.join(' AND ')} GROUP BY j.state`,
-    ...values,
-  )
-  const counts = new Map(rows.map((row) => [stateOf(row['state']), Number(row['jobs'])]))
+  const { sql, values } = countSql(filter, filter.scope)
+  const counts = new Map(db.all(sql, ...values).map((row) => [stateOf(row['state']), Number(row['jobs'])]))
   return Object.fromEntries(JOB_STATES.map((state) => [state, counts.get(state) ?? 0])) as StateCounts
 }
 

@@ -14,6 +14,7 @@ import type { Store } from '../store/store.ts'
 import type { Durability } from './driver.ts'
 import { storeClosed } from './inline-link.ts'
 import type { Link, LinkEvents, Links } from './link.ts'
+import { IN_MEMORY } from './location.ts'
 import type { NamedPlanCall } from './operations.ts'
 import { SqliteTransactions } from './transactions.ts'
 
@@ -79,7 +80,8 @@ export class SqliteStore implements Store {
 
   get description(): string {
     const { file, durability } = this.#parts
-    return `sqlite:${file} (SQLite ${this.#links?.writer.sqliteVersion ?? '?'}, synchronous ${durability.toUpperCase()})`
+    const kept = file === IN_MEMORY ? 'in memory' : `WAL, synchronous ${durability.toUpperCase()}`
+    return `sqlite:${file} (SQLite ${this.#links?.writer.sqliteVersion ?? '?'}, ${kept})`
   }
 
   readonly jobs: JobStore = {

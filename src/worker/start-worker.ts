@@ -81,7 +81,8 @@ function byType(handlers: readonly Handler[], service: string): ReadonlyMap<stri
     throw new InvalidInputError({ path: 'handlers', expected: 'at least one handler', received: 'none' })
   }
   const types = new Map<string, Handler>()
-  for (const handler of handlers) {
+  for (const [index, handler] of handlers.entries()) {
+    checkHandler(handler, index)
     const { name, service: owner } = handler.definition
     checkComplete(handler)
     if (owner !== service) throw ownerConflict({ type: name, owner, service })
@@ -95,6 +96,15 @@ function byType(handlers: readonly Handler[], service: string): ReadonlyMap<stri
     types.set(name, handler)
   }
   return types
+}
+
+function checkHandler(handler: unknown, index: number): void {
+  if (typeof handler === 'object' && handler !== null && 'definition' in handler && 'functions' in handler) return
+  throw new InvalidInputError({
+    path: `handlers[${index}]`,
+    expected: 'a handler made by handle()',
+    received: typeof handler,
+  })
 }
 
 /** The compiler says so too, unless it was told to look away. */

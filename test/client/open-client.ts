@@ -31,7 +31,7 @@ export interface ClientBench {
   readonly fail: (type: string, message: string) => Promise<void>
   /** Moves the store's clock and the runtime's. */
   readonly advance: (ms: number) => Promise<void>
-  readonly close: () => void
+  readonly close: () => Promise<void>
 }
 
 export function openClient(context: TestContext): ClientBench {

@@ -150,7 +150,7 @@ describe('waitFor', () => {
     const { job } = await client.enqueue(sendMail)
     const waiting = assert.rejects(client.waitFor(job), { code: 'store-closed' })
     await settled()
-    close()
+    await close()
     await waiting
     await assert.rejects(client.get(job), { code: 'store-closed' })
     await assert.rejects(client.enqueue(sendMail), { code: 'store-closed' })

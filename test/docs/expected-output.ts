@@ -7,9 +7,10 @@ const DURATION = String.raw`\d+(?:\.\d+)?(?:ms|s|m|h|d)(?: \d+(?:ms|s|m|h))?`
  * lines. Elsewhere only the amount of white space may differ.
  */
 const PLACEHOLDERS: Readonly<Record<string, string>> = {
-  '<id>': '[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}',
+  // A help text may say the very word.
+  '<id>': '(?:[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}|<id>)',
   '<time>': String.raw`\d{4}-\d{2}-\d{2}[T ]\d{2}:\d{2}(?::\d{2}(?:\.\d+)?)?Z?`,
-  '<duration>': DURATION,
+  '<duration>': `(?:${DURATION}|<duration>)`,
   '<ago>': `(?:just now|${DURATION} ago)`,
   '<n>': String.raw`\d[\d,.]*`,
   '…': '.*',

@@ -5,6 +5,7 @@
  * - `ts continue` goes on in the module of the block before it
  * - `text output` is what the block before it prints
  * - `sh`: a line after `$ ` is run, the lines after it are what it prints; ` &` at its end: it goes on beside the others
+ * - a line `export NAME=text` sets a variable for the rest of the page
  * - `sql` is run on the database `jobs.db` of the page
  * - `from="path"`: an excerpt of a file of the project, with which it is compared
  * - `not-run="reason"`: it is shown only

@@ -48,7 +48,7 @@ function writeCommand(bin: string, name: string, command: string): void {
 }
 
 /** The folder of a page: `docs/how-to/retry.md` has `docs-how-to-retry`. */
-export function folderOf({ folder }: Workplace, { path }: Page): string {
+function folderOf({ folder }: Workplace, { path }: Page): string {
   return join(folder, path.replace(/\.md$/, '').replaceAll('/', '-').toLowerCase())
 }
 
@@ -101,7 +101,13 @@ export class PageRun {
     symlinkSync(join(workplace.folder, 'node_modules'), join(this.#folder, 'node_modules'), 'dir')
     const path = [workplace.bin, dirname(process.execPath), process.env['PATH'] ?? ''].join(delimiter)
     const { NODE_TEST_CONTEXT: _, ...inherited } = process.env
-    this.#env = { ...inherited, PATH: path, NODE_OPTIONS: SOURCES, NO_COLOR: '1' }
+    this.#env = {
+      ...inherited,
+      PATH: path,
+      NODE_OPTIONS: SOURCES,
+      NODE_COMPILE_CACHE: join(workplace.folder, 'cache'),
+      NO_COLOR: '1',
+    }
   }
 
   async carryOut(step: Step): Promise<void> {

@@ -1,12 +1,13 @@
 /** Jobs that come and go with a transaction of the application's own. */
 import assert from 'node:assert/strict'
+import { symlinkSync } from 'node:fs'
 import { DatabaseSync } from 'node:sqlite'
 import { test } from 'node:test'
 import type { TestContext } from 'node:test'
 
 import { OPERATOR } from '../../src/core/scope.ts'
 import type { Enqueued } from '../../src/store/jobs.ts'
-import { newFile, openSqlite } from '../sqlite/sqlite-bench.ts'
+import { elapsed, newFile, openSqlite } from '../sqlite/sqlite-bench.ts'
 import type { SqliteBench } from '../sqlite/sqlite-bench.ts'
 
 interface Shop extends SqliteBench {
@@ -166,7 +167,6 @@ for (const thread of [true, false]) {
     })
     await shop.add()
     await shop.take(holder)
-    const { elapsed } = await import('../sqlite/sqlite-bench.ts')
     await shop.store.transactions.run(shop.connection, () => elapsed(400))
     assert.equal((await shop.sweep()).jobsReaped, 0)
     assert.equal(lost, 0)
@@ -174,7 +174,6 @@ for (const thread of [true, false]) {
 
   test(`an open transaction of the application's delays the store's calls and does not hang it, ${where}`, async (t) => {
     const shop = await openShop(t, thread)
-    const { elapsed } = await import('../sqlite/sqlite-bench.ts')
     shop.connection.exec('BEGIN IMMEDIATE')
     const call = shop.add()
     await elapsed(100)
@@ -266,7 +265,6 @@ test('a connection that reads rows as arrays or integers as bigints will do', as
 })
 
 test('a path through a symbolic link names the same database', async (t) => {
-  const { symlinkSync } = await import('node:fs')
   const shop = await openShop(t)
   const link = `${shop.file}-link`
   symlinkSync(shop.file, link)

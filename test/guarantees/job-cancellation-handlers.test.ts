@@ -180,7 +180,7 @@ async function tryEveryWrite(job: HandlerContext<unknown, object>): Promise<Read
 }
 
 describe('a cancel that arrives', () => {
-  const rounds = scaled(20)
+  const rounds = scaled(10)
 
   for (const awaited of [true, false]) {
     test(`between two phases ${awaited ? 'keeps' : 'in the same commit as a phase keeps'} what is done and begins nothing more`, async (context) => {
@@ -215,6 +215,24 @@ describe('a cancel that arrives', () => {
         )
         if (awaited) assert.equal(announce.count(`draw ${job.id}`), 0)
         assert.equal(announce.count(`store ${job.id}`), 0)
+        await assertWorkerGoesOn(bakery)
+      }
+    })
+  }
+
+  for (const message of ['the stone has slipped', 'HTTP 404: no such stone']) {
+    test(`just before its handler fails decides: the job is cancelled, and "${message}" counts as no failure`, async (context) => {
+      const bakery = await openBakery(context, () => [
+        handle(grind, async ({ jobId }) => {
+          await cancelAsAnn(mill, { id: jobId })
+          throw new Error(message)
+        }),
+      ])
+      const { mill } = bakery
+      for (let round = 0; round < rounds; round += 1) {
+        const { job } = await mill.enqueue(grind, { round })
+        const cancelled = await assertCancelledOnce(mill, job, { by: 'ann', reason: 'wrong region' })
+        assert.equal(cancelled.error?.message, message, 'what went wrong is kept all the same')
         await assertWorkerGoesOn(bakery)
       }
     })

@@ -11,6 +11,7 @@ import { test } from 'node:test'
 import type { Job, JobEvent, Millrace } from '../../src/index.ts'
 import { seededWords } from '../../src/runtime/seeded-random.ts'
 import type { ChildProgram } from '../support/child-program.ts'
+import { freezeUntilLost } from '../support/freeze-process.ts'
 import { assertDense, finalEvents, readLog } from '../support/job-history.ts'
 import { openTestMill } from '../support/open-test-mill.ts'
 import type { TestMill } from '../support/open-test-mill.ts'
@@ -24,6 +25,8 @@ const WORKERS = 3
 const LONGEST_LIFE = 80
 /** Jobs that the parent and the producer each enqueue after a kill. */
 const BATCH = 20
+/** One worker of so many is stopped until its jobs have been taken over, and then goes on for a while before it is killed. */
+const FROZEN_EVERY = 3
 /** Every so many kills the producer is killed too. */
 const PRODUCER_EVERY = 5
 const LEASE = '400ms'
@@ -56,6 +59,15 @@ test('what was acknowledged is done exactly once, however often workers and prod
     return started
   }
 
+  let frozen = 0
+  const wakeLate = async (worker: ChildProgram, nth: number): Promise<void> => {
+    await freezeUntilLost(worker, mill)
+    worker.signal('SIGCONT')
+    frozen += 1
+    // It has woken up: what it writes of its old jobs is late, and then it takes new ones.
+    await worker.hear('entered', { nth: nth + 5 })
+  }
+
   let producer = await startProducer()
   let kills = 0
   const killOverAndOver = async (): Promise<void> => {
@@ -63,7 +75,9 @@ test('what was acknowledged is done exactly once, however often workers and prod
       const worker = startWorker()
       producer.tell('produce')
       await enqueue()
-      await worker.hear('entered', { nth: 1 + (random() % LONGEST_LIFE) })
+      const nth = 1 + (random() % LONGEST_LIFE)
+      await worker.hear('entered', { nth })
+      if (random() % FROZEN_EVERY === 0) await wakeLate(worker, nth)
       await worker.kill()
       kills += 1
       if (kills % PRODUCER_EVERY !== 0) continue
@@ -83,7 +97,7 @@ test('what was acknowledged is done exactly once, however often workers and prod
   for (const { id } of jobs) await mill.waitFor(id, { timeout: '1m' })
   for (const survivor of survivors) await survivor.kill()
   context.diagnostic(
-    `${kills} workers killed in ${(killedAfter / 1_000).toFixed(1)} s, all over after ` +
+    `${kills} workers killed, ${frozen} of them woken up too late before, in ${(killedAfter / 1_000).toFixed(1)} s, all over after ` +
       `${((performance.now() - begunAt) / 1_000).toFixed(1)} s; ${acknowledged.length} jobs acknowledged, ${jobs.length} stored`,
   )
 

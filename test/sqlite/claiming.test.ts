@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 
 import { REAP_SUSPECT } from '../../src/core/plans.ts'
+import { ONE_PHASE } from '../support/contract-bench.ts'
 import { openSqlite } from './sqlite-bench.ts'
 
 test('a claim passes over all suspects but one and fills up with what waits behind them', async (t) => {
@@ -20,7 +21,6 @@ test('a claim passes over all suspects but one and fills up with what waits behi
 
 test('jobs of several lanes are claimed in one order, and those of a paused queue not at all', async (t) => {
   const b = await openSqlite(t)
-  const { ONE_PHASE } = await import('../support/contract-bench.ts')
   await b.register(ONE_PHASE, 'a')
   await b.register(ONE_PHASE, 'b')
   const third = await b.add({ type: 'a', queue: 'q1', priority: 3 })

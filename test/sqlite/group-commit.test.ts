@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { statSync } from 'node:fs'
+import { readFileSync, statSync } from 'node:fs'
 import { test } from 'node:test'
 
 import { COMPLETE_ONLY_PHASE, LOG } from '../../src/core/plans.ts'
@@ -11,8 +11,7 @@ const WAL_HEADER_BYTES = 32
 const FRAME_HEADER_BYTES = 24
 const PAGE_BYTES = 4_096
 
-async function commitsIn(file: string): Promise<number> {
-  const { readFileSync } = await import('node:fs')
+function commitsIn(file: string): number {
   if (statSync(`${file}-wal`).size === 0) return 0
   const wal = readFileSync(`${file}-wal`)
   const salt = wal.readBigUInt64BE(16)
@@ -29,17 +28,17 @@ for (const thread of [true, false]) {
 
   test(`a thousand calls that are under way at once share a few transactions, ${where}`, async (t) => {
     const b = await openSqlite(t, { thread })
-    const before = await commitsIn(b.file)
+    const before = commitsIn(b.file)
     await Promise.all(Array.from({ length: 1_000 }, () => b.store.jobs.enqueue([b.job()])))
-    const commits = (await commitsIn(b.file)) - before
+    const commits = commitsIn(b.file) - before
     assert.ok(commits > 0 && commits < 25, `${commits} commits`)
   })
 
   test(`a lone call commits by itself, at once, ${where}`, async (t) => {
     const b = await openSqlite(t, { thread })
-    const before = await commitsIn(b.file)
+    const before = commitsIn(b.file)
     for (let n = 0; n < 5; n += 1) await b.add()
-    assert.equal((await commitsIn(b.file)) - before, 5)
+    assert.equal(commitsIn(b.file) - before, 5)
   })
 
   test(`a call that fails is refused alone, and those that share its commit are carried out once, ${where}`, async (t) => {

@@ -53,7 +53,7 @@ export class CommandRun implements RunSoFar {
 
   /** Throws where the stores differ. */
   async run(commands: readonly Command[]): Promise<void> {
-    for (const session of [0, 1, 2]) await this.#session('open', session)
+    for (const slot of [0, 1, 2]) await this.#openSession(slot)
     for (const [index, command] of commands.entries()) {
       await this.#carryOut(command)
       if (index % DUMP_EVERY === DUMP_EVERY - 1) await this.#compareAll()
@@ -170,15 +170,18 @@ export class CommandRun implements RunSoFar {
     await this.#same(({ claims }) => Promise.all(made.map((call) => claims.apply(call))))
   }
 
-  async #session(act: 'end' | 'abandon' | 'open', slot: number): Promise<void> {
-    const index = slot % 3
-    const present = this.#sessions[index]
-    if (act !== 'open' && present !== undefined) {
-      await this.#same(({ sessions }) => sessions[act](present))
-      return
-    }
+  async #session(act: 'end' | 'abandon' | 'open' | 'die', slot: number): Promise<void> {
+    const present = this.#sessions[slot % 3]
+    if (act === 'open' || present === undefined) return this.#openSession(slot % 3)
+    if (act !== 'die') return void (await this.#same(({ sessions }) => sessions[act](present)))
+    await this.#same(({ sessions }) => sessions.end(present))
+    await this.#same(({ claims }) => claims.sweep({ graceMs: 0, random: 0.5 }))
+    return this.#openSession(slot % 3)
+  }
+
+  async #openSession(slot: number): Promise<void> {
     const holder = this.ids.key()
-    this.#sessions[index] = holder
+    this.#sessions[slot] = holder
     this.#pid += 1
     const session = { holder, service: 'workers', host: 'mill', pid: this.#pid, leaseMs: LEASE_MS, concurrency: 5 }
     await this.#same(({ sessions }) => sessions.open(session, () => undefined))

@@ -66,7 +66,8 @@ export type Command =
   | { readonly do: 'together'; readonly acts: readonly (HeldAct | OutsideAct)[] }
   | { readonly do: 'advance'; readonly step: number }
   | { readonly do: 'sweep'; readonly graceMs: number; readonly random: number }
-  | { readonly do: 'session'; readonly act: 'end' | 'abandon' | 'open'; readonly session: number }
+  /** `die`: ended, swept up after and followed by a new one. */
+  | { readonly do: 'session'; readonly act: 'end' | 'abandon' | 'open' | 'die'; readonly session: number }
   | { readonly do: 'queue'; readonly act: 'pause' | 'resume'; readonly queue: number }
   | { readonly do: 'register'; readonly type: number; readonly service: number; readonly policy: number }
   | {
@@ -158,7 +159,7 @@ const command: fc.Arbitrary<Command> = fc.oneof(
     weight: 3,
     arbitrary: fc.record({
       do: fc.constant('session' as const),
-      act: fc.constantFrom('end' as const, 'abandon' as const, 'open' as const),
+      act: fc.constantFrom('end' as const, 'abandon' as const, 'open' as const, 'die' as const, 'die' as const),
       session: choice,
     }),
   },

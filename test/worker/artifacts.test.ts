@@ -171,11 +171,14 @@ describe('an artifact', () => {
     const gate = Promise.withResolvers<void>()
     const started = Promise.withResolvers<void>()
     const refused = Promise.withResolvers<unknown>()
+    let pulled = false
     async function* slow(): AsyncGenerator<Uint8Array> {
       yield Buffer.from('first half')
       started.resolve()
       await gate.promise
       yield Buffer.from('second half')
+      pulled = true
+      yield Buffer.from('and more')
     }
     const id = await place.enqueue(make)
     await place.start([
@@ -194,6 +197,7 @@ describe('an artifact', () => {
     await place.runtime.advance(2_000)
     gate.resolve()
     assert.equal(((await refused.promise) as { code: string }).code, 'lease-lost')
+    assert.equal(pulled, false)
     assert.deepEqual(files(place), [])
     assert.deepEqual(await artifactsOf(place, id), [])
   })

@@ -175,6 +175,28 @@ describe('cancelling a running job', () => {
     assert.deepEqual(await place.eventNames(id), events)
   })
 
+  test('is known from the answer to whatever the handler writes, without being asked for', async (context) => {
+    const place = await openWorkplace(context)
+    place.faults.interruptions = () => new Error('the disk is away')
+    const [first, second] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()]
+    const id = await startRunning(place, async ({ progress, checkCancellation }) => {
+      await first.promise
+      checkCancellation()
+      progress(50)
+      await second.promise
+      checkCancellation()
+      return 'not stopped'
+    })
+    await place.cancel(id)
+    await place.runtime.advance(100)
+    first.resolve()
+    await place.runtime.advance(0)
+    second.resolve()
+    await place.runtime.advance(0)
+    const { state, progress } = await place.job(id)
+    assert.deepEqual({ state, progress }, { state: 'cancelled', progress: 50 })
+  })
+
   test('between two phases keeps the result of the one that is done and does not begin the next', async (context) => {
     const place = await openWorkplace(context)
     const steps = defineJob('steps', { service: 'tests', phases: ['one', 'two', 'three'] })

@@ -91,10 +91,13 @@ describe('a handler whose claim was taken away', () => {
     ])
     await runtime.advance(0)
     await takeAway(place, id)
+    await runtime.advance(50)
     gate.resolve('late')
     await runtime.advance(2_000)
     assert.deepEqual(ran, ['one 1', 'one 2', 'two 2'])
     assert.equal((await job(id)).output, '"again"')
+    const kept = place.calls.filter(({ plan }) => plan.name === 'checkpoint').map(({ result }) => result)
+    assert.deepEqual(kept, ['"again"', '"again"'])
   })
 
   test('that fails afterwards counts as nothing', async (context) => {
@@ -157,6 +160,26 @@ describe('a worker that loses its session', () => {
   })
 })
 
+describe('a result that waits for the store', () => {
+  test('is given up with its session, so that the worker goes on', async (context) => {
+    const place = await openWorkplace(context)
+    const { enqueue, start, runtime, job, faults, logs } = place
+    const id = await enqueue(single)
+    const isFirst = (fence: number | undefined): boolean => fence === 1
+    faults.apply = ({ plan, claim }) =>
+      plan.name === 'complete-only-phase' && isFirst(claim?.fence) ? new Error('the disk is full') : undefined
+    await start([handle(single, ({ attempt }) => attempt)])
+    await runtime.advance(500)
+    assert.equal((await job(id)).state, 'running')
+    await takeAway(place, id)
+    place.sessionLost()
+    await runtime.advance(5_000)
+    const { state, output } = await job(id)
+    assert.deepEqual({ state, output }, { state: 'completed', output: '2' })
+    assert.equal(logs.filter(({ message }) => message.startsWith('What came of a job could not be kept')).length, 1)
+  })
+})
+
 describe('an abandoned handler', () => {
   const quick = defineJob('quick', { service: 'tests', cancelGrace: '1s' })
 
@@ -182,6 +205,21 @@ describe('an abandoned handler', () => {
       told.map(({ fields }) => fields),
       [{ abandoned: 3, maxAbandonedSlots: 2 }],
     )
+  })
+
+  test('of a lost session counts once it has had its time to notice', async (context) => {
+    const place = await openWorkplace(context)
+    const { enqueue, start, runtime } = place
+    const id = await enqueue(quick)
+    const worker = await start([handle(quick, ({ attempt }) => (attempt === 1 ? new Promise<null>(() => {}) : null))], {
+      maxAbandonedSlots: 0,
+    })
+    await runtime.advance(0)
+    await takeAway(place, id)
+    await runtime.advance(100)
+    assert.deepEqual([worker.state, worker.abandoned], ['running', 1])
+    await runtime.advance(2_500)
+    assert.equal(worker.state, 'stopped')
   })
 
   test('counts no more once it has come to its end', async (context) => {

@@ -29,7 +29,7 @@ export interface LogLine {
 /** What the store does instead of its work, where a test says so: reject with the error that is answered. */
 export interface Faults {
   apply?: (call: PlanCall) => Error | undefined
-  claim?: () => Error | undefined
+  claim?: () => Error | undefined | Promise<undefined>
   interruptions?: () => Error | undefined
   openSession?: () => Error | undefined
 }
@@ -39,6 +39,8 @@ export interface Workplace {
   readonly runtime: VirtualRuntime
   readonly logs: LogLine[]
   readonly faults: Faults
+  /** Tells the newest session of this store that it was lost. */
+  readonly sessionLost: () => void
   /** Every plan that was carried out or tried, in order. */
   readonly calls: PlanCall[]
   readonly enqueue: (definition: JobDefinition, input?: unknown, more?: Partial<NewJob>) => Promise<string>
@@ -67,13 +69,15 @@ export async function openWorkplace(context: TestContext): Promise<Workplace> {
     artifactFolder: folder,
   })
   context.after(() => memory.close())
-  const store = withFaults(memory, faults, calls)
+  const onLost: (() => void)[] = []
+  const store = withFaults(memory, { faults, calls, onLost })
   const workplace: Workplace = {
     store,
     runtime,
     logs,
     faults,
     calls,
+    sessionLost: () => onLost.at(-1)?.(),
     enqueue: async (definition, input = {}, more = {}) => {
       const [enqueued] = await store.jobs.enqueue([newJob(runtime, definition, input, more)])
       assert.equal(enqueued?.outcome, 'created')
@@ -130,9 +134,16 @@ function recordingLogger(logs: LogLine[]): Logger {
   return { info: record('info'), warn: record('warn'), error: record('error') }
 }
 
-function withFaults(store: Store, faults: Faults, calls: PlanCall[]): Store {
-  const unless = async <T>(error: Error | undefined, work: () => Promise<T>): Promise<T> => {
-    if (error !== undefined) throw error
+interface Watched {
+  readonly faults: Faults
+  readonly calls: PlanCall[]
+  readonly onLost: (() => void)[]
+}
+
+function withFaults(store: Store, { faults, calls, onLost }: Watched): Store {
+  const unless = async <T>(fault: Error | undefined | Promise<undefined>, work: () => Promise<T>): Promise<T> => {
+    if (fault instanceof Error) throw fault
+    if (fault !== undefined) await fault
     return work()
   }
   const { claims, sessions } = store
@@ -154,7 +165,10 @@ function withFaults(store: Store, faults: Faults, calls: PlanCall[]): Store {
       sweep: (options) => claims.sweep(options),
     },
     sessions: {
-      open: (session, onLost) => unless(faults.openSession?.(), () => sessions.open(session, onLost)),
+      open: (session, lost) => {
+        onLost.push(lost)
+        return unless(faults.openSession?.(), () => sessions.open(session, lost))
+      },
       end: (holder) => sessions.end(holder),
       abandon: (holder) => sessions.abandon(holder),
       list: () => sessions.list(),

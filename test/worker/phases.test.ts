@@ -133,6 +133,7 @@ describe('a job of several phases', () => {
         })
         .phase('parse', ({ results }) => {
           results.open.list.push(2)
+          assert.deepEqual(results.open.list, [1, 2])
           return null
         })
         .phase('index', ({ input, results }) => ({ input: input as object, open: results.open })),

@@ -133,6 +133,27 @@ describe('stopping a worker', () => {
     assert.equal((await job(id)).state, 'cancelled')
   })
 
+  test('gives back at once, without its handler, a job whose claim is answered when the waiting is over', async (context) => {
+    const { enqueue, start, runtime, job, faults } = await openWorkplace(context)
+    const id = await enqueue(convert)
+    const gate = Promise.withResolvers<undefined>()
+    faults.claim = () => gate.promise
+    let ran = false
+    const worker = await start([
+      handle(convert, () => {
+        ran = true
+      }),
+    ])
+    await runtime.advance(0)
+    const stopping = worker.stop({ timeout: '10s' })
+    await runtime.advance(9_100)
+    gate.resolve(undefined)
+    await runtime.advance(1_000)
+    await stopping.catch(() => {})
+    const { state, attempts } = await job(id)
+    assert.deepEqual([state, attempts[0]?.outcome, ran], ['queued', 'released', false])
+  })
+
   test('comes to its end although the store takes nothing', async (context) => {
     const { enqueue, start, runtime, faults, logs } = await openWorkplace(context)
     await enqueue(convert)

@@ -105,6 +105,7 @@ CREATE TABLE millrace_jobs (
 CREATE UNIQUE INDEX millrace_jobs_id ON millrace_jobs (id);
 CREATE INDEX millrace_jobs_ready ON millrace_jobs (lane, priority, run_at) WHERE state = 2;
 CREATE INDEX millrace_jobs_waiting ON millrace_jobs (run_at) WHERE state IN (1, 4);
+CREATE INDEX millrace_jobs_waiting_type ON millrace_jobs (type, run_at) WHERE state IN (1, 4);
 CREATE INDEX millrace_jobs_held ON millrace_jobs (holder) WHERE holder IS NOT NULL;
 CREATE INDEX millrace_jobs_finished ON millrace_jobs (state) WHERE finished_at IS NOT NULL;
 CREATE UNIQUE INDEX millrace_jobs_unique ON millrace_jobs (type, tenant, unique_key)

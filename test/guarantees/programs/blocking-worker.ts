@@ -1,4 +1,4 @@
-/** A worker whose handlers block the event loop of their process: nothing else of JavaScript runs in it meanwhile. */
+/** A worker that runs two jobs, of which one blocks the event loop of its process: nothing else of JavaScript runs in it meanwhile. */
 import { defineJob, handle, openMillrace } from '../../../src/index.ts'
 import type { WorkOptions } from '../../../src/index.ts'
 import { handedOver, tellParent } from '../../support/parent-process.ts'
@@ -13,10 +13,16 @@ interface Facts {
 const { url, blockMs, options } = handedOver() as Facts
 const compute = defineJob('sums.compute', { service: 'mathematics' })
 const mill = await openMillrace(url)
+const bothRun = Promise.withResolvers<void>()
+let begun = 0
+
 await mill.work(
   [
     handle(compute, async ({ input }) => {
+      begun += 1
       tellParent('started')
+      if (begun === 2) bothRun.resolve()
+      await bothRun.promise
       // What was told must have left before nothing can.
       await nextTurn()
       if (input === 'block') Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, blockMs)

@@ -1,0 +1,238 @@
+/** Every statement of the adapter, collected by driving every operation, must find its rows through an index. */
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+
+import type { Claim } from '../../src/core/job-row.ts'
+import type { Plan, PlanValues } from '../../src/core/plan.ts'
+import * as plans from '../../src/core/plans.ts'
+import { OPERATOR } from '../../src/core/scope.ts'
+import type { Scope } from '../../src/core/scope.ts'
+import { JOB_STATES } from '../../src/core/states.ts'
+import { Database } from '../../src/sqlite/database.ts'
+import { openConnection } from '../../src/sqlite/driver.ts'
+import type { Connection, OwnConnection } from '../../src/sqlite/driver.ts'
+import { migrate } from '../../src/sqlite/migrate.ts'
+import { READS, WRITES } from '../../src/sqlite/operations.ts'
+import type { NewJob } from '../../src/store/jobs.ts'
+import { ONE_PHASE, THREE_PHASES, newJob, planCall } from '../support/contract-bench.ts'
+import { runtime } from './sqlite-bench.ts'
+
+/** What may be read from end to end, and why. */
+const MAY_SCAN: readonly (readonly [pattern: RegExp, because: string])[] = [
+  [/^SCAN (millrace_types|millrace_queues)\b/, 'as many rows as there are types or queues, and all are asked for'],
+  [/^SCAN s$/, 'the list of sessions: all are asked for'],
+  [/^SCAN l$/, 'lanes are as few as types and queues'],
+  [/^SCAN millrace_labels\b/, 'stops at the first row: is there any label?'],
+  [/^SCAN millrace_events$/, 'stops at the last row: when was the latest event?'],
+  [/^SCAN millrace_jobs USING (COVERING )?INDEX/, 'all jobs are counted, each through its partial index'],
+  [/^SCAN j$/, 'jobs are counted by a type or a queue, for which there is no index'],
+  [/^SCAN wanted VIRTUAL TABLE/, 'the types of one claim'],
+]
+
+interface Recorded {
+  readonly db: Database
+  readonly statements: ReadonlySet<string>
+  readonly connection: OwnConnection
+}
+
+function openRecorded(): Recorded {
+  const file = ':memory:'
+  const connection = openConnection({ file, readOnly: false, durability: 'full', maxBytes: null })
+  migrate(connection, { file, clock: () => 1 })
+  const statements = new Set<string>()
+  const recording: Connection = {
+    prepare: (sql) => {
+      statements.add(sql)
+      return connection.prepare(sql)
+    },
+    exec: (sql) => connection.exec(sql),
+    get isTransaction() {
+      return connection.isTransaction
+    },
+  }
+  return { db: new Database(recording, () => runtime.now()), statements, connection }
+}
+
+const LONG = JSON.stringify('x'.repeat(1_000))
+const SCOPES: readonly Scope[] = [
+  OPERATOR,
+  { role: 'admin', tenant: 'acme' },
+  { role: 'member', tenant: 'acme', user: 'ann' },
+]
+
+function makeJob(changes: Partial<NewJob> = {}): NewJob {
+  return newJob(runtime.uuid(), { tenant: 'acme', owner: 'ann', labels: { course: 'c1', level: 'a' }, ...changes })
+}
+
+/** Claims a new job, as often as it takes. */
+function running(db: Database, holder: number, changes: Partial<NewJob> = {}): Claim {
+  WRITES['jobs.enqueue'](db, [makeJob({ type: 'driven', ...changes })])
+  const [job] = WRITES['claims.claim'](db, { holder, types: ['driven'], limit: 1 }).jobs
+  assert.ok(job !== undefined)
+  return job.claim
+}
+
+function driveWrites(db: Database): void {
+  const holder = runtime.key()
+  const session = { holder, service: 's', host: 'h', pid: 1, leaseMs: 30_000, concurrency: 1 }
+  WRITES['sessions.open'](db, session)
+  WRITES['sessions.beat'](db, holder)
+  WRITES['queues.pause'](db, ['q', 'ann'])
+  WRITES['queues.resume'](db, 'q')
+  WRITES['jobs.enqueue'](db, [makeJob({ key: 'k', uniqueKey: 'u', input: LONG }), makeJob({ delayMs: 1_000 })])
+  WRITES['jobs.enqueue'](db, [makeJob({ key: 'k', input: LONG }), makeJob({ uniqueKey: 'u' })])
+  const act = (plan: Plan, target: Claim | string, values: PlanValues = {}, rest = {}): void => {
+    const { plan: _plan, ...call } = planCall(plan, target, values, rest)
+    WRITES['claims.apply'](db, { ...call, plan: plan.name })
+  }
+  const values = { holder, delayMs: 0, timeoutMs: 1, phase: 0, progress: 1, seenGeneration: 1, seenFence: 1 }
+  for (const plan of plans.PLANS) {
+    const claim = running(db, holder)
+    for (const scope of SCOPES) act(plan, claim.jobId, values, { scope })
+    act(plan, claim, values)
+  }
+  const phased = running(db, holder, { policy: THREE_PHASES, type: 'driven' })
+  act(plans.ADOPT_PHASES, phased, { phase: 0, phaseCount: 2 }, { phaseNames: ['a', 'b'] })
+  act(plans.CHECKPOINT, phased, { progress: 1 }, { result: '1' })
+  const artifact = { id: runtime.uuid(), name: 'n', contentType: 't', sizeBytes: 1, sha256: 'ab'.repeat(32), path: 'p' }
+  act(plans.ARTIFACT, phased, {}, { artifact: { ...artifact, expiresInMs: null, phase: 'a' } })
+  const completed = running(db, holder)
+  act(plans.COMPLETE_ONLY_PHASE, completed, { output: LONG })
+  act(plans.RETRY, completed.jobId, { phase: 0, seenGeneration: 1, seenFence: 1 }, { input: LONG })
+  const overdue = running(db, holder)
+  act(plans.EXTEND, overdue, { timeoutMs: -100_000 })
+  WRITES['claims.sweep'](db, { graceMs: 0, random: 0 })
+  running(db, holder)
+  WRITES['sessions.end'](db, holder)
+  WRITES['claims.sweep'](db, { graceMs: 0, random: 0 })
+  WRITES['jobTypes.register'](db, ['s', [{ type: 'driven', queue: 'driven', policy: ONE_PHASE }]])
+}
+
+function driveReads(db: Database): void {
+  const id = runtime.uuid()
+  const [known] = READS['jobs.list'](db, { scope: OPERATOR, limit: 1, after: null }).jobs
+  const filters = [
+    {},
+    { type: 'driven' },
+    { queue: 'driven' },
+    { tenant: 'acme' },
+    { tenant: '' },
+    { tenant: 'acme', owner: 'ann' },
+    { labels: { course: 'c1' } },
+    { labels: { course: 'c1', level: 'a' } },
+    ...JOB_STATES.map((state) => ({ states: [state] })),
+    { states: ['completed', 'failed', 'cancelled'] as const },
+  ]
+  for (const scope of SCOPES) {
+    READS['jobs.get'](db, [known?.id ?? id, scope])
+    for (const filter of filters) {
+      READS['jobs.list'](db, { ...filter, scope, limit: 10, after: null })
+      READS['jobs.counts'](db, { ...filter, scope })
+    }
+    for (const jobId of [null, id]) READS['events.read'](db, { scope, after: 0, limit: 10, jobId })
+    READS['artifacts.list'](db, [known?.id ?? id, scope])
+    READS['artifacts.get'](db, [id, scope])
+  }
+  READS['jobs.states'](db, [id])
+  READS['claims.interruptions'](db, [{ jobId: id, holder: 1, fence: 1 }])
+  READS['sessions.list'](db)
+  READS['jobTypes.list'](db)
+  READS['queues.list'](db)
+  READS['events.latest'](db)
+  READS.now(db)
+}
+
+/** Collects the statements; what the driving wrote is rolled back. */
+function collect({ db, connection, statements }: Recorded): readonly string[] {
+  connection.exec('BEGIN')
+  db.beginUnit()
+  driveWrites(db)
+  driveReads(db)
+  connection.exec('ROLLBACK')
+  return [...statements].filter((sql) => !sql.startsWith('PRAGMA'))
+}
+
+function planOf(connection: Connection, sql: string): readonly string[] {
+  return connection
+    .prepare(`EXPLAIN QUERY PLAN ${sql}`)
+    .all()
+    .map(({ detail }) => String(detail))
+}
+
+/** One of a hundred runs, ten wait, most are done; twenty tenants, a thousand courses. */
+const MANY = `
+  WITH RECURSIVE ten(value) AS (SELECT 1 UNION ALL SELECT value + 1 FROM ten LIMIT 10)
+    INSERT INTO millrace_types (n, name, queue, policy) SELECT value, 't' || value, 'q', '${JSON.stringify(ONE_PHASE)}' FROM ten;
+  INSERT INTO millrace_queues (n, name) VALUES (1, 'q');
+  INSERT INTO millrace_lanes (n, type, queue) SELECT n, n, 1 FROM millrace_types;
+  INSERT INTO millrace_phase_lists (n, names) VALUES (1, '["run"]');
+  WITH RECURSIVE s(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM s LIMIT 100000),
+    j(i, state) AS (SELECT i, CASE WHEN i % 100 < 80 THEN 5 WHEN i % 100 < 88 THEN 6 WHEN i % 100 < 96 THEN 2
+      WHEN i % 100 < 97 THEN 3 ELSE 1 END FROM s)
+    INSERT INTO millrace_jobs (n, id, type, lane, state, priority, run_at, holder, phase, phase_count, phase_list, created_at,
+      updated_at, started_at, finished_at, tenant, owner, unique_key, event_seq, input)
+    SELECT i, randomblob(16), 1 + i % 10, 1 + i % 10, state, i % 3, i + 4000000000000 * (state = 1), CASE WHEN state = 3 THEN i / 500 END, state = 5, 1, 1, i,
+      i, i, CASE WHEN state > 4 THEN i END, 'tenant' || (i % 20), 'user' || (i % 500), 'k' || i, 2, '{}' FROM j;
+  INSERT INTO millrace_labels SELECT n, 'course', 'c' || (n % 1000) FROM millrace_jobs;
+  INSERT INTO millrace_labels SELECT n, 'level', 'a' FROM millrace_jobs;
+  INSERT INTO millrace_events (job, seq, code, at, attempt) SELECT n, 1, 2, n, 0 FROM millrace_jobs;
+  INSERT INTO millrace_events (job, seq, code, at, attempt) SELECT n, 2, 3, n, 1 FROM millrace_jobs;
+  INSERT INTO millrace_phases (job, ordinal, generation, attempt, finished_at, result) SELECT n, 0, 1, 1, n, '1' FROM millrace_jobs;`
+
+function assertIndexed(recorded: Recorded, statements: readonly string[]): void {
+  const used = new Set<RegExp>()
+  for (const sql of statements) {
+    for (const step of planOf(recorded.connection, sql).filter((detail) => detail.startsWith('SCAN'))) {
+      const allowed = MAY_SCAN.find(([pattern]) => pattern.test(step))
+      assert.ok(allowed !== undefined || /^SCAN (CONSTANT|\d+ CONSTANT)/.test(step), `${step}\n  in ${sql}`)
+      if (allowed !== undefined) used.add(allowed[0])
+    }
+  }
+  for (const [pattern] of MAY_SCAN) assert.ok(used.has(pattern), `nothing scans ${String(pattern)} any more`)
+}
+
+test('in a small database every statement finds its rows through an index', () => {
+  const recorded = openRecorded()
+  const statements = collect(recorded)
+  assert.ok(statements.length > 100, `${statements.length} statements`)
+  assertIndexed(recorded, statements)
+})
+
+test('in a large database that has been analyzed it still does, and pages of jobs need no sorting', () => {
+  const recorded = openRecorded()
+  recorded.connection.exec(MANY)
+  recorded.connection.exec('ANALYZE')
+  const statements = collect(recorded)
+  assertIndexed(recorded, statements)
+  for (const sql of statements) {
+    const sorts = planOf(recorded.connection, sql).some((step) => step.startsWith('USE TEMP B-TREE FOR ORDER BY'))
+    const few = /holder|IN \(5, 6, 7\)|o.job = j.n/.test(sql)
+    assert.ok(!sorts || few, `${sql} sorts what may be many rows`)
+  }
+})
+
+test('the statements on the way of every job begin with the index that is made for them', () => {
+  const recorded = openRecorded()
+  recorded.connection.exec(MANY)
+  for (const analyzed of [false, true]) {
+    if (analyzed) recorded.connection.exec('ANALYZE')
+    const statements = collect(recorded)
+    const begins = (part: string): string => {
+      const sql = statements.find((text) => text.includes(part))
+      assert.ok(sql !== undefined, part)
+      return planOf(recorded.connection, sql)[0] ?? ''
+    }
+    assert.match(begins('WHERE lane = ? AND state = 2'), /INDEX millrace_jobs_ready \(lane=\?\)/)
+    assert.match(begins('run_at <= ? ORDER BY run_at'), /INDEX millrace_jobs_waiting \(run_at<\?\)/)
+    assert.match(begins('min(run_at)'), /COVERING INDEX millrace_jobs_waiting_type \(type=\?\)/)
+    assert.match(begins('holder = ? AND suspect = 1'), /INDEX millrace_jobs_held \(holder=\?\)/)
+    assert.match(begins('e.job = (SELECT n'), /INDEX millrace_events_job \(job=\?/)
+    assert.match(begins('unique_key = ? AND unique_key'), /INDEX millrace_jobs_unique/)
+    const updates = statements.filter((sql) => sql.startsWith('UPDATE millrace_jobs'))
+    assert.ok(updates.length > 40)
+    for (const sql of updates) {
+      const [first = ''] = planOf(recorded.connection, sql)
+      assert.match(first, /(INDEX millrace_jobs_id \(id=\?\)|INTEGER PRIMARY KEY \(rowid=\?\))/, sql)
+    }
+  }
+})
