@@ -88,6 +88,7 @@ async function workOn(path: string, flags: WorkFlags, { command, isStart }: Invo
   const stopping = stopSignal(screen)
   try {
     const worker = await mill.work(module.handlers, optionsOf(flags))
+    if (!isStart) logger.info('WORKER_START', { store: mill.description, types: typesOf(module) })
     if (isStart) await Promise.race([stopping, showExamples(mill, screen, { module, outlet })])
     await Promise.race([stopping, stoppedByItself(worker)])
     process.exitCode = worker.state === 'running' ? EXIT.ok : EXIT.failure
@@ -133,14 +134,17 @@ function stoppedByItself(worker: Worker): Promise<void> {
   return promise
 }
 
+function typesOf({ handlers }: JobModule): string {
+  return handlers.map(({ definition }) => definition.name).join(', ')
+}
+
 interface Examples {
   readonly module: JobModule
   readonly outlet: Outlet
 }
 
 async function showExamples(mill: Millrace, screen: Screen, { module, outlet }: Examples): Promise<void> {
-  const types = module.handlers.map(({ definition }) => definition.name)
-  screen.print(`Millrace ${readVersion()} on ${mill.description}, working on ${printable(types.join(', '))}`)
+  screen.print(`Millrace ${readVersion()} on ${mill.description}, working on ${printable(typesOf(module))}`)
   outlet.following = screen.isTerminal
   for (const example of module.exampleJobs) await showExample(mill, screen, { example, outlet })
   outlet.following = false

@@ -110,9 +110,7 @@ export class JobWatcher {
 }
 
 export function noSuchJob(jobId: string): NotFoundError {
-  return new NotFoundError(
-    'job-not-found',
-    `There is no job ${jobId}, or none that you may see. It may have been deleted after its retention.`,
-    { details: { jobId } },
-  )
+  return new NotFoundError('job-not-found', `There is no job ${jobId}, or none that you may see. Check the id.`, {
+    details: { jobId },
+  })
 }

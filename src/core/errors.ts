@@ -6,7 +6,7 @@ import type { Json } from './json.ts'
 
 /** The codes, each with its meaning. `docs/reference/errors.md` explains the same list; a test compares the two. */
 export const ERROR_CODES = {
-  'artifact-exists': 'this generation of the job already has an artifact of that name',
+  'artifact-exists': 'this attempt has already written an artifact of that name',
   'artifact-missing': 'the artifact is not there: never written, expired, or its file is gone',
   'drain-timeout':
     'the worker did not come to rest within its drain time; what was unfinished has been released or left to its lease',

@@ -24,7 +24,14 @@ export interface ReaperReport extends SweepReport {
   readonly held: boolean
 }
 
-const NOTHING: SweepReport = { sessionsEnded: 0, jobsReaped: 0, jobsPoisoned: 0, jobsTimedOut: 0, jobsPromoted: 0 }
+const NOTHING: SweepReport = {
+  sessionsEnded: 0,
+  jobsReaped: 0,
+  jobsPoisoned: 0,
+  jobsTimedOut: 0,
+  jobsCancelled: 0,
+  jobsPromoted: 0,
+}
 const GRACE_MS = 2_000
 const JITTER = 0.2
 

@@ -167,10 +167,8 @@ const ARTIFACT_EXISTS =
   'SELECT 1 FROM millrace_artifacts AS a JOIN millrace_jobs AS j ON j.n = a.job AND j.generation = a.generation ' +
   'AND a.attempt = j.attempt WHERE j.id = ? AND a.name = ? AND j.holder IS ? AND j.fence = ?'
 const INSERT_ARTIFACT =
-  'INSERT INTO millrace_artifacts (id, job, generation, attempt, phase, name, content_type, size_bytes, sha256, path, created_at, ' +
-  'expires_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (job, generation, name) DO UPDATE SET id = excluded.id, ' +
-  'attempt = excluded.attempt, phase = excluded.phase, content_type = excluded.content_type, size_bytes = excluded.size_bytes, ' +
-  'sha256 = excluded.sha256, path = excluded.path, created_at = excluded.created_at, expires_at = excluded.expires_at'
+  'INSERT OR REPLACE INTO millrace_artifacts (id, job, generation, attempt, phase, name, content_type, size_bytes, sha256, path, ' +
+  'created_at, expires_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)'
 
 /**
  * Within one attempt a name is written once. An attempt that goes through the phase again replaces what an earlier one had written.

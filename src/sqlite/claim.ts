@@ -22,14 +22,14 @@ export function claimJobs(db: Database, request: ClaimRequest): Claimed {
 const OPEN_SESSION = 'SELECT n FROM millrace_sessions WHERE holder = ? AND ended_at IS NULL AND expires_at > ?'
 
 const LANES_OF_TYPES =
-  'SELECT l.n AS lane, t.name AS type FROM json_each(?) AS wanted JOIN millrace_types AS t ON t.name = wanted.value ' +
-  'JOIN millrace_lanes AS l ON l.type = t.n JOIN millrace_queues AS q ON q.n = l.queue WHERE q.paused_at IS NULL'
+  'SELECT l.n AS lane, t.name AS type FROM json_each(?) AS wanted CROSS JOIN millrace_types AS t ON t.name = wanted.value ' +
+  'CROSS JOIN millrace_lanes AS l ON l.type = t.n CROSS JOIN millrace_queues AS q ON q.n = l.queue WHERE q.paused_at IS NULL'
 
-export const LANE_HEAD =
+const LANE_HEAD =
   'SELECT n, priority, run_at, suspect FROM millrace_jobs WHERE lane = ? AND state = 2 AND (suspect = 0 OR ?) ' +
   'ORDER BY priority, run_at, n LIMIT ?'
 
-export const RUNNING_SUSPECT = 'SELECT 1 FROM millrace_jobs WHERE holder = ? AND suspect = 1 LIMIT 1'
+const RUNNING_SUSPECT = 'SELECT 1 FROM millrace_jobs WHERE holder = ? AND suspect = 1 LIMIT 1'
 
 interface Head {
   readonly n: number
@@ -114,8 +114,8 @@ function claimedJob(db: Database, row: Row, type: TypeEntry, holder: number): Cl
   }
 }
 
-export const DUE = 'SELECT n FROM millrace_jobs WHERE state IN (1, 4) AND run_at <= ? ORDER BY run_at, n LIMIT ?'
-export const NEXT_DUE = 'SELECT min(run_at) AS at FROM millrace_jobs WHERE state IN (1, 4) AND type = ?'
+const DUE = 'SELECT n FROM millrace_jobs WHERE state IN (1, 4) AND run_at <= ? ORDER BY run_at, n LIMIT ?'
+const NEXT_DUE = 'SELECT min(run_at) AS at FROM millrace_jobs WHERE state IN (1, 4) AND type = ?'
 
 /** Bounded, so that a great many jobs coming due at once don't hold up everything else: the next claim goes on. */
 const PROMOTED_AT_ONCE = 1_000

@@ -4,8 +4,7 @@ import type { Database } from './database.ts'
 import { idToBytes } from './ids.ts'
 import { nullableText } from './rows.ts'
 
-export const HELD =
-  'SELECT holder, fence, cancel_requested_at, cancelled_by, cancel_reason FROM millrace_jobs WHERE id = ?'
+const HELD = 'SELECT holder, fence, cancel_requested_at, cancelled_by, cancel_reason FROM millrace_jobs WHERE id = ?'
 
 /** Looks up each claim by the job's id: as many look-ups as the session has slots. */
 export function findInterruptions(db: Database, held: readonly Claim[]): readonly Interruption[] {

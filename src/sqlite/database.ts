@@ -25,7 +25,7 @@ export class Database {
   readonly #laneQueues = new Map<number, string>()
   readonly #phaseLists = new Map<string, number>()
   readonly #phaseNames = new Map<number, readonly string[]>()
-  #anyLabels = false
+  #anyLabels: boolean | null = null
   #dataVersion = -1
   #othersCommitted = false
   #lastNow = 0
@@ -107,7 +107,7 @@ export class Database {
 
   /** After a rollback: what was looked up or added in it may not be there. */
   forget(): void {
-    this.#anyLabels = false
+    this.#anyLabels = null
     this.#types.clear()
     this.#typeNames.clear()
     this.#lanes.clear()
@@ -128,7 +128,7 @@ export class Database {
     const known = this.findType(name)
     if (known?.service != null) return known
     const text = encodePolicy(policy)
-    if (known?.policyText === text) return known
+    if (known?.policyText === text && known.queue === queue) return known
     const row = this.get(PUT_PRODUCER_TYPE, name, queue, text)
     if (row === undefined) throw new RangeError(`type ${name} was not stored`)
     return this.#keepType(row)
@@ -177,8 +177,13 @@ export class Database {
 
   /** Whether any job has labels at all: most stores have none, and then a claim need not look for them. */
   anyLabels(): boolean {
-    this.#anyLabels ||= this.get(ANY_LABEL) !== undefined
+    this.#anyLabels ??= this.get(ANY_LABEL) !== undefined
     return this.#anyLabels
+  }
+
+  /** To be called when this connection adds labels. */
+  noteLabels(): void {
+    this.#anyLabels = null
   }
 
   internPhaseList(names: readonly string[]): number {

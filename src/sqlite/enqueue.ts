@@ -87,7 +87,10 @@ function insertJob(db: Database, type: TypeEntry, job: NewJob): Enqueued {
   )
   keepLongBody(db, n, INPUT, job.input)
   db.run(INSERT_EVENT, n, EVENT_CODES[`job:${state}`], now)
-  for (const [name, content] of Object.entries(job.labels)) db.run(INSERT_LABEL, n, name, content)
+  for (const [name, content] of Object.entries(job.labels)) {
+    db.run(INSERT_LABEL, n, name, content)
+    db.noteLabels()
+  }
   if (job.key !== null) {
     db.run(PUT_KEY, job.tenant, type.n, job.key, bytes, inputHash(job.input), now + DEFAULTS.keyHoldMs)
   }

@@ -6,11 +6,13 @@ import type { SqlValue } from './driver.ts'
 import { idFromBytes, idToBytes, isId } from './ids.ts'
 import { nullableText } from './rows.ts'
 
+// From the events to their jobs, never the other way round: a reader wants what follows a position, in its order.
 const COLUMNS =
-  'SELECT e.position, e.seq, e.code, e.at, e.attempt, e.detail, j.id, j.type FROM millrace_events AS e JOIN millrace_jobs AS j ON j.n = e.job'
+  'SELECT e.position, e.seq, e.code, e.at, e.attempt, e.detail, j.id, j.type FROM millrace_events AS e ' +
+  'CROSS JOIN millrace_jobs AS j ON j.n = e.job'
 
-export const EVENTS_AFTER = `${COLUMNS} WHERE e.position > ?`
-export const EVENTS_OF_JOB = `${COLUMNS} WHERE e.job = (SELECT n FROM millrace_jobs WHERE id = ?) AND e.position > ?`
+const EVENTS_AFTER = `${COLUMNS} WHERE e.position > ?`
+const EVENTS_OF_JOB = `${COLUMNS} WHERE e.job = (SELECT n FROM millrace_jobs WHERE id = ?) AND e.position > ?`
 
 export function readEvents(db: Database, { scope, after, limit, jobId }: EventQuery): readonly EventRecord[] {
   if (jobId !== null && !isId(jobId)) return []
@@ -37,7 +39,7 @@ function scopeCondition(scope: Scope): { readonly sql: string; readonly values: 
   return { sql: ' AND j.tenant = ? AND j.owner = ?', values: [scope.tenant, scope.user] }
 }
 
-export const LATEST_POSITION = 'SELECT max(position) AS position FROM millrace_events'
+const LATEST_POSITION = 'SELECT max(position) AS position FROM millrace_events'
 
 export function latestPosition(db: Database): number {
   return Number(db.get(LATEST_POSITION)?.['position'] ?? 0)

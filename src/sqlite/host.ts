@@ -43,7 +43,7 @@ export interface HostEvents {
   readonly onSessionLost: (holder: number) => void
 }
 
-export interface HostRun {
+interface HostRun {
   /** One for each call, in order. */
   readonly outcomes: readonly CallOutcome[]
   /** Whether anything was written that somebody may want to hear of. */
@@ -119,6 +119,8 @@ class WriterHost implements Host {
     this.#parts = parts
     this.sqliteVersion = sqliteVersion(connection)
     this.#db = new Database(connection, clock)
+    // From now on a commit by another connection is news: without this, one before the first look would pass for the beginning.
+    this.#db.checkDataVersion()
     this.#reserve = new DiskReserve({ connection, file, maxBytes, monotonic: () => systemRuntime().monotonic() })
     const { keeper, reserve, db } = { keeper: this.#keeper, reserve: this.#reserve, db: this.#db }
     this.#writer = new Writer({ connection, db, file, keeper, reserve, patienceMs })

@@ -21,7 +21,7 @@ import type { Row, SqlValue } from './driver.ts'
 import { idToBytes, isId } from './ids.ts'
 import { JOB_COLUMNS, hiddenFrom, jobSummary, nullableNumber, nullableText } from './rows.ts'
 
-export const JOB_BY_ID = `SELECT ${JOB_COLUMNS}, j.input, j.output FROM millrace_jobs AS j WHERE j.id = ?`
+const JOB_BY_ID = `SELECT ${JOB_COLUMNS}, j.input, j.output FROM millrace_jobs AS j WHERE j.id = ?`
 
 export function getJob(db: Database, id: string, scope: Scope): JobDetails | 'not-found' | 'forbidden' {
   const row = isId(id) ? db.get(JOB_BY_ID, idToBytes(id)) : undefined
@@ -212,10 +212,7 @@ function stateCondition(states: readonly JobState[]): string {
 }
 
 /** Newest first; the cursor is the key of the last row shown. */
-export function listSql(
-  filter: JobFilter,
-  scope: Scope,
-): { readonly sql: string; readonly values: readonly SqlValue[] } {
+function listSql(filter: JobFilter, scope: Scope): { readonly sql: string; readonly values: readonly SqlValue[] } {
   const { from, where, values } = conditions(filter, scope)
   const key = from.startsWith('millrace_labels') ? 'b.job' : 'j.n'
   const sql = `SELECT ${JOB_COLUMNS} FROM ${from} WHERE ${where} AND ${key} < ? ORDER BY ${key} DESC LIMIT ?`
@@ -239,10 +236,7 @@ const COUNT_ALL =
   'UNION ALL SELECT 3, count(*) FROM millrace_jobs WHERE holder IS NOT NULL ' +
   'UNION ALL SELECT state, count(*) FROM millrace_jobs WHERE state IN (1, 4) GROUP BY state'
 
-export function countSql(
-  filter: JobFilter,
-  scope: Scope,
-): { readonly sql: string; readonly values: readonly SqlValue[] } {
+function countSql(filter: JobFilter, scope: Scope): { readonly sql: string; readonly values: readonly SqlValue[] } {
   const { from, where, values } = conditions(filter, scope)
   if (where === 'TRUE') return { sql: COUNT_ALL, values }
   return { sql: `SELECT j.state, count(*) AS jobs FROM ${from} WHERE ${where} GROUP BY j.state`, values }

@@ -90,7 +90,7 @@ function refuseNetworkFileSystem(file: string, folder: string): void {
   if (!isNetworkFileSystem(process.platform, statfsSync(folder).type)) return
   throw new MillraceError(
     'network-file-system',
-    `${file} lies on a network file system, where SQLite's locks do not hold and files get damaged. Use a local disk, or PostgreSQL.`,
+    `${file} lies on a network file system, where SQLite's locks do not hold and files get damaged. Use a local disk.`,
     { details: { file } },
   )
 }

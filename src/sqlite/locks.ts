@@ -37,7 +37,7 @@ export function whenFree<T>(file: string, act: () => T, patienceMs: number = LOC
   throw lockedOut(file)
 }
 
-export function lockedOut(file: string): MillraceError {
+function lockedOut(file: string): MillraceError {
   return new MillraceError(
     'store-busy',
     `${file} stayed locked by another process for too long. Look for a transaction that is left open.`,

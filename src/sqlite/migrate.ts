@@ -5,6 +5,7 @@ import { MillraceError } from '../core/errors.ts'
 import { isReadOnly, openConnection } from './driver.ts'
 import type { Connection } from './driver.ts'
 import { beginWrite, rollBack, whenFree } from './locks.ts'
+import { findMigrations } from './thread-file.ts'
 
 export interface Migration {
   readonly version: number
@@ -13,14 +14,13 @@ export interface Migration {
   readonly checksum: string
 }
 
-const FOLDER = new URL('./migrations/', import.meta.url)
-
 export function readMigrations(): readonly Migration[] {
-  return readdirSync(FOLDER)
+  const folder = findMigrations()
+  return readdirSync(folder)
     .filter((name) => name.endsWith('.sql'))
     .toSorted()
     .map((name) => {
-      const sql = readFileSync(new URL(name, FOLDER), 'utf8')
+      const sql = readFileSync(new URL(name, folder), 'utf8')
       const checksum = createHash('sha256').update(sql).digest('hex')
       return { version: Number.parseInt(name, 10), name: name.replace('.sql', ''), sql, checksum }
     })

@@ -10,8 +10,7 @@ export function openSession(db: Database, { holder, service, host, pid, concurre
   db.run(INSERT_SESSION, holder, service, host, pid, concurrency, leaseMs, db.now, db.now, db.now + leaseMs)
 }
 
-export const BEAT =
-  'UPDATE millrace_sessions SET beat_at = ?, expires_at = ? + lease_ms WHERE holder = ? AND ended_at IS NULL'
+const BEAT = 'UPDATE millrace_sessions SET beat_at = ?, expires_at = ? + lease_ms WHERE holder = ? AND ended_at IS NULL'
 
 /**
  * False: the session was ended, and what it held is somebody else's. A lease that ran out while nobody looked is simply taken up again:

@@ -4,8 +4,9 @@ import type { Verdict } from '../core/classification.ts'
 import type { ErrorCode } from '../core/errors.ts'
 import type { Plan, PlanValues } from '../core/plan.ts'
 import type { JobPolicy } from '../core/policy.ts'
-import { REAP_POISON } from '../core/plans.ts'
+import { END_OF_GRACE, REAP_POISON } from '../core/plans.ts'
 import { OPERATOR } from '../core/scope.ts'
+import type { JobState } from '../core/states.ts'
 import { planReap, settleTimeOut } from '../core/settle.ts'
 import type { SweepReport } from '../store/claims.ts'
 import { applyCall } from './apply.ts'
@@ -27,42 +28,44 @@ export function sweep(db: Database, { graceMs, random }: Sweep): SweepReport {
   return {
     sessionsEnded,
     jobsReaped: reaped.length,
-    jobsPoisoned: reaped.filter((plan) => plan === REAP_POISON).length,
+    jobsPoisoned: reaped.filter((state) => state === 'failed').length,
     jobsTimedOut,
+    jobsCancelled: endGraces(db, graceMs),
     jobsPromoted,
   }
 }
 
-export const END_DEAD_SESSIONS = 'UPDATE millrace_sessions SET ended_at = ? WHERE ended_at IS NULL AND expires_at <= ?'
+const END_DEAD_SESSIONS = 'UPDATE millrace_sessions SET ended_at = ? WHERE ended_at IS NULL AND expires_at <= ?'
 
 /** Jobs held by nobody alive, session by session in the order they were taken. */
-export const ORPHANS =
-  'SELECT j.id, j.holder, j.fence, j.suspect, j.strikes, j.type, j.phase, j.phase_list, j.progress FROM millrace_jobs AS j ' +
+const ORPHANS =
+  'SELECT j.id, j.holder, j.fence, j.suspect, j.strikes, j.type, j.phase, j.phase_list, j.progress FROM millrace_jobs AS j INDEXED BY millrace_jobs_held ' +
   'WHERE j.holder IS NOT NULL AND NOT EXISTS (SELECT 1 FROM millrace_sessions AS s WHERE s.holder = j.holder AND s.ended_at IS NULL ' +
   'AND s.expires_at > ?) ORDER BY j.holder, j.n'
 
-function reapOrphans(db: Database): readonly Plan[] {
+/** The states that the orphans were left in. */
+function reapOrphans(db: Database): readonly JobState[] {
   const bySession = Map.groupBy(db.all(ORPHANS, db.now), (row) => Number(row['holder']))
   return [...bySession.values()].flatMap((orphans) => reapSession(db, orphans))
 }
 
-function reapSession(db: Database, orphans: readonly Row[]): readonly Plan[] {
+function reapSession(db: Database, orphans: readonly Row[]): readonly JobState[] {
   const facts = orphans.map((row) => ({ suspect: row['suspect'] === 1, strikes: Number(row['strikes']) }))
   const suspect = orphans.find((row) => row['suspect'] === 1) ?? orphans[0]
   const maxStrikes = suspect === undefined ? 1 : policyOf(db, suspect).maxStrikes
-  return planReap(facts, maxStrikes).filter((plan, index) => {
+  return planReap(facts, maxStrikes).flatMap((plan, index) => {
     const orphan = orphans[index]
-    return orphan !== undefined && reapJob(db, orphan, plan)
+    return (orphan === undefined ? null : reapJob(db, orphan, plan)) ?? []
   })
 }
 
-function reapJob(db: Database, orphan: Row, plan: Plan): boolean {
+function reapJob(db: Database, orphan: Row, plan: Plan): JobState | null {
   const poison = plan === REAP_POISON
   const error = poison
     ? attemptError(db, orphan, 'poison', 'The job was in flight each time when its worker died; it is not tried again.')
     : attemptError(db, orphan, 'session-lost', 'The worker that ran the job died or lost its lease.')
-  const { name, message, code } = error
-  return recover(db, orphan, { plan, error, detail: poison ? { error: { name, message, code } } : null })
+  const { name, message, code, verdict } = error
+  return recover(db, orphan, { plan, error, detail: poison ? { error: { name, message, code }, verdict } : null })
 }
 
 function policyOf(db: Database, row: Row): JobPolicy {
@@ -78,12 +81,21 @@ interface Recovery {
   readonly detail: object | null
 }
 
-function recover(db: Database, row: Row, { plan, values = {}, error, detail }: Recovery): boolean {
+/** The state it left the job in; null: it was refused, since somebody was faster. */
+function recover(db: Database, row: Row, { plan, values = {}, error, detail }: Recovery): JobState | null {
   const jobId = idFromBytes(row['id'])
   const claim: Claim = { jobId, holder: Number(row['holder']), fence: Number(row['fence']) }
   const told = detail === null ? null : JSON.stringify(detail)
-  return applyCall(db, { jobId, plan, scope: OPERATOR, claim, values, detail: told, error: JSON.stringify(error) })
-    .applied
+  const result = applyCall(db, {
+    jobId,
+    plan,
+    scope: OPERATOR,
+    claim,
+    values,
+    detail: told,
+    error: JSON.stringify(error),
+  })
+  return result.applied ? result.row.state : null
 }
 
 interface AttemptError {
@@ -102,10 +114,26 @@ function attemptError(db: Database, row: Row, code: ErrorCode, message: string):
   return { name: 'MillraceError', message, code, verdict, phase, progress: Number(row['progress']) }
 }
 
-/** Every running attempt stands in the index of held jobs, and there are never more of them than workers have slots. */
-export const OVERDUE =
-  'SELECT id, holder, fence, type, phase, phase_list, progress, failures, deadline_at FROM millrace_jobs ' +
-  'WHERE holder IS NOT NULL AND deadline_at <= ? ORDER BY n'
+/**
+ * Every running attempt stands in the index of held jobs, and there are never more of them than workers have slots. The planner is told:
+ * without statistics it would rather read the whole table than sort.
+ */
+const OVERDUE =
+  'SELECT id, holder, fence, type, phase, phase_list, progress, failures, deadline_at ' +
+  'FROM millrace_jobs INDEXED BY millrace_jobs_held WHERE holder IS NOT NULL AND deadline_at <= ? ORDER BY n'
+
+const OVERDUE_CANCELS =
+  'SELECT id, holder, fence, type, phase, phase_list, progress, cancel_requested_at ' +
+  'FROM millrace_jobs INDEXED BY millrace_jobs_held WHERE holder IS NOT NULL AND cancel_requested_at <= ? ORDER BY n'
+
+/** The same for a cancel: its worker ends the grace itself, unless it is blocked. The claim is gone then, so what the handler still writes is refused. */
+function endGraces(db: Database, graceMs: number): number {
+  return db.all(OVERDUE_CANCELS, db.now - graceMs).filter((row) => {
+    if (Number(row['cancel_requested_at']) + policyOf(db, row).cancelGraceMs + graceMs > db.now) return false
+    const error = attemptError(db, row, 'job-cancelled', 'The handler did not stop within its grace.')
+    return recover(db, row, { plan: END_OF_GRACE, error, detail: null }) !== null
+  }).length
+}
 
 const TIMED_OUT: Verdict = { fatal: false, rule: 'time-out' }
 
@@ -123,6 +151,6 @@ function timeOut(db: Database, graceMs: number, random: number): number {
       verdict: TIMED_OUT,
       ...(values.delayMs === undefined ? {} : { runInMs: values.delayMs }),
     }
-    return recover(db, row, { plan, values, error: { ...error, verdict: TIMED_OUT }, detail: told })
+    return recover(db, row, { plan, values, error: { ...error, verdict: TIMED_OUT }, detail: told }) !== null
   }).length
 }

@@ -115,6 +115,8 @@ export interface SweepReport {
   readonly jobsReaped: number
   readonly jobsPoisoned: number
   readonly jobsTimedOut: number
+  /** Whose worker is alive and let the grace of a cancel run out. */
+  readonly jobsCancelled: number
   readonly jobsPromoted: number
 }
 

@@ -37,7 +37,7 @@ async function writeArtifact(attempt: Attempt, { name, body, phase, options }: O
   const expiresInMs = options.expiresIn === undefined ? null : parseDuration(options.expiresIn, 'expiresIn')
   const metadata = encodeMetadata(options.metadata)
   const id = runtime.uuid()
-  const path = pathOf(id)
+  const path = pathOf(id, name)
   const file = join(store.artifacts.folder, path)
   const written = await writeFile(file, chunksOf(body), () => attempt.check('artifact.write'))
   const artifact: NewArtifact = { id, name, contentType, ...written, path, expiresInMs, phase }
@@ -59,9 +59,13 @@ function isUnknownOutcome(error: unknown): boolean {
   return !(error instanceof MillraceError) || error.code === 'internal'
 }
 
-/** In folders by the last digits of the id, which are random, so that none grows without bound. */
-function pathOf(id: string): string {
-  return `${id.slice(-2)}/${id}`
+/**
+ * In folders by the last digits of the id, which are random, so that none grows without bound. The name's extension is kept, if it is a
+ * plain one, so that whoever finds the file can open it.
+ */
+function pathOf(id: string, name: string): string {
+  const extension = /\.[A-Za-z0-9]{1,8}$/.exec(name)?.[0].toLowerCase() ?? ''
+  return `${id.slice(-2)}/${id}${extension}`
 }
 
 function defaultContentType(body: ArtifactBody): string {

@@ -19,7 +19,9 @@ export function logEnd(attempt: Attempt, { failure }: Ending, { state, cancelled
     return
   }
   if (state === 'failed' || state === 'retrying') {
-    host.logger.error('JOB_FAILED', { ...createFailureLog(context, failure.error, durationMs, failure.verdict) })
+    const line = { ...createFailureLog(context, failure.error, durationMs, failure.verdict) }
+    if (state === 'failed') host.logger.error('JOB_FAILED', line)
+    else host.logger.warn('JOB_FAILED', line)
     return
   }
   const { jobId, jobType, entityId } = context

@@ -196,7 +196,7 @@ export class Attempt {
 function artifactExists(jobId: string, state: string): ConflictError {
   return new ConflictError(
     'artifact-exists',
-    `This generation of job ${jobId} has an artifact of that name already. Nothing was kept: choose another name.`,
+    `This attempt of job ${jobId} has written an artifact of that name already. Nothing was kept: choose another name.`,
     { details: { jobId, state } },
   )
 }

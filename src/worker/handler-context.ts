@@ -97,7 +97,7 @@ export interface ArtifactWriter {
    * Keeps bytes that the job made, for download. Resolves once they are on disk and in the store.
    *
    * @param name what it is called when it is downloaded: 1 to 200 characters, no path
-   * @throws InvalidInputError for a name or an option; ConflictError `artifact-exists` if this generation has one of that name;
+   * @throws InvalidInputError for a name or an option; ConflictError `artifact-exists` if this attempt has written one of that name;
    *   LeaseLostError. Nothing is kept then.
    */
   readonly write: (name: string, body: ArtifactBody, options?: ArtifactOptions) => Promise<WrittenArtifact>

@@ -144,7 +144,7 @@ function ownerConflict({ type, owner, service }: OwnerConflict): MillraceError {
   return new MillraceError(
     'owner-conflict',
     `The type ${type} is worked on by the service "${owner}", and this worker belongs to "${service}". Nothing was started. ` +
-      `To hand the type over, run: millrace owners transfer ${type} --to ${service}`,
+      `A type has one service: open Millrace as service "${owner}", or define the handler's jobs under a type of their own.`,
     { details: { type, owner, service } },
   )
 }

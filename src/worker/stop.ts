@@ -3,7 +3,7 @@ import { formatDuration } from '../core/duration.ts'
 import { JobCancelledError, LeaseLostError, MillraceError } from '../core/errors.ts'
 import type { JobCancelled } from '../core/errors.ts'
 
-export type StopCause = 'cancel' | 'time-out' | 'lease-lost' | 'shutdown'
+type StopCause = 'cancel' | 'time-out' | 'lease-lost' | 'shutdown'
 
 export interface Stop {
   readonly cause: StopCause

@@ -78,8 +78,7 @@ test('a key that was used for another input adds nothing of its call, and the tr
   const shop = await openShop(t)
   shop.connection.exec('BEGIN')
   shop.enqueue('k', '1')
-  const { job } = shop
-  const answer = shop.store.transactions.enqueue(shop.connection, [job(), job({ key: 'k', input: '2' })])
+  const answer = shop.store.transactions.enqueue(shop.connection, [shop.job(), shop.job({ key: 'k', input: '2' })])
   assert.partialDeepStrictEqual(answer, [{ outcome: 'created' }, { outcome: 'key-reused' }])
   shop.order('kept')
   shop.connection.exec('COMMIT')

@@ -154,13 +154,22 @@ const INSERT =
   'VALUES (?, ?, 1, 1, 0, 5000, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)'
 
 function insert(db: Database, row: JobRow, type: number): number {
-  const columns: readonly SqlValue[] = [
-    ...[idToBytes(row.id), type, row.tenant, row.owner, STATE_CODES[row.state], row.runAt, row.attempt, row.failures],
-    ...[row.strikes, row.suspect ? 1 : 0, row.fence, row.generation, row.holder, row.phase, row.phaseCount],
-    ...[row.phaseStartedAt, row.progress, row.createdAt, row.startedAt, row.finishedAt, row.deadlineAt],
-    ...[row.cancelRequestedAt, row.cancelledBy, row.cancelReason, row.uniqueKey, row.eventSeq],
+  const identity: readonly SqlValue[] = [idToBytes(row.id), type, row.tenant, row.owner]
+  const counts = [row.attempt, row.failures, row.strikes, row.suspect ? 1 : 0, row.fence, row.generation]
+  const phases = [row.phase, row.phaseCount, row.phaseStartedAt, row.progress]
+  const instants = [row.createdAt, row.startedAt, row.finishedAt, row.deadlineAt]
+  const cancel = [row.cancelRequestedAt, row.cancelledBy, row.cancelReason]
+  const columns = [
+    ...identity,
+    STATE_CODES[row.state],
+    row.runAt,
+    ...counts,
+    row.holder,
+    ...phases,
+    ...instants,
+    ...cancel,
   ]
-  return db.insert(INSERT, ...columns)
+  return db.insert(INSERT, ...columns, row.uniqueKey, row.eventSeq)
 }
 
 const INSERT_SESSION =
@@ -206,8 +215,15 @@ function openDatabase(): Database {
 
 const AFTER = `SELECT ${JOB_COLUMNS} FROM millrace_jobs AS j WHERE j.id = ?`
 
+interface Comparison {
+  readonly plan: Plan
+  readonly facts: Facts
+  readonly values: PlanValues
+  readonly key: 'id' | 'n'
+}
+
 /** Runs both on one job and compares what becomes of it. */
-function compare(db: Database, plan: Plan, facts: Facts, values: PlanValues, key: 'id' | 'n'): boolean {
+function compare(db: Database, { plan, facts, values, key }: Comparison): boolean {
   const row = rowOf(facts)
   const { scope, claim } = facts
   const expected = interpretPlan(plan, row, {
@@ -255,7 +271,7 @@ for (const plan of PLANS) {
         const seen = seenPhase === null ? {} : { seenPhase }
         const values = { ...given, ...seen, seenGeneration, seenFence }
         try {
-          ends.add(compare(db, plan, facts, values, index === 0 ? 'id' : 'n'))
+          ends.add(compare(db, { plan, facts, values, key: index === 0 ? 'id' : 'n' }))
         } catch (error) {
           throw new Error(`${plan.name} of ${JSON.stringify(facts)} with ${JSON.stringify(values)}`, { cause: error })
         }

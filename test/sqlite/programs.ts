@@ -5,7 +5,7 @@ import { once } from 'node:events'
 import { join } from 'node:path'
 import type { TestContext } from 'node:test'
 
-export type ProgramArguments = Readonly<Record<string, unknown>>
+import type { ProgramArguments } from './programs/program.ts'
 
 export interface Program {
   /** Sends a word and answers what comes back. */
@@ -17,7 +17,11 @@ export interface Program {
 }
 
 /** Starts one and resolves when it says that it is ready; it is killed when the test ends. */
-export async function spawnProgram(context: TestContext, name: string, args: ProgramArguments): Promise<Program> {
+export async function spawnProgram(
+  context: TestContext,
+  name: string,
+  args: Partial<ProgramArguments>,
+): Promise<Program> {
   const child = start(name, args)
   context.after(() => child.kill('SIGKILL'))
   await next(child)
@@ -33,7 +37,7 @@ export async function spawnProgram(context: TestContext, name: string, args: Pro
   }
 }
 
-function start(name: string, args: ProgramArguments): ChildProcess {
+function start(name: string, args: Partial<ProgramArguments>): ChildProcess {
   return fork(join(import.meta.dirname, 'programs', `${name}.ts`), [JSON.stringify(args)], {
     execArgv: ['--disable-warning=ExperimentalWarning'],
   })

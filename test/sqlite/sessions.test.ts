@@ -2,13 +2,13 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 
 import { LOG } from '../../src/core/plans.ts'
-import { openSqlite, elapsed, runtime, until } from './sqlite-bench.ts'
 import { spawnProgram } from './programs.ts'
+import { elapsed, openSqlite, runtime, until } from './sqlite-bench.ts'
 
 /** Holds the thread as a handler does that computes without a pause. */
 function block(ms: number): void {
-  const until = runtime.monotonic() + ms
-  while (runtime.monotonic() < until) Math.sqrt(2)
+  const startedAt = runtime.monotonic()
+  while (runtime.monotonic() - startedAt < ms) Math.sqrt(2)
 }
 
 test('a session whose main thread is blocked for three leases keeps its jobs', async (t) => {

@@ -95,6 +95,7 @@ export function besideContract(open: OpenStore): void {
         jobsReaped: 1,
         jobsPoisoned: 0,
         jobsTimedOut: 0,
+        jobsCancelled: 0,
         jobsPromoted: 0,
       })
       const { claim: second } = await two.take(await two.session())

@@ -13,6 +13,8 @@ import { openSqliteFile, openSqliteInMemory } from '../support/open-sqlite.ts'
 import { scaled } from '../support/scale.ts'
 import type { OpenStore } from '../support/store-under-test.ts'
 
+const LONGEST_MS = 120_000
+
 async function agree(open: OpenStore, runs: number): Promise<void> {
   const [seed, path] = (process.env['MILLRACE_SEED'] ?? '').split(/:(.*)/s)
   const property = fc.asyncProperty(commands, async (made) => {
@@ -25,7 +27,8 @@ async function agree(open: OpenStore, runs: number): Promise<void> {
   })
   await fc.assert(property, {
     numRuns: scaled(runs),
-    endOnFailure: false,
+    // Shrinking ends then too, and what it has come to is printed.
+    plugins: [fc.interruptAfterTimeLimit(scaled(LONGEST_MS), { failOnInterrupt: true })],
     ...(seed === undefined || seed === '' ? {} : { seed: Number(seed) }),
     ...(path === undefined || path === '' ? {} : { path }),
   })

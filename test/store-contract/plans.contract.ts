@@ -55,6 +55,14 @@ async function placeEnded(bench: Bench, changes: object, plan: Plan, values: Pla
   return placed
 }
 
+async function dieTwice(bench: Bench, { claim }: Placed): Promise<void> {
+  await bench.store.sessions.end(claim.holder)
+  await bench.sweep()
+  const again = await bench.take(await bench.session(), [PHASED.type])
+  await bench.store.sessions.end(again.claim.holder)
+  await bench.sweep()
+}
+
 const PLACES: Readonly<Record<string, Place>> = {
   scheduled: (bench) => placeWaiting(bench, { ...TIMED, delayMs: MINUTE }),
   queued: (bench) => placeWaiting(bench, TIMED),
@@ -101,6 +109,18 @@ const PLACES: Readonly<Record<string, Place>> = {
     await bench.store.sessions.abandon(placed.claim.holder)
     bench.advance(LEASE_MS)
     return placed
+  },
+  'queued as a suspect with a strike': async (bench) => {
+    const placed = await placeRunning(bench, PHASED)
+    await dieTwice(bench, placed)
+    return placed
+  },
+  'running as a suspect with a strike': async (bench) => {
+    const placed = await placeRunning(bench, PHASED)
+    await bench.must(CHECKPOINT, placed.claim, { progress: 50 }, { result: '1' })
+    await dieTwice(bench, placed)
+    const { claim } = await bench.take(await bench.session(), [PHASED.type])
+    return { id: placed.id, claim }
   },
   retrying: (bench) => placeEnded(bench, TIMED, FAIL_RETRY, { delayMs: MINUTE }),
   'retrying and due': async (bench) => {

@@ -8,7 +8,14 @@ import type { Bench } from '../support/contract-bench.ts'
 import { dumpStore } from '../support/store-dump.ts'
 import type { OpenStore } from '../support/store-under-test.ts'
 
-const NOTHING = { sessionsEnded: 0, jobsReaped: 0, jobsPoisoned: 0, jobsTimedOut: 0, jobsPromoted: 0 }
+const NOTHING = {
+  sessionsEnded: 0,
+  jobsReaped: 0,
+  jobsPoisoned: 0,
+  jobsTimedOut: 0,
+  jobsCancelled: 0,
+  jobsPromoted: 0,
+}
 const TIMED = { policy: { ...ONE_PHASE, timeoutMs: 10_000 } }
 const GRACE = ONE_PHASE.cancelGraceMs
 

@@ -38,9 +38,22 @@ function planNamed(name: string): Plan {
   return plan
 }
 
-/** Null: there is nothing yet that it could be done to. */
-export async function callOf(run: RunSoFar, act: HeldAct | OutsideAct): Promise<PlanCall | null> {
-  return act.do === 'held-act' ? heldCall(run, act) : outsideCall(run, act)
+/** None: there is nothing yet that it could be done to. */
+export async function callsOf(run: RunSoFar, act: HeldAct | OutsideAct): Promise<readonly PlanCall[]> {
+  const call = await (act.do === 'held-act' ? heldCall(run, act) : outsideCall(run, act))
+  if (call === null) return []
+  return act.act === 'finish' ? finish(call) : [call]
+}
+
+/** From a checkpoint to the end, without waiting for an answer in between. */
+function finish(first: PlanCall): readonly PlanCall[] {
+  const { phase = 0, phaseCount = 0 } = first.values
+  if (first.plan.name !== 'checkpoint') return [first]
+  const rest = Array.from({ length: phaseCount - phase - 1 }, (_, index) => ({
+    ...first,
+    values: { ...first.values, seenPhase: phase + 1 + index },
+  }))
+  return [first, ...rest, { ...planCall(COMPLETE, first.jobId), claim: first.claim }]
 }
 
 async function heldCall(run: RunSoFar, { act, claim: back, spoil, amount }: HeldAct): Promise<PlanCall | null> {
@@ -57,7 +70,7 @@ async function heldCall(run: RunSoFar, { act, claim: back, spoil, amount }: Held
     phase: job.phase,
     seenPhase: job.phase,
     output: `"output ${amount}"`,
-    ...(rest.phaseNames === undefined ? {} : { phaseCount: rest.phaseNames.length }),
+    phaseCount: rest.phaseNames?.length ?? job.phaseCount,
   }
   const call = planCall(plan, claim, values, rest)
   if (spoil === 'nothing') return call
@@ -66,9 +79,10 @@ async function heldCall(run: RunSoFar, { act, claim: back, spoil, amount }: Held
 
 /** Workers end a job of one phase in one act, checkpoint only what is not done, and complete what is. */
 function planFor(act: HeldAct['act'], { phase, phaseCount }: JobDetails): Plan {
-  if (act !== 'complete' && act !== 'checkpoint') return planNamed(act)
+  if (act !== 'complete' && act !== 'checkpoint' && act !== 'finish') return planNamed(act)
   if (phase >= phaseCount) return COMPLETE
-  return phaseCount === 1 ? COMPLETE_ONLY_PHASE : planNamed(act)
+  if (phaseCount === 1) return COMPLETE_ONLY_PHASE
+  return planNamed(act === 'finish' ? 'checkpoint' : act)
 }
 
 function spoiled(claim: Claim, spoil: 'fence' | 'holder'): Claim {
@@ -77,7 +91,7 @@ function spoiled(claim: Claim, spoil: 'fence' | 'holder'): Claim {
 
 function beside(run: RunSoFar, act: HeldAct['act'], job: JobDetails, amount: number): Act {
   const detail = amount % 2 === 0 ? null : `{"told":${amount}}`
-  if (act === 'checkpoint' && planFor(act, job).name === act) return { detail, result: `"result ${amount}"` }
+  if (planFor(act, job).name === 'checkpoint') return { detail, result: `"result ${amount}"` }
   if (act === 'artifact') return { detail, artifact: newArtifact(run.ids.uuid(), { name: `file ${amount % 3}` }) }
   if (act === 'adopt-phases') return { phaseNames: adopted(job, amount) }
   if (!ENDINGS.has(act) || amount % 3 === 0) return { detail }

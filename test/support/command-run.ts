@@ -11,7 +11,7 @@ import type { JobDetails, NewJob } from '../../src/store/jobs.ts'
 import type { Store } from '../../src/store/store.ts'
 import { pick } from './command.ts'
 import type { Command, NewJobChoice } from './command.ts'
-import { callOf, SCOPES } from './command-calls.ts'
+import { callsOf, SCOPES } from './command-calls.ts'
 import type { RunSoFar } from './command-calls.ts'
 import { LEASE_MS, newJob, ONE_PHASE } from './contract-bench.ts'
 import { dumpStore, plainDetails, plainEvent } from './store-dump.ts'
@@ -90,9 +90,9 @@ export class CommandRun implements RunSoFar {
         return this.#claim(command)
       case 'held-act':
       case 'outside-act':
-        return this.#apply([await callOf(this, command)])
+        return this.#apply([await callsOf(this, command)])
       case 'together':
-        return this.#apply(await Promise.all(command.acts.map((act) => callOf(this, act))))
+        return this.#apply(await Promise.all(command.acts.map((act) => callsOf(this, act))))
       case 'advance':
         return this.#advance(pick(STEPS, command.step))
       case 'sweep': {
@@ -165,15 +165,15 @@ export class CommandRun implements RunSoFar {
   }
 
   /** All at once: those that share a commit are carried out in their order. */
-  async #apply(calls: readonly (PlanCall | null)[]): Promise<void> {
-    const made = inGoodOrder(calls.filter((call) => call !== null))
+  async #apply(calls: readonly (readonly PlanCall[])[]): Promise<void> {
+    const made = inGoodOrder(calls.flat())
     await this.#same(({ claims }) => Promise.all(made.map((call) => claims.apply(call))))
   }
 
   async #session(act: 'end' | 'abandon' | 'open' | 'die', slot: number): Promise<void> {
     const present = this.#sessions[slot % 3]
     if (act === 'open' || present === undefined) return this.#openSession(slot % 3)
-    if (act !== 'die') return void (await this.#same(({ sessions }) => sessions[act](present)))
+    if (act !== 'die') return this.#same(({ sessions }) => sessions[act](present))
     await this.#same(({ sessions }) => sessions.end(present))
     await this.#same(({ claims }) => claims.sweep({ graceMs: 0, random: 0.5 }))
     return this.#openSession(slot % 3)

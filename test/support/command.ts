@@ -1,8 +1,10 @@
 /** Random commands: small numbers that mean something only once there are jobs, sessions and claims to choose from. */
 import * as fc from 'fast-check'
 
-/** Acts of whoever holds a claim, or once held it. */
-export const HELD_ACTS = [
+/** Acts of whoever holds a claim, or once held it. `finish`: every checkpoint that is left, and the completion. */
+const HELD_ACTS = [
+  'finish',
+  'checkpoint',
   'checkpoint',
   'complete',
   'fail-retry',
@@ -19,12 +21,15 @@ export const HELD_ACTS = [
   'time-out-final',
 ] as const
 
+/** Only a sweep does these, and finds the claim current. */
+const REAPS = ['reap', 'reap-suspect', 'reap-strike', 'reap-poison'] as const
+
 /** Acts of people on a job. */
-export const OUTSIDE_ACTS = ['cancel', 'retry', 'run-now', 'force-fail', 'force-reset'] as const
+const OUTSIDE_ACTS = ['cancel', 'retry', 'run-now', 'force-fail', 'force-reset'] as const
 
 export interface HeldAct {
   readonly do: 'held-act'
-  readonly act: (typeof HELD_ACTS)[number]
+  readonly act: (typeof HELD_ACTS)[number] | (typeof REAPS)[number]
   /** Counted back from the latest claim. */
   readonly claim: number
   /** What is wrong with the claim besides its age. */
@@ -78,9 +83,9 @@ export type Command =
       readonly amount: number
     }
 
-export const QUESTIONS = ['list', 'counts', 'events', 'get', 'interruptions', 'states'] as const
+const QUESTIONS = ['list', 'counts', 'events', 'get', 'interruptions', 'states'] as const
 
-export type Question = (typeof QUESTIONS)[number]
+type Question = (typeof QUESTIONS)[number]
 
 const choice: fc.Arbitrary<number> = fc.nat({ max: 99 })
 
@@ -100,7 +105,10 @@ const newJobs = fc.array(newJob, { minLength: 1, maxLength: 4 })
 
 const heldAct: fc.Arbitrary<HeldAct> = fc.record({
   do: fc.constant('held-act' as const),
-  act: fc.constantFrom(...HELD_ACTS),
+  act: fc.oneof(
+    { weight: 15, arbitrary: fc.constantFrom(...HELD_ACTS) },
+    { weight: 1, arbitrary: fc.constantFrom(...REAPS) },
+  ),
   claim: fc.oneof({ weight: 3, arbitrary: fc.nat({ max: 3 }) }, { weight: 1, arbitrary: choice }),
   spoil: fc.oneof(
     { weight: 12, arbitrary: fc.constant('nothing' as const) },

@@ -5,7 +5,7 @@ import { systemRuntime } from '../../src/runtime/system-runtime.ts'
 import type { ChildProgram } from './child-program.ts'
 
 /** Far longer than a write takes that nobody holds up. */
-const PROBE_MS = 1_000
+const PROBE_MS = 300
 
 /**
  * SIGSTOP, at a moment when the process does not hold the database's one write lock: whoever is stopped with that in hand stops everybody,
@@ -14,14 +14,20 @@ const PROBE_MS = 1_000
 export async function freeze(child: ChildProgram, mill: Millrace): Promise<void> {
   for (;;) {
     child.signal('SIGSTOP')
-    const write = mill.maintenance.runOnce()
-    if (await settlesWithin(systemRuntime(), PROBE_MS, write)) return
+    const writes = writeAnew(mill)
+    if (await settlesWithin(systemRuntime(), PROBE_MS, writes)) return
     child.signal('SIGCONT')
-    await write
+    await writes
   }
 }
 
-/** SIGSTOP until the process's session has been ended by others, and its jobs with it. Somebody has to sweep meanwhile. */
+/** A pass that was under way already may have done its writing before: only the one after it has begun since. */
+async function writeAnew(mill: Millrace): Promise<void> {
+  await mill.maintenance.runOnce()
+  await mill.maintenance.runOnce()
+}
+
+/** Stopped until its session has been ended by others, and its jobs with it. */
 export async function freezeUntilLost(child: ChildProgram, mill: Millrace): Promise<void> {
   await freeze(child, mill)
   for (;;) {

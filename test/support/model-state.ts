@@ -12,7 +12,7 @@ import type { QueueRecord } from '../../src/store/queues.ts'
 /** When the model's clock starts: any instant will do. */
 export const MODEL_EPOCH = 1_767_225_600_000
 
-export interface DonePhase {
+interface DonePhase {
   readonly generation: number
   /** The attempt that finished it. */
   readonly attempt: number
@@ -38,7 +38,7 @@ export interface ModelJob {
   updatedAt: number
 }
 
-export interface ModelType {
+interface ModelType {
   readonly type: string
   readonly queue: string
   readonly policy: JobPolicy
@@ -46,7 +46,7 @@ export interface ModelType {
   readonly registeredAt: number | null
 }
 
-export interface ModelSession {
+interface ModelSession {
   readonly holder: number
   readonly identity: WorkerIdentity
   readonly concurrency: number

@@ -1,7 +1,7 @@
 /** The model's recovery: what is due, what dead sessions held, what ran too long. */
 import type { PlanValues } from '../../src/core/plan.ts'
 import { planReap, settleTimeOut } from '../../src/core/settle.ts'
-import { REAP_POISON } from '../../src/core/plans.ts'
+import { END_OF_GRACE, REAP_POISON } from '../../src/core/plans.ts'
 import type { SweepReport } from '../../src/store/claims.ts'
 import { carryOut, promoteDue } from './model-plans.ts'
 import { isAlive, policyOf } from './model-state.ts'
@@ -16,7 +16,8 @@ export function sweep(state: ModelState, options: SweepOptions): SweepReport {
   const jobsPromoted = promoteDue(state)
   const sessionsEnded = endExpired(state)
   const reaped = reapOrphans(state)
-  return { sessionsEnded, ...reaped, jobsTimedOut: timeOut(state, options), jobsPromoted }
+  const jobsTimedOut = timeOut(state, options)
+  return { sessionsEnded, ...reaped, jobsTimedOut, jobsCancelled: endGraces(state, options), jobsPromoted }
 }
 
 function endExpired(state: ModelState): number {
@@ -77,8 +78,27 @@ function timeOut(state: ModelState, { graceMs, random }: SweepOptions): number {
   return late.length
 }
 
+function endGraces(state: ModelState, { graceMs }: SweepOptions): number {
+  const late = [...state.jobs.values()].filter(
+    (job) =>
+      job.row.holder !== null &&
+      job.row.cancelRequestedAt !== null &&
+      job.row.cancelRequestedAt + policyOf(state, job).cancelGraceMs + graceMs <= state.clock.at,
+  )
+  for (const job of late) {
+    const { id: jobId, holder, fence } = job.row
+    const error = JSON.stringify(ownError(job, 'job-cancelled'))
+    const claim = { jobId, holder: holder ?? -1, fence }
+    carryOut(state, job, { plan: END_OF_GRACE, claim, values: {}, detail: null, error })
+  }
+  return late.length
+}
+
 /** What the store itself says of an attempt that nobody is left to speak for. The wording of the message is the store's affair. */
-function ownError({ row, phaseNames }: ModelJob, code: 'poison' | 'session-lost' | 'time-out'): object {
+function ownError(
+  { row, phaseNames }: ModelJob,
+  code: 'poison' | 'session-lost' | 'time-out' | 'job-cancelled',
+): object {
   const { name, message } = { name: 'MillraceError', message: code }
   const verdict = { fatal: code === 'poison', rule: code }
   return { name, message, code, verdict, phase: phaseNames[row.phase] ?? null, progress: row.progress }

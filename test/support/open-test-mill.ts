@@ -14,7 +14,7 @@ import { ChildProgram, COMMAND, programNamed } from './child-program.ts'
 import { dumpStore } from './store-dump.ts'
 import type { StoreDump } from './store-dump.ts'
 
-export interface LogLine {
+interface LogLine {
   readonly level: 'info' | 'warn' | 'error'
   readonly message: string
   readonly fields: LogFields

@@ -20,14 +20,14 @@ import { startWorker } from '../../src/worker/start-worker.ts'
 import type { StartWorkerOptions } from '../../src/worker/start-worker.ts'
 import type { Worker } from '../../src/worker/worker.ts'
 
-export interface LogLine {
+interface LogLine {
   readonly level: 'info' | 'warn' | 'error'
   readonly message: string
   readonly fields: LogFields
 }
 
 /** What the store does instead of its work, where a test says so: reject with the error that is answered. */
-export interface Faults {
+interface Faults {
   apply?: (call: PlanCall) => Error | undefined
   claim?: () => Error | undefined | Promise<undefined>
   interruptions?: () => Error | undefined

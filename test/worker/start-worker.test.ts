@@ -37,7 +37,7 @@ describe('starting a worker', () => {
     await assert.rejects(start([pingHandler, handle(stolen, () => null)]), {
       code: 'owner-conflict',
       details: { type: 'pong', owner: 'others', service: 'tests' },
-      message: /service "others".*millrace owners transfer pong --to tests$/,
+      message: /service "others".*open Millrace as service "others"/,
     })
     assert.deepEqual(
       (await store.jobTypes.list()).map(({ type, service }) => [type, service]),

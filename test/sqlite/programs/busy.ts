@@ -1,7 +1,7 @@
 /** Writes as fast as it can, one commit after the other, and counts. */
 import { answer, openBench, readArguments, runtime } from './program.ts'
 
-const { file, thread = true } = readArguments<{ readonly file: string; readonly thread?: boolean }>()
+const { file, thread } = readArguments()
 const bench = await openBench(file, thread)
 const RUN_MS = 1_000
 
@@ -10,12 +10,12 @@ async function write(): Promise<{ commits: number; errors: string[] }> {
   const startedAt = runtime.monotonic()
   let commits = 0
   while (runtime.monotonic() - startedAt < RUN_MS) {
-    await bench.add().then(
-      () => {
-        commits += 1
-      },
-      (error: unknown) => errors.push(String(error)),
-    )
+    try {
+      await bench.add()
+      commits += 1
+    } catch (error) {
+      errors.push(String(error))
+    }
   }
   return { commits, errors }
 }

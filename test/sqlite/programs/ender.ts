@@ -3,12 +3,8 @@ import { DatabaseSync } from 'node:sqlite'
 
 import { openBench, readArguments } from './program.ts'
 
-const { file, ending, thread } = readArguments<{
-  readonly file: string
-  readonly ending: 'enqueue' | 'enqueue-close' | 'enqueue-transaction' | 'idle'
-  readonly thread?: boolean
-}>()
-const bench = await openBench(file, thread ?? true)
+const { file, ending, thread } = readArguments()
+const bench = await openBench(file, thread)
 const { store } = bench
 process.send?.('ready')
 process.disconnect()
@@ -17,21 +13,16 @@ const enqueueTen = (): void => {
   for (let n = 0; n < 10; n += 1) void store.jobs.enqueue([bench.job()])
 }
 
-if (ending === 'enqueue') enqueueTen()
-if (ending === 'enqueue-close') {
-  enqueueTen()
-  void store.close().then(() => {
-    process.exitCode = 0
-  })
+/** The exit code tells whether the program came so far. */
+async function endWell(task: () => Promise<unknown>): Promise<void> {
   process.exitCode = 3
+  await task()
+  process.exitCode = 0
 }
+
+if (ending !== 'idle') enqueueTen()
+if (ending === 'enqueue-close') void endWell(() => store.close())
 if (ending === 'enqueue-transaction') {
-  enqueueTen()
   const connection = new DatabaseSync(file)
-  process.exitCode = 4
-  void store.transactions
-    .run(connection, () => store.transactions.enqueue(connection, [bench.job()]))
-    .then(() => {
-      process.exitCode = 0
-    })
+  void endWell(() => store.transactions.run(connection, () => store.transactions.enqueue(connection, [bench.job()])))
 }

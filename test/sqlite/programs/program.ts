@@ -8,8 +8,20 @@ export const runtime: ReturnType<typeof systemRuntime> = systemRuntime()
 
 const quiet = { info: () => undefined, warn: () => undefined, error: () => undefined }
 
-export function readArguments<Arguments>(): Arguments {
-  return JSON.parse(process.argv[2] ?? '{}') as Arguments
+/** What a program may be told; each reads what it needs. */
+export interface ProgramArguments {
+  readonly file: string
+  readonly thread: boolean
+  readonly leaseMs: number
+  readonly everyMs: number
+  readonly ending: 'enqueue' | 'enqueue-close' | 'enqueue-transaction' | 'idle'
+}
+
+const DEFAULTS: ProgramArguments = { file: '', thread: true, leaseMs: 30_000, everyMs: 100, ending: 'idle' }
+
+export function readArguments(): ProgramArguments {
+  const given = JSON.parse(process.argv[2] ?? '{}') as Partial<ProgramArguments>
+  return { ...DEFAULTS, ...given }
 }
 
 export async function openBench(file: string, thread: boolean = true): Promise<Bench> {

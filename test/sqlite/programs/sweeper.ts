@@ -1,7 +1,7 @@
 /** Sweeps again and again, and counts what it took from others. */
 import { answer, openBench, readArguments, runtime } from './program.ts'
 
-const { file, everyMs } = readArguments<{ readonly file: string; readonly everyMs: number }>()
+const { file, everyMs } = readArguments()
 const bench = await openBench(file)
 const report = { sessionsEnded: 0, jobsReaped: 0 }
 
