@@ -3,7 +3,7 @@ import { countRows } from './file.ts'
 import { LANE, NOW, randomHolder, type Layout, type LayoutStore, type NewJob } from './layout.ts'
 import { leanSchema, stateNames, type LeanOptions } from './lean-schema.ts'
 
-export interface LeanClaimed {
+interface LeanClaimed {
   readonly n: number
   readonly holder: number
   readonly fence: number
@@ -17,7 +17,7 @@ export interface LeanEvent {
   readonly attempt: number
 }
 
-export interface InsertedJobs {
+interface InsertedJobs {
   readonly first: number
   readonly last: number
 }

@@ -52,6 +52,7 @@ describe('work', { concurrency: 2 }, () => {
     assert.deepEqual(
       lines.map(({ level, msg, jobType }) => [level, msg, jobType]),
       [
+        ['info', 'WORKER_START', undefined],
         ['info', 'JOB_START', 'mail.send'],
         ['info', 'JOB_SUCCESS', 'mail.send'],
         ['info', 'JOB_START', 'mail.lose'],

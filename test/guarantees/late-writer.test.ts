@@ -4,7 +4,7 @@ import { test } from 'node:test'
 
 import { handle } from '../../src/index.ts'
 import type { Worker } from '../../src/index.ts'
-import { freeze } from '../support/freeze-process.ts'
+import { freezeUntilLost } from '../support/freeze-process.ts'
 import { eventsOf } from '../support/job-history.ts'
 import { openTestMill } from '../support/open-test-mill.ts'
 import type { TestMill } from '../support/open-test-mill.ts'
@@ -53,7 +53,7 @@ test('a worker that was stopped past its lease and goes on has every write refus
     const nth = index + 1
     const { job } = await mill.enqueue(letter, { write })
     const { fence } = await writer.hear<{ readonly fence: number }>('holding', { nth })
-    await freeze(writer, mill)
+    await freezeUntilLost(writer, mill)
     const rescue = await takeOver(opened)
     assert.ok(rescue.fence > fence, 'every claim has a higher fence')
     const before = await dumpOfJobs(opened)

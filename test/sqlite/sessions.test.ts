@@ -14,7 +14,7 @@ function block(ms: number): void {
 test('a session whose main thread is blocked for three leases keeps its jobs', async (t) => {
   const b = await openSqlite(t)
   const watcher = await spawnProgram(t, 'sweeper', { file: b.file, everyMs: 20 })
-  const leaseMs = 400
+  const leaseMs = 600
   let lost = 0
   await b.add()
   const holder = await b.session({ leaseMs }, () => {
@@ -44,25 +44,25 @@ test('a short lease beside a long one has its own beats', async (t) => {
     lost += 1
   }
   await b.session({ leaseMs: 60_000 }, onLost)
-  await b.session({ leaseMs: 150 }, onLost)
+  await b.session({ leaseMs: 450 }, onLost)
   const watcher = await spawnProgram(t, 'sweeper', { file: b.file, everyMs: 10 })
-  await elapsed(600)
+  await elapsed(1_000)
   assert.deepEqual(await watcher.ask('report'), { sessionsEnded: 0, jobsReaped: 0 })
   assert.equal(lost, 0)
 })
 
 test('beats come every third of the lease, not only now and then', async (t) => {
   const b = await openSqlite(t)
-  const leaseMs = 300
+  const leaseMs = 600
   await b.session({ leaseMs })
   const beats = new Set<number>()
   const startedAt = runtime.monotonic()
-  while (runtime.monotonic() - startedAt < 4 * leaseMs) {
+  while (runtime.monotonic() - startedAt < 3 * leaseMs) {
     for (const { beatAt } of await b.store.sessions.list()) beats.add(beatAt)
     await elapsed(5)
   }
   const gaps = [...beats].slice(1).map((beatAt, index) => beatAt - ([...beats][index] ?? 0))
-  assert.ok(beats.size >= 9, `${beats.size} beats in four leases`)
+  assert.ok(beats.size >= 6, `${beats.size} beats in three leases`)
   assert.ok(Math.max(...gaps) < (leaseMs * 2) / 3, `a gap of ${Math.max(...gaps)} ms`)
 })
 

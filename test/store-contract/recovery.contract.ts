@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 
 import type { Claim } from '../../src/core/job-row.ts'
-import { CANCEL, CHECKPOINT, FAIL_RETRY, PROGRESS, RELEASE } from '../../src/core/plans.ts'
+import { CANCEL, CHECKPOINT, COMPLETE_ONLY_PHASE, FAIL_RETRY, PROGRESS, RELEASE } from '../../src/core/plans.ts'
 import { LEASE_MS, ONE_PHASE, openBench, THREE_PHASES } from '../support/contract-bench.ts'
 import type { Bench } from '../support/contract-bench.ts'
 import { dumpStore } from '../support/store-dump.ts'
@@ -247,6 +247,54 @@ export function recoveryContract(open: OpenStore): void {
       await bench.must(CHECKPOINT, claim, { progress: 33 }, { result: '1' })
       const { suspect, strikes } = await bench.details(id)
       assert.deepEqual([suspect, strikes], [false, 0])
+    })
+  })
+
+  describe('ending the grace of a cancel', () => {
+    test('a handler that does not stop is cancelled by a sweep once its grace is over, though its session lives', async (t) => {
+      const bench = await openBench(t, open)
+      const { claim } = await bench.running()
+      const { claim: other } = await bench.running()
+      await bench.must(CANCEL, claim.jobId, { actor: 'ann', reason: 'no more' })
+      bench.advance(GRACE + 299)
+      assert.deepEqual(await bench.sweep(300), NOTHING)
+      bench.advance(1)
+      assert.deepEqual(await bench.sweep(300), { ...NOTHING, jobsCancelled: 1 })
+      const { state, finishedAt, failures, holder, cancelledBy, attempts } = await bench.details(claim.jobId)
+      const now = await bench.store.now()
+      assert.deepEqual([state, finishedAt, failures, holder, cancelledBy], ['cancelled', now, 0, null, 'ann'])
+      assert.deepEqual(
+        attempts.map(({ outcome, endedAt }) => [outcome, endedAt]),
+        [['cancelled', now]],
+      )
+      assert.equal((JSON.parse(attempts[0]?.error ?? '') as { code: string }).code, 'job-cancelled')
+      const told = (await bench.events(claim.jobId)).at(-1)
+      assert.deepEqual([told?.name, told?.detail], ['job:cancelled', '{"cancelledBy":"ann","reason":"no more"}'])
+      const late = await bench.act(PROGRESS, claim, { progress: 5 })
+      assert.equal(late.applied ? null : late.refusal, 'lease-lost')
+      assert.deepEqual(await bench.sweep(300), NOTHING)
+      assert.equal((await bench.details(other.jobId)).state, 'running')
+    })
+
+    test("the grace is the one that the type's owner registered", async (t) => {
+      const bench = await openBench(t, open)
+      const { claim } = await bench.running()
+      await bench.register({ ...ONE_PHASE, cancelGraceMs: 60_000 })
+      await bench.must(CANCEL, claim.jobId)
+      bench.advance(59_999)
+      assert.deepEqual(await bench.sweep(), NOTHING)
+      bench.advance(1)
+      assert.deepEqual(await bench.sweep(), { ...NOTHING, jobsCancelled: 1 })
+    })
+
+    test('a job that completed within the grace stays completed', async (t) => {
+      const bench = await openBench(t, open)
+      const { claim } = await bench.running()
+      await bench.must(CANCEL, claim.jobId)
+      await bench.must(COMPLETE_ONLY_PHASE, claim, { output: '1' })
+      bench.advance(GRACE)
+      assert.deepEqual(await bench.sweep(), NOTHING)
+      assert.equal((await bench.details(claim.jobId)).state, 'completed')
     })
   })
 

@@ -5,34 +5,33 @@ import { systemRuntime } from '../../src/runtime/system-runtime.ts'
 import type { ChildProgram } from './child-program.ts'
 
 /** Far longer than a write takes that nobody holds up. */
-const PROBE_MS = 300
+const PROBE_MS = 500
 
 /**
- * SIGSTOP, at a moment when the process does not hold the database's one write lock: whoever is stopped with that in hand stops everybody,
- * and no lease can help.
+ * SIGSTOP until the process's session has been ended by others, and its jobs with it; it stays stopped. Where it was stopped with the
+ * database's one write lock in its hand it stops everybody, and no lease can help: then it goes on for a moment, and is stopped once more.
  */
-export async function freeze(child: ChildProgram, mill: Millrace): Promise<void> {
+export async function freezeUntilLost(child: ChildProgram, mill: Millrace): Promise<void> {
   for (;;) {
     child.signal('SIGSTOP')
-    const writes = writeAnew(mill)
-    if (await settlesWithin(systemRuntime(), PROBE_MS, writes)) return
+    const stuck = await sweepUntilLost(child, mill)
+    if (stuck === null) return
     child.signal('SIGCONT')
-    await writes
+    await stuck.write
   }
 }
 
-/** A pass that was under way already may have done its writing before: only the one after it has begun since. */
-async function writeAnew(mill: Millrace): Promise<void> {
-  await mill.maintenance.runOnce()
-  await mill.maintenance.runOnce()
+interface Stuck {
+  /** What waits for the lock. */
+  readonly write: Promise<unknown>
 }
 
-/** Stopped until its session has been ended by others, and its jobs with it. */
-export async function freezeUntilLost(child: ChildProgram, mill: Millrace): Promise<void> {
-  await freeze(child, mill)
+/** Null: its session has ended. */
+async function sweepUntilLost(child: ChildProgram, mill: Millrace): Promise<Stuck | null> {
   for (;;) {
     const sessions = await mill.workers()
-    if (sessions.every(({ pid, state }) => pid !== child.pid || state === 'ended')) return
-    await mill.maintenance.runOnce()
+    if (sessions.every(({ pid, state }) => pid !== child.pid || state === 'ended')) return null
+    const write = mill.maintenance.runOnce()
+    if (!(await settlesWithin(systemRuntime(), PROBE_MS, write))) return { write }
   }
 }
