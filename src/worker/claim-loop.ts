@@ -14,7 +14,8 @@ import type { TurnBudget } from './turn-budget.ts'
 
 /** The store is asked at least that often. */
 const POLL_MS = 1_000
-/** After a claim that found the store empty, commits are collected for so long before the next. */
+/** After so many claims in a row that found nothing, commits are collected for a while before the next: they are of no concern to this worker. */
+const EMPTY_CLAIMS = 3
 const EMPTY_GAP_MS = 5
 const FAILURE_BACKOFF = { kind: 'exponential', baseMs: 100, maxMs: 10_000, factor: 2, jitter: 0.5 } as const
 
@@ -37,6 +38,7 @@ export class ClaimLoop {
   #scheduled = false
   #claiming: Promise<void> | null = null
   #failures = 0
+  #emptyClaims = 0
   /** No claim before that, by the monotonic clock. */
   #notBefore = 0
   #timer: Timer | null = null
@@ -128,6 +130,7 @@ export class ClaimLoop {
   }
 
   #claimed({ jobs, nextDueInMs }: Claimed, limit: number): void {
+    this.#emptyClaims = jobs.length === 0 ? this.#emptyClaims + 1 : 0
     if (jobs.length === limit) {
       this.#more = true
       return
@@ -140,7 +143,8 @@ export class ClaimLoop {
     const satisfied = this.#options.resting() ? this.#idlers.filter(({ fresh }) => !fresh) : []
     this.#idlers = this.#idlers.filter((idler) => !satisfied.includes(idler))
     for (const { resolve } of satisfied) resolve()
-    const gapMs = this.#idlers.some(({ fresh }) => fresh) ? 0 : EMPTY_GAP_MS
+    const atOnce = this.#emptyClaims <= EMPTY_CLAIMS || this.#idlers.some(({ fresh }) => fresh)
+    const gapMs = atOnce ? 0 : EMPTY_GAP_MS
     this.#notBefore = this.#options.runtime.monotonic() + gapMs
   }
 
