@@ -122,7 +122,7 @@ export class Millrace extends OperatorClient {
     if (parts.maintenance === true) this.#reaper.start()
   }
 
-  /** What the store is, for people: `sqlite:/srv/app/jobs.db (SQLite 3.53.4, synchronous FULL)`. */
+  /** What the store is, for people: `sqlite:/srv/app/jobs.db (SQLite 3.53.4, WAL, synchronous FULL)`. */
   get description(): string {
     return this.#context.reader().description
   }

@@ -13,17 +13,18 @@ export function claimJobs(db: Database, request: ClaimRequest): Claimed {
   promoteDue(db)
   const session = db.get(OPEN_SESSION, request.holder, db.now)
   if (session === undefined) return { jobs: [], nextDueInMs: null, sessionLost: true }
-  const lanes = db.all(LANES_OF_TYPES, JSON.stringify([...new Set(request.types)]))
+  const lanes = db.all(LANES_OF_TYPES, JSON.stringify([...new Set(request.types)]), session['service'] ?? null)
   const heads = laneHeads(db, lanes, request)
   const jobs = heads.flatMap((head) => takeJob(db, head, request, Number(session['n'])))
   return { jobs, nextDueInMs: nextDueInMs(db, request.types), sessionLost: false }
 }
 
-const OPEN_SESSION = 'SELECT n FROM millrace_sessions WHERE holder = ? AND ended_at IS NULL AND expires_at > ?'
+const OPEN_SESSION = 'SELECT n, service FROM millrace_sessions WHERE holder = ? AND ended_at IS NULL AND expires_at > ?'
 
 const LANES_OF_TYPES =
   'SELECT l.n AS lane, t.name AS type FROM json_each(?) AS wanted CROSS JOIN millrace_types AS t ON t.name = wanted.value ' +
-  'CROSS JOIN millrace_lanes AS l ON l.type = t.n CROSS JOIN millrace_queues AS q ON q.n = l.queue WHERE q.paused_at IS NULL'
+  'CROSS JOIN millrace_lanes AS l ON l.type = t.n CROSS JOIN millrace_queues AS q ON q.n = l.queue WHERE q.paused_at IS NULL ' +
+  'AND (t.service IS NULL OR t.service = ?)'
 
 const LANE_HEAD =
   'SELECT n, priority, run_at, suspect FROM millrace_jobs WHERE lane = ? AND state = 2 AND (suspect = 0 OR ?) ' +

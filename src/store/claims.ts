@@ -7,7 +7,7 @@ import type { JobState } from '../core/states.ts'
 export interface ClaimRequest {
   /** Key of the session that claims. */
   readonly holder: number
-  /** Types it has handlers for. Others are never claimed. */
+  /** Types it has handlers for. Others are never claimed, nor are those that another service has come to own. */
   readonly types: readonly string[]
   readonly limit: number
 }

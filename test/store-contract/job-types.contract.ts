@@ -77,6 +77,15 @@ export function jobTypesContract(open: OpenStore): void {
       assert.deepEqual(await dumpStore(bench.store), before)
     })
 
+    test('a session claims no job of a type that another service owns', async (t) => {
+      const bench = await openBench(t, open)
+      await bench.register(ONE_PHASE, 'a', 'maps')
+      await bench.add({ type: 'a', queue: 'a' })
+      const [books, maps] = [await bench.session({ service: 'books' }), await bench.session({ service: 'maps' })]
+      assert.deepEqual((await bench.store.claims.claim({ holder: books, types: ['a'], limit: 1 })).jobs, [])
+      assert.equal((await bench.take(maps, ['a'])).type, 'a')
+    })
+
     test('of two services that come at once one becomes the owner', async (t) => {
       const bench = await openBench(t, open)
       const policy = ONE_PHASE

@@ -61,10 +61,17 @@ function claim(state: ModelState, request: ClaimRequest): Claimed {
   return { jobs, nextDueInMs: nextDueInMs(state, request.types), sessionLost: false }
 }
 
+/** A type that another service owns is none of this session's. */
+function mayWorkOn(state: ModelState, holder: number, type: string): boolean {
+  const owner = state.types.get(type)?.service ?? null
+  return owner === null || owner === state.sessions.get(holder)?.identity.service
+}
+
 /** In the order of claiming, at most one suspect, and none beside a suspect that the session runs already. */
 function choose(state: ModelState, { holder, types, limit }: ClaimRequest): ModelJob[] {
   const ready = [...state.jobs.values()]
     .filter(({ row, made }) => row.state === 'queued' && types.includes(made.type) && !isPaused(state, made.queue))
+    .filter(({ made }) => mayWorkOn(state, holder, made.type))
     .toSorted(
       (left, right) => left.made.priority - right.made.priority || left.row.runAt - right.row.runAt || left.n - right.n,
     )

@@ -10,6 +10,9 @@ import { MODEL_EPOCH } from './model-state.ts'
 import { countedIds } from './store-under-test.ts'
 import type { StoreUnderTest } from './store-under-test.ts'
 
+// Each store starts threads of its own, and each thread would compile the sources anew: that would be most of the time of a test.
+process.env['NODE_COMPILE_CACHE'] ??= join(tmpdir(), 'node-compile-cache')
+
 /** What is logged is a fault here: no contract test is about a broken store. */
 const LOGGER: Logger = {
   info: () => undefined,
