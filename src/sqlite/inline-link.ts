@@ -7,7 +7,7 @@ import type { Host, HostOptions } from './host.ts'
 import type { Link, LinkEvents } from './link.ts'
 import { LOCK_PATIENCE_MS } from './locks.ts'
 import { isWrite } from './operations.ts'
-import type { Answer, Arguments, OperationName } from './operations.ts'
+import type { Answer, Arguments, OperationName, ReadName } from './operations.ts'
 import type { CallOutcome } from './writer.ts'
 
 interface Waiting {
@@ -54,6 +54,12 @@ export class InlineLink implements Link {
       this.#scheduled = true
       queueMicrotask(() => this.#work())
     })
+  }
+
+  ask<Name extends ReadName>(name: Name, args: Arguments<Name>): Answer<Name> | undefined {
+    if (this.#closed) return undefined
+    const [outcome] = this.#host.run([{ name, args }]).outcomes
+    return outcome !== undefined && 'answer' in outcome ? (outcome.answer as Answer<Name>) : undefined
   }
 
   #work(): void {

@@ -1,10 +1,12 @@
 /** The way to a host: the same calls, whether it runs on a thread or here. */
 import type { MillraceError } from '../core/errors.ts'
-import type { Answer, Arguments, OperationName } from './operations.ts'
+import type { Answer, Arguments, OperationName, ReadName } from './operations.ts'
 
 export interface Link {
   /** Resolves after the commit of what it asked for. Calls made in one turn travel and, as far as they write, commit together. */
   call<Name extends OperationName>(name: Name, args: Arguments<Name>): Promise<Answer<Name>>
+  /** A read in the middle of a turn: blocks the calling thread, for a tenth of a second at most. Undefined: there was no answer. */
+  ask<Name extends ReadName>(name: Name, args: Arguments<Name>): Answer<Name> | undefined
   /** Until `resume`, nothing is touched: what has been called is committed first, what is called waits. */
   pause(): Promise<void>
   resume(): void

@@ -1,6 +1,7 @@
 /** What travels between the store and its threads. */
 import { MillraceError } from '../core/errors.ts'
 import type { ErrorCode, ErrorDetails } from '../core/errors.ts'
+import type { LineEnd } from './sync-line.ts'
 import type { CallOutcome } from './writer.ts'
 import type { HostCall, HostOptions } from './host.ts'
 
@@ -8,6 +9,8 @@ import type { HostCall, HostOptions } from './host.ts'
 export const PROTOCOL = 1
 
 export interface ThreadData extends HostOptions {
+  /** For questions that can't wait for a message; null: none are asked. */
+  readonly line: LineEnd | null
   readonly protocol: number
 }
 

@@ -38,10 +38,10 @@ export type OpenLinks = (writer: LinkEvents, reader: LinkEvents) => Promise<Link
 
 interface Callable {
   readonly writer: Pick<Link, 'call'>
-  readonly reader: Pick<Link, 'call'>
+  readonly reader: Pick<Link, 'call' | 'ask'>
 }
 
-const closedLink: Pick<Link, 'call'> = { call: () => Promise.reject(storeClosed()) }
+const closedLink: Pick<Link, 'call' | 'ask'> = { call: () => Promise.reject(storeClosed()), ask: () => undefined }
 const CLOSED: Callable = { writer: closedLink, reader: closedLink }
 
 export class SqliteStore implements Store {
@@ -96,6 +96,7 @@ export class SqliteStore implements Store {
     claim: (request) => this.#open.writer.call('claims.claim', request),
     apply: (call) => this.#open.writer.call('claims.apply', byName(call)),
     interruptions: (held) => this.#open.reader.call('claims.interruptions', held),
+    interruptionsNow: (held) => this.#open.reader.ask('claims.interruptions', held) ?? null,
     sweep: (options) => this.#open.writer.call('claims.sweep', options),
   }
 

@@ -2,15 +2,17 @@
  * A host on a thread of its own. The thread keeps the process alive exactly while something is asked of it: an unreferenced thread once
  * lost a commit that was pending at exit.
  */
-import { Worker } from 'node:worker_threads'
+import { MessageChannel, Worker } from 'node:worker_threads'
 import { MillraceError } from '../core/errors.ts'
 import type { HostOptions } from './host.ts'
 import { storeClosed } from './inline-link.ts'
 import type { Link, LinkEvents } from './link.ts'
 import { LOCK_PATIENCE_MS } from './locks.ts'
 import { PROTOCOL, unpackError } from './messages.ts'
+import { SyncLine } from './sync-line.ts'
+import type { LineEnd } from './sync-line.ts'
 import type { FromThread, NumberedAnswer, NumberedCall, ThreadData, ToThread } from './messages.ts'
-import type { Answer, Arguments, OperationName } from './operations.ts'
+import type { Answer, Arguments, OperationName, ReadName } from './operations.ts'
 
 /** A larger message holds up the thread that posts it, and the one that reads it, for too long. */
 const CALLS_A_MESSAGE = 250
@@ -23,6 +25,7 @@ interface Pending {
 export class ThreadLink implements Link {
   readonly #worker: Worker
   readonly #events: LinkEvents
+  readonly #line: SyncLine | null
   readonly #pending = new Map<number, Pending>()
   /** Reasons to keep the process alive: pending calls, a pause, a close. */
   #holds = 0
@@ -35,9 +38,16 @@ export class ThreadLink implements Link {
   sqliteVersion = ''
 
   private constructor(threadFile: URL, options: Omit<HostOptions, 'patienceMs'>, events: LinkEvents) {
-    const data: ThreadData = { ...options, patienceMs: LOCK_PATIENCE_MS, protocol: PROTOCOL }
+    const line = options.role === 'reader' ? openLine() : null
+    const data: ThreadData = { ...options, patienceMs: LOCK_PATIENCE_MS, protocol: PROTOCOL, line: line?.far ?? null }
     // Flags of the main thread (a loader, a debugger) have no business in this one.
-    this.#worker = new Worker(threadFile, { workerData: data, execArgv: [], name: `millrace ${options.role}` })
+    this.#worker = new Worker(threadFile, {
+      workerData: data,
+      execArgv: [],
+      name: `millrace ${options.role}`,
+      transferList: line === null ? [] : [line.far.port],
+    })
+    this.#line = line === null ? null : new SyncLine(line.near)
     this.#events = events
   }
 
@@ -90,6 +100,11 @@ export class ThreadLink implements Link {
       this.#outgoing.push({ number: this.#lastNumber, name, args })
       if (this.#outgoing.length === 1) queueMicrotask(() => this.#flush())
     })
+  }
+
+  ask<Name extends ReadName>(name: Name, args: Arguments<Name>): Answer<Name> | undefined {
+    if (this.#refusal() !== null) return undefined
+    return this.#line?.ask({ name, args }) as Answer<Name> | undefined
   }
 
   #refusal(): MillraceError | null {
@@ -221,6 +236,7 @@ export class ThreadLink implements Link {
         this.#post({ kind: 'close' })
       })
     }
+    this.#line?.close()
     await this.#worker.terminate()
   }
 }
@@ -232,4 +248,10 @@ function notStarted(cause: unknown): MillraceError {
       'or pass openMillrace the option threadFile: the path of a copy of "millrace/sqlite-thread".',
     { cause },
   )
+}
+
+function openLine(): { readonly near: LineEnd; readonly far: LineEnd } {
+  const { port1, port2 } = new MessageChannel()
+  const bell = new SharedArrayBuffer(4)
+  return { near: { port: port1, bell }, far: { port: port2, bell } }
 }

@@ -3,7 +3,9 @@ import { parentPort, receiveMessageOnPort, workerData } from 'node:worker_thread
 import type { MessagePort } from 'node:worker_threads'
 import { storeError } from './driver.ts'
 import { openHost } from './host.ts'
-import type { Host } from './host.ts'
+import type { Host, HostCall } from './host.ts'
+import { answerLine } from './sync-line.ts'
+import type { LineEnd } from './sync-line.ts'
 import { PROTOCOL, packError, packOutcome } from './messages.ts'
 import type { FromThread, NumberedCall, ThreadData, ToThread } from './messages.ts'
 
@@ -25,10 +27,10 @@ class Thread {
   }
 
   static start(port: MessagePort, data: ThreadData): void {
-    new Thread(port, data).#listen()
+    new Thread(port, data).#listen(data.line)
   }
 
-  #listen(): void {
+  #listen(line: LineEnd | null): void {
     const port = this.#port
     port.on('message', (message: ToThread) => {
       this.#take(message)
@@ -38,6 +40,7 @@ class Thread {
       }
       this.#work()
     })
+    if (line !== null) answerLine(line, (call) => this.#answer(call))
     this.#tell({ kind: 'ready', sqliteVersion: this.#host.sqliteVersion })
   }
 
@@ -63,6 +66,11 @@ class Thread {
       case 'close':
         this.#close()
     }
+  }
+
+  #answer(call: HostCall): unknown {
+    const [outcome] = this.#host.run([call]).outcomes
+    return outcome !== undefined && 'answer' in outcome ? outcome.answer : undefined
   }
 
   #work(): void {

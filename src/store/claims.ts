@@ -128,6 +128,11 @@ export interface ClaimStore {
   /** Which of the jobs that a session believes it runs it must stop. */
   interruptions(held: readonly Claim[]): Promise<readonly Interruption[]>
   /**
+   * The same in the middle of a turn, for a handler that never lets the event loop turn. It blocks for as long as a read takes, a tenth of a
+   * second at most; null: there was no answer by then.
+   */
+  interruptionsNow(held: readonly Claim[]): readonly Interruption[] | null
+  /**
    * One pass of recovery: promote what is due, take the jobs of dead sessions away, time out attempts past their deadline. `graceMs` is how
    * long past its deadline and its type's `cancelGraceMs` an attempt is left to its session.
    */

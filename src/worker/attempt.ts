@@ -24,6 +24,8 @@ export interface AttemptHost {
   extended(attempt: Attempt, timeoutMs: number): void
   /** Since when the store can't be asked whether attempts must stop, by the monotonic clock; null: it can. */
   readonly deafSince: number | null
+  /** Asks the store in the middle of a turn whether the attempts that run must stop, unless it was asked just now. */
+  lookNow(attempt: Attempt): void
 }
 
 export class Attempt {
@@ -114,6 +116,7 @@ export class Attempt {
   }
 
   checkCancellation(): void {
+    if (this.#stop === null && !this.#over) this.host.lookNow(this)
     this.check('checkCancellation')
     if (this.#stop !== null) throw this.#stop.error
     const { deafSince } = this.host

@@ -96,6 +96,10 @@ export class Attempts implements AttemptHost, AttemptRunner {
     return this.#watch.deafSince
   }
 
+  lookNow(attempt: Attempt): void {
+    this.#watch.lookNow(attempt)
+  }
+
   /** The longest that a handler that runs may take to stop. */
   get longestGraceMs(): number {
     return Math.max(0, ...[...this.#running].map(({ job }) => job.policy.cancelGraceMs))

@@ -44,7 +44,8 @@ export interface HandlerContext<Input = unknown, Results = Readonly<Record<strin
   readonly progress: (percent: number, context?: Json) => void
   /**
    * Throws if the handler must stop: JobCancelledError, LeaseLostError, or the signal's reason. A read of memory, so it can be called as
-   * often as one likes. If the store can't be asked it warns once and returns.
+   * often as one likes; at most every 20 ms it asks the store itself, since no news comes in while a handler computes without a pause. If
+   * the store can't be asked it warns once and returns.
    */
   readonly checkCancellation: () => void
   readonly log: JobLog

@@ -26,6 +26,8 @@ export class InterruptionWatch {
   #timer: Timer | null = null
   #timerAt = 0
   #askedAt = Number.NEGATIVE_INFINITY
+  /** When a look was made in the middle of a turn. */
+  #lookedAt = Number.NEGATIVE_INFINITY
   #asking = false
   #changed = false
   #closed = false
@@ -49,6 +51,22 @@ export class InterruptionWatch {
   /** A job has been taken: from now on there is somebody to ask for. */
   began(): void {
     if (!this.#asking && this.#timer === null) this.#askIn(BACKSTOP_MS)
+  }
+
+  /**
+   * For a handler that calls this while it holds the thread, so that no answer can come in. It costs a read of the store, so it is not made
+   * while other looks are made often enough, nor for an attempt that has only just begun.
+   */
+  lookNow(attempt: Attempt): void {
+    const { runtime, store, running } = this.#options
+    const now = runtime.monotonic()
+    const last = Math.max(this.#lookedAt, attempt.startedAt)
+    if (this.#closed || now - last < LEAST_GAP_MS) return
+    const found = store.claims.interruptionsNow([...running].map(({ job }) => job.claim))
+    // A store that is slow to answer is left alone for a while: each look may block.
+    this.#lookedAt = found === null ? now + BACKSTOP_MS : runtime.monotonic()
+    const attempts = new Map([...running].map((each) => [keyOf(each.job.claim), each]))
+    for (const interruption of found ?? []) interrupt(attempts.get(keyOf(interruption)), interruption)
   }
 
   close(): void {

@@ -1,4 +1,5 @@
 /** The model's claims: taking jobs, acting on them, telling holders to stop. */
+import type { Claim } from '../../src/core/job-row.ts'
 import { CLAIM } from '../../src/core/plans.ts'
 import type {
   Claimed,
@@ -29,15 +30,10 @@ export function modelClaims(state: ModelState): ClaimStore {
       return result
     },
     async interruptions(held) {
-      return held.flatMap((claimed): Interruption[] => {
-        const job = state.jobs.get(claimed.jobId)
-        const { jobId, fence } = claimed
-        if (job === undefined || !holdsClaim(job, claimed)) {
-          return [{ jobId, fence, kind: 'lease-lost', cancelledBy: null, reason: null }]
-        }
-        const { cancelRequestedAt, cancelledBy, cancelReason: reason } = job.row
-        return cancelRequestedAt === null ? [] : [{ jobId, fence, kind: 'cancel', cancelledBy, reason }]
-      })
+      return interruptions(state, held)
+    },
+    interruptionsNow(held) {
+      return interruptions(state, held)
     },
     async sweep(options) {
       beat(state)
@@ -46,6 +42,18 @@ export function modelClaims(state: ModelState): ClaimStore {
       return report
     },
   }
+}
+
+function interruptions(state: ModelState, held: readonly Claim[]): readonly Interruption[] {
+  return held.flatMap((claimed): Interruption[] => {
+    const job = state.jobs.get(claimed.jobId)
+    const { jobId, fence } = claimed
+    if (job === undefined || !holdsClaim(job, claimed)) {
+      return [{ jobId, fence, kind: 'lease-lost', cancelledBy: null, reason: null }]
+    }
+    const { cancelRequestedAt, cancelledBy, cancelReason: reason } = job.row
+    return cancelRequestedAt === null ? [] : [{ jobId, fence, kind: 'cancel', cancelledBy, reason }]
+  })
 }
 
 function apply(state: ModelState, call: PlanCall): PlanResult {

@@ -162,6 +162,7 @@ function withFaults(store: Store, { faults, calls, onLost }: Watched): Store {
         return unless(faults.apply?.(call), () => claims.apply(call))
       },
       interruptions: (held) => unless(faults.interruptions?.(), () => claims.interruptions(held)),
+      interruptionsNow: (held) => (faults.interruptions?.() === undefined ? claims.interruptionsNow(held) : null),
       sweep: (options) => claims.sweep(options),
     },
     sessions: {

@@ -1,0 +1,67 @@
+/**
+ * Asking a thread in the middle of a turn. A handler that computes without a pause keeps every answer that comes by message out of reach,
+ * yet may want to know whether it has been cancelled; so there is a port beside the usual one, and a bell in shared memory to wait for.
+ */
+import { receiveMessageOnPort } from 'node:worker_threads'
+import type { MessagePort } from 'node:worker_threads'
+import type { HostCall } from './host.ts'
+
+/** The thread's end of the line. */
+export interface LineEnd {
+  readonly port: MessagePort
+  /** Four bytes, raised with each answer. */
+  readonly bell: SharedArrayBuffer
+}
+
+interface Question {
+  readonly number: number
+  readonly call: HostCall
+}
+
+interface LineAnswer {
+  readonly number: number
+  readonly answer: unknown
+}
+
+/** A thread that is at something else for so long is not waited for. */
+const PATIENCE_MS = 100
+
+export class SyncLine {
+  readonly #port: MessagePort
+  readonly #bell: Int32Array<SharedArrayBuffer>
+  #lastNumber = 0
+
+  constructor({ port, bell }: LineEnd) {
+    this.#port = port
+    this.#bell = new Int32Array(bell)
+  }
+
+  /** Blocks the calling thread for as long as the read takes. Undefined: there was no answer in time, or it was an error. */
+  ask(call: HostCall): unknown {
+    this.#lastNumber += 1
+    const rung = Atomics.load(this.#bell, 0)
+    this.#port.postMessage({ number: this.#lastNumber, call } satisfies Question)
+    Atomics.wait(this.#bell, 0, rung, PATIENCE_MS)
+    for (let next = receiveMessageOnPort(this.#port); next !== undefined; next = receiveMessageOnPort(this.#port)) {
+      const { number, answer } = next.message as LineAnswer
+      // Others are answers that nobody waited for.
+      if (number === this.#lastNumber) return answer
+    }
+    return undefined
+  }
+
+  close(): void {
+    this.#port.close()
+  }
+}
+
+/** Answers what is asked on the line for as long as the thread lives. */
+export function answerLine({ port, bell }: LineEnd, run: (call: HostCall) => unknown): void {
+  const rings = new Int32Array(bell)
+  port.on('message', ({ number, call }: Question) => {
+    port.postMessage({ number, answer: run(call) } satisfies LineAnswer)
+    Atomics.add(rings, 0, 1)
+    Atomics.notify(rings, 0)
+  })
+  port.unref()
+}
