@@ -38,6 +38,7 @@ export const ERROR_CODES = {
   'phases-changed': 'the handler declares a new phase before one that is already done',
   poison: 'the job has cost several workers their life',
   'session-lost': "the worker's own session has expired",
+  'shutting-down': 'the worker shuts down, so the handler must stop; its job goes back into the queue',
   'sqlite-affected': 'this Node.js carries an SQLite that can damage a database with several connections',
   'store-busy': 'the database stayed locked by another process',
   'store-closed': 'the Millrace has been closed',

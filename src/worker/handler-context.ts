@@ -8,7 +8,7 @@ import type { Json } from '../core/json.ts'
  *
  * The members may be taken apart: `({ input, progress, signal }) => …`.
  */
-export interface HandlerContext<Input = unknown, Results = Readonly<Record<string, unknown>>> {
+export interface HandlerContext<Input = unknown, Results = object> {
   readonly jobId: string
   readonly type: string
   /** `''`: the job has none. */
@@ -30,7 +30,7 @@ export interface HandlerContext<Input = unknown, Results = Readonly<Record<strin
   readonly fence: number
   /**
    * Aborted when the handler must stop. Its reason is a JobCancelledError, a LeaseLostError, or a MillraceError whose code is `time-out`
-   * or `drain-timeout` (the worker shuts down). Made when it is first asked for.
+   * or `shutting-down`. Made when it is first asked for.
    */
   readonly signal: AbortSignal
   /**

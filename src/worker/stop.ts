@@ -30,7 +30,7 @@ export function timeOutStop(jobId: string, timeoutMs: number): Stop {
 
 export function shutdownStop(jobId: string): Stop {
   const error = new MillraceError(
-    'drain-timeout',
+    'shutting-down',
     `The worker shuts down. Job ${jobId} goes back into the queue, and no failure is counted: stop working on it.`,
     { details: { jobId } },
   )

@@ -66,7 +66,7 @@ describe('a worker that is stopped', () => {
     await worker.stop()
     const reason = await announce.hear('signalled')
     assert.ok(reason instanceof MillraceError)
-    assert.equal(reason.code, 'drain-timeout')
+    assert.equal(reason.code, 'shutting-down')
     const released = await mill.get(job)
     const { state, failures, strikes, suspect, error } = released
     assert.deepEqual(

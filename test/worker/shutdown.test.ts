@@ -64,7 +64,7 @@ describe('stopping a worker', () => {
     assert.equal(reasons.length, 0)
     await runtime.advance(200)
     await stopping
-    assert.equal(reasons[0]?.code, 'drain-timeout')
+    assert.equal(reasons[0]?.code, 'shutting-down')
     const { state, failures, attempts } = await job(id)
     assert.deepEqual({ state, failures }, { state: 'queued', failures: 0 })
     assert.equal(attempts[0]?.outcome, 'released')
