@@ -54,7 +54,7 @@ const TESTS: Readonly<Record<Condition, Test>> = {
   'unique-held': (row, { uniqueHeld }) => row.uniqueKey !== null && uniqueHeld(),
   'phases-left': (row) => row.phase < row.phaseCount,
   'several-phases': (row) => row.phaseCount > 1,
-  'phase-moved': (row, { values }) => values.seenPhase !== undefined && values.seenPhase !== row.phase,
+  'phase-moved': (row, { values }) => row.phase >= row.phaseCount || row.phase !== (values.seenPhase ?? row.phase),
   'scheduled-or-retrying': (row) => row.state === 'scheduled' || row.state === 'retrying',
   queued: (row) => row.state === 'queued',
   running: (row) => row.state === 'running',

@@ -37,7 +37,7 @@ export type Condition =
   | 'phases-left'
   /** The job has more than one phase, each of which has a result of its own to keep. */
   | 'several-phases'
-  /** The present phase is not the one whose result the caller brings: it has been brought before. */
+  /** The present phase is not the one whose result the caller brings, or none is left: it has been brought before. */
   | 'phase-moved'
   | 'scheduled-or-retrying'
   | 'queued'

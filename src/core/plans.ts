@@ -114,6 +114,7 @@ export const COMPLETE_ONLY_PHASE: Plan = {
   cases: [
     CLAIM_LOST,
     { when: ['several-phases'], refuse: 'phases-left' },
+    { when: ['phase-moved'], refuse: 'phase-moved' },
     { ...COMPLETED, set: { ...COMPLETED.set, phase: 'next', output: 'set' } },
   ],
 }

@@ -131,7 +131,7 @@ function conditionSql(condition: Condition, role: Scope['role'], sources: Source
     case 'several-phases':
       return 'phase_count > 1'
     case 'phase-moved':
-      return `phase <> ifnull(${given(({ values }) => values.seenPhase ?? null)}, phase)`
+      return `(phase >= phase_count OR phase <> ifnull(${given(({ values }) => values.seenPhase ?? null)}, phase))`
     case 'scheduled-or-retrying':
       return `state IN (${STATE_CODES.scheduled}, ${STATE_CODES.retrying})`
     case 'final':

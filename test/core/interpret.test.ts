@@ -154,6 +154,7 @@ const conditions: readonly ConditionRow[] = [
     context: { values: { seenPhase: 1 } },
     holds: false,
   },
+  { condition: 'phase-moved', title: 'a job with no phase left', row: rowIn('running', { phase: 2 }), holds: true },
   { condition: 'phase-moved', title: 'no phase in particular', row: rowIn('running', { phase: 1 }), holds: false },
 ]
 

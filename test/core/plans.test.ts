@@ -29,6 +29,7 @@ const rows: readonly JobRow[] = [
   rowIn('running', { deadlineAt: NOW }),
   rowIn('scheduled', { runAt: NOW }),
   rowIn('running', { phaseCount: 1 }),
+  rowIn('running', { phaseCount: 1, phase: 1, progress: 100 }),
   rowIn('completed', { cancelRequestedAt: 3_000, cancelledBy: 'ann' }),
 ]
 

@@ -35,7 +35,7 @@ const TRUTHS: Readonly<Record<Refusal, Truth>> = {
   'no-cancel-pending': ({ row }) => row.cancelRequestedAt === null,
   'phases-left': ({ row }, { plan }) =>
     row.phase < row.phaseCount || (plan.name === 'complete-only-phase' && row.phaseCount > 1),
-  'phase-moved': ({ row }, { values }) => values.seenPhase !== row.phase,
+  'phase-moved': ({ row }, { values }) => row.phase >= row.phaseCount || values.seenPhase !== row.phase,
 }
 
 function leaseLost({ held, row, handler }: World, act: Act): boolean {
