@@ -159,7 +159,7 @@ describe('a cancelled job whose handler', () => {
 })
 
 /** What each of a handler's writes throws; `undefined` where it does not. */
-async function tryEveryWrite(job: HandlerContext<unknown, object>): Promise<Readonly<Record<string, unknown>>> {
+async function tryEveryWrite(job: HandlerContext): Promise<Readonly<Record<string, unknown>>> {
   const { progress, log, artifact, extend, checkCancellation } = job
   const writes = {
     progress: () => progress(99),

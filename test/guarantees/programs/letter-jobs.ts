@@ -22,7 +22,7 @@ export const LATE_WRITES: readonly LateWrite[] = [
 ]
 
 /** Makes the write. `undefined`: it did not throw. */
-export async function writeLate(job: HandlerContext<unknown, object>, write: LateWrite): Promise<unknown> {
+export async function writeLate(job: HandlerContext, write: LateWrite): Promise<unknown> {
   try {
     if (write === 'progress') job.progress(99, { late: true })
     if (write === 'log') job.log.warn('too late')
