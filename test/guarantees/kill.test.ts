@@ -24,7 +24,7 @@ const WORKERS = 3
 /** Phases that a worker begins before it is killed: 1 to this many. */
 const LONGEST_LIFE = 80
 /** Jobs that the parent and the producer each enqueue after a kill. */
-const BATCH = 20
+const BATCH = 35
 /** One worker of so many is stopped until its jobs have been taken over, and then goes on for a while before it is killed. */
 const FROZEN_EVERY = 3
 /** Every so many kills the producer is killed too. */
