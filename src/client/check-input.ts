@@ -1,9 +1,7 @@
 import { InvalidInputError } from '../core/errors.ts'
 import type { Json } from '../core/json.ts'
-import type { Schema } from '../core/schema.ts'
-
-type Validated = Awaited<ReturnType<Schema['~standard']['validate']>>
-type Issue = NonNullable<Validated['issues']>[number]
+import { accepted } from '../core/schema.ts'
+import type { Parse, Schema } from '../core/schema.ts'
 
 /**
  * Lets the schema have its word on an input, without keeping what it makes of it: the raw input is stored. A schema that answers at once is
@@ -14,8 +12,9 @@ type Issue = NonNullable<Validated['issues']>[number]
 export function checkInput(schema: Schema | undefined, input: Json, path: string): void | Promise<void> {
   if (schema === undefined) return undefined
   const validated = schema['~standard'].validate(input)
-  if (!('then' in validated)) return refuseIssues(validated, path)
-  return validated.then((result) => refuseIssues(result, path))
+  const parse: Parse = { path, code: 'input-invalid' }
+  if (!('then' in validated)) return void accepted(validated, parse)
+  return validated.then((result) => void accepted(result, parse))
 }
 
 /** The same for a caller that can't wait, in the middle of a transaction on a synchronous connection. */
@@ -28,22 +27,4 @@ export function checkInputAtOnce(schema: Schema | undefined, input: Json, path: 
     expected:
       'a schema that validates at once; this one is asynchronous, so enqueue outside the transaction, or check elsewhere',
   })
-}
-
-function refuseIssues({ issues }: Validated, path: string): void {
-  if (issues === undefined) return
-  const found = issues.map((issue) => ({ path: path + pathOf(issue), message: issue.message }))
-  const [first = { path, message: 'a valid value' }] = found
-  const more = found.length > 1 ? ` (and ${found.length - 1} more)` : ''
-  throw new InvalidInputError({
-    path: first.path,
-    expected: `what the schema accepts: ${first.message}${more}`,
-    code: 'input-invalid',
-    details: { issues: found },
-  })
-}
-
-function pathOf({ path = [] }: Issue): string {
-  const keys = path.map((segment) => (typeof segment === 'object' ? segment.key : segment))
-  return keys.map((key) => (typeof key === 'number' ? `[${key}]` : `.${String(key)}`)).join('')
 }

@@ -21,13 +21,13 @@ export interface Parse {
 }
 
 /** The value as the schema gives it back. Throws InvalidInputError with the path of the first value that the schema refuses. */
-export async function parseWith(
-  schema: Schema | undefined,
-  unparsed: unknown,
-  { path, code }: Parse,
-): Promise<unknown> {
+export async function parseWith(schema: Schema | undefined, unparsed: unknown, parse: Parse): Promise<unknown> {
   if (schema === undefined) return unparsed
-  const result = await schema['~standard'].validate(unparsed)
+  return accepted(await schema['~standard'].validate(unparsed), parse)
+}
+
+/** What a schema has answered: its value, or else InvalidInputError with the path of the first value that it refused. */
+export function accepted(result: StandardSchemaV1.Result<unknown>, { path, code }: Parse): unknown {
   if (result.issues === undefined) return result.value
   const [first, ...others] = result.issues.map((issue) => ({
     path: path + renderPath(issue.path ?? []),
