@@ -91,8 +91,9 @@ export async function retryJob(asker: Asker, job: JobReference, options: JobRetr
     const values = { phase, seenGeneration: details.generation, seenFence: details.fence }
     const result = await asker.store.claims.apply({ ...actOf(asker, jobId, RETRY, values), ...input })
     if (result.applied) {
-      const { state, generation } = result.row
-      return { jobId, state, generation, phase: details.phaseNames[phase] ?? '' }
+      // Had the job moved on since the look, the plan would have been refused.
+      const generation = details.generation + 1
+      return { jobId, state: result.row.state, generation, phase: details.phaseNames[phase] ?? '' }
     }
     if (result.refusal !== 'moved-on' || look === LOOKS) throw refused(result, jobId, 'retried')
   }

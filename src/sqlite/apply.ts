@@ -1,66 +1,44 @@
 /**
- * Plans carried out: the guarded UPDATE, then, where it applied, what belongs to it in the same transaction: the event, the attempt that
- * ended, the phase's result, the artifact, the long output.
+ * A plan carried out: the guarded UPDATE, then, where it applied, what belongs to it in the same transaction: the event, the attempt that
+ * ended, the phase's result, the artifact, the long output. `apply-calls.ts` has the short way for many plain calls.
  */
 import { interpretPlan } from '../core/interpret.ts'
-import type { Apply, Plan, PlanValues, Refusal } from '../core/plan.ts'
-import { OPERATOR } from '../core/scope.ts'
+import type { Plan, PlanValues, Refusal } from '../core/plan.ts'
 import type { NewArtifact, PlanCall, PlanResult } from '../store/claims.ts'
 import { INPUT, OUTPUT, dropBody, inlineBody, keepLongBody } from './bodies.ts'
-import { EVENT_CODES, OUTCOME_CODES, STATE_CODES } from './codes.ts'
-import { compilePlan } from './compile.ts'
-import type { CompiledCase, KeyColumn, PlanInputs } from './compile.ts'
+import { STATE_CODES } from './codes.ts'
+import { RETURNED, compilePlan } from './compile.ts'
+import type { CompiledCase, PlanInputs } from './compile.ts'
 import type { Database } from './database.ts'
-import type { Row, SqlValue } from './driver.ts'
-import { eventDetail } from './event-detail.ts'
+import type { Row } from './driver.ts'
+import { keepCompletedAttempt, writeHistory } from './history.ts'
+import type { Applied } from './history.ts'
 import { idToBytes } from './ids.ts'
 import { JOB_COLUMNS, appliedRow, hiddenFrom, jobRow } from './rows.ts'
 
 const compiled = new Map<string, readonly CompiledCase[]>()
 
-function casesOf(
-  plan: Plan,
-  role: PlanInputs['scope']['role'],
-  key: KeyColumn,
-  returning: readonly string[],
-): readonly CompiledCase[] {
-  const name = `${plan.name} ${role} ${key}`
+function casesOf(plan: Plan, role: PlanInputs['scope']['role']): readonly CompiledCase[] {
+  const name = `${plan.name} ${role}`
   const known = compiled.get(name)
   if (known !== undefined) return known
-  const cases = compilePlan({ plan, role, key, returning })
+  const cases = compilePlan({ plan, role, key: 'id', returning: RETURNED })
   compiled.set(name, cases)
   return cases
 }
 
-export interface PlanUpdate {
-  readonly plan: Plan
-  readonly key: KeyColumn
-  /** Columns to give back beside the usual ones. Always the same for one plan. */
-  readonly returning?: readonly string[]
-}
-
-export interface Applied {
-  readonly plan: Plan
-  readonly apply: Apply
-  readonly row: Row
-}
-
 /** The row as the plan left it, and by which case; null: the plan refused. Writes the row alone. */
-export function updateByPlan(
-  db: Database,
-  { plan, key, returning = [] }: PlanUpdate,
-  inputs: PlanInputs,
-): Applied | null {
-  for (const { apply, sql, values } of casesOf(plan, inputs.scope.role, key, returning)) {
+export function updateByPlan(db: Database, plan: Plan, inputs: PlanInputs): Applied | null {
+  for (const { apply, sql, values } of casesOf(plan, inputs.scope.role)) {
     const row = db.get(sql, ...values(inputs))
     if (row !== undefined) return { plan, apply, row }
   }
   return null
 }
 
-export function applyCall(db: Database, call: PlanCall): PlanResult {
-  const inputs: PlanInputs = {
-    key: idToBytes(call.jobId),
+export function planInputs(db: Database, call: PlanCall): PlanInputs {
+  return {
+    key: call.jobId,
     now: db.now,
     scope: call.scope,
     // A claim is one on its own job.
@@ -68,9 +46,13 @@ export function applyCall(db: Database, call: PlanCall): PlanResult {
     values: storedValues(call),
     session: null,
   }
+}
+
+export function applyCall(db: Database, call: PlanCall): PlanResult {
+  const inputs = planInputs(db, call)
   if (call.artifact !== undefined && artifactExists(db, call)) return refused(db, call, 'artifact-exists')
   const before = rowBefore(db, call)
-  const applied = updateByPlan(db, { plan: call.plan, key: 'id' }, inputs)
+  const applied = updateByPlan(db, call.plan, inputs)
   if (applied === null) return refused(db, call, null)
   keepChildren(db, applied, call, before)
   const cutOff = call.plan.name === 'force-reset' ? before : null
@@ -197,63 +179,4 @@ function keepArtifact(db: Database, row: Row, artifact: NewArtifact): void {
     db.now,
     artifact.expiresInMs === null ? null : db.now + artifact.expiresInMs,
   )
-}
-
-const INSERT_EVENT = 'INSERT INTO millrace_events (job, seq, code, at, attempt, detail) VALUES (?, ?, ?, ?, ?, ?)'
-const INSERT_ATTEMPT =
-  'INSERT INTO millrace_attempts (job, attempt, generation, outcome, phase, progress, session, started_at, ended_at, error) ' +
-  'VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)'
-
-export interface HistoryFacts {
-  /** What the caller tells with the event, JSON text. */
-  readonly detail: string | null
-  /** Why the attempt ended, JSON text. */
-  readonly error: string | null
-  /** The row that says where the attempt stood. */
-  readonly cutOff: Row
-}
-
-/** The event of the case, and the row of the attempt that it ended. */
-export function writeHistory(
-  db: Database,
-  { plan, apply, row }: Applied,
-  { detail, error, cutOff }: HistoryFacts,
-): void {
-  const { n = null, event_seq: seq = null, attempt = null } = row
-  if (apply.event !== undefined) {
-    const told = eventDetail({ event: apply.event, plan, row, given: detail })
-    db.run(INSERT_EVENT, n, seq, EVENT_CODES[apply.event], db.now, attempt, told)
-  }
-  if (apply.ends === undefined) return
-  const names = db.phaseNames(Number(cutOff['phase_list']))
-  const phase = names[Number(cutOff['phase'])] ?? names.at(-1) ?? ''
-  const { generation = null } = cutOff
-  const { session = null, started_at: startedAt = null } = row
-  const progress = cutOff['progress'] ?? 0
-  db.run(
-    INSERT_ATTEMPT,
-    n,
-    attempt,
-    generation,
-    OUTCOME_CODES[apply.ends],
-    phase,
-    progress,
-    session,
-    startedAt,
-    db.now,
-    error,
-  )
-}
-
-/** While a job is completed its last attempt needs no row; the next generation takes the job's columns, so then it does. */
-function keepCompletedAttempt(db: Database, row: Row): void {
-  const phase = db.phaseNames(Number(row['phase_list'])).at(-1) ?? ''
-  const { n = null, attempt = null, generation = null, session = null, started_at: startedAt = null } = row
-  const endedAt = row['finished_at'] ?? null
-  db.run(INSERT_ATTEMPT, n, attempt, generation, OUTCOME_CODES.completed, phase, 100, session, startedAt, endedAt, null)
-}
-
-/** What applies without a claim or a caller's scope: the store's own upkeep. */
-export function upkeepInputs(db: Database, key: SqlValue): PlanInputs {
-  return { key, now: db.now, scope: OPERATOR, claim: null, values: {}, session: null }
 }

@@ -2,6 +2,9 @@
  * Plans as SQL. Each case that applies becomes one UPDATE whose WHERE says: the case's own conditions hold, and no earlier case's do. So
  * the guard and the write are one statement, and the order in which cases are tried doesn't matter. Refusing cases need no SQL: a job that
  * no UPDATE touched was refused, and `interpretPlan` tells by which case.
+ *
+ * The plain case of a plan is the one that applies when nobody interferes. Whoever asks for it knows beforehand what the row will say, so
+ * it need not be read back: RETURNING costs more than the update itself.
  */
 import type { Claim } from '../core/job-row.ts'
 import { isRefusal } from '../core/plan.ts'
@@ -18,9 +21,15 @@ export interface CompiledCase {
   readonly values: (inputs: PlanInputs) => SqlValue[]
 }
 
+/** The plain case: a statement that changes one row or none, and its guard alone, for statements beside it. */
+export interface PlainCase extends CompiledCase {
+  readonly guard: string
+  readonly guardValues: CompiledCase['values']
+}
+
 /** What the values of a statement are taken from. */
 export interface PlanInputs {
-  /** Public id or integer key, as the statement was compiled for. */
+  /** Public id, integer key or list of them, as the statement was compiled for. */
   readonly key: SqlValue
   readonly now: number
   readonly scope: Scope
@@ -30,23 +39,30 @@ export interface PlanInputs {
   readonly session: number | null
 }
 
-export type KeyColumn = 'id' | 'n'
+/** How the jobs are named: the public id; the integer key; a JSON list of integer keys. */
+export type Key = 'id' | 'n' | 'list'
+
+const KEY_SQL: Readonly<Record<Key, string>> = {
+  id: "id = unhex(?, '-')",
+  n: 'n = ?',
+  list: 'n IN (SELECT value FROM json_each(?))',
+}
 
 export interface CompilePlan {
   readonly plan: Plan
   readonly role: Scope['role']
-  readonly key: KeyColumn
-  /** Columns to return beside those of `AppliedRow`. */
+  readonly key: Key
+  /** Columns to return. */
   readonly returning: readonly string[]
 }
 
 type Source = (inputs: PlanInputs) => SqlValue
 
-const RETURNED = [
+/** What history is written from, and what `AppliedRow` says. */
+export const RETURNED = [
   'n',
   'state',
   'generation',
-  'fence',
   'attempt',
   'event_seq',
   'phase',
@@ -54,12 +70,10 @@ const RETURNED = [
   'phase_list',
   'session',
   'started_at',
-  'finished_at',
-  'deadline_at',
   'cancel_requested_at',
   'cancelled_by',
   'cancel_reason',
-]
+] as const
 
 export function compilePlan({ plan, role, key, returning }: CompilePlan): readonly CompiledCase[] {
   return plan.cases.flatMap((entry, index) => {
@@ -67,12 +81,40 @@ export function compilePlan({ plan, role, key, returning }: CompilePlan): readon
     const sources: Source[] = []
     const set = assignments(entry, sources)
     const where = guard(entry, plan.cases.slice(0, index), role, sources)
-    sources.push((inputs) => inputs.key)
+    sources.push(keyOf)
     const sql =
-      `UPDATE millrace_jobs SET ${set.join(', ')} WHERE ${where} AND ${key} = ? ` +
-      `RETURNING ${[...RETURNED, ...returning].join(', ')}`
-    return [{ apply: entry, sql, values: (inputs) => sources.map((source) => source(inputs)) }]
+      `UPDATE millrace_jobs SET ${set.join(', ')} WHERE ${where} AND ${KEY_SQL[key]} ` +
+      `RETURNING ${returning.join(', ')}`
+    return [{ apply: entry, sql, values: valuesFrom(sources) }]
   })
+}
+
+/** Null: the plan has no plain case; whoever carries it out must read the row. */
+export function compilePlain(plan: Plan): PlainCase | null {
+  const last = plan.cases.at(-1)
+  const byHolder = plan.cases[0]?.when[0] === 'claim-lost'
+  if (!byHolder || last === undefined || isRefusal(last) || last.ends !== undefined) return null
+  const changes: Source[] = []
+  const set = assignments(last, changes)
+  const guards: Source[] = []
+  const unless = guard(last, plan.cases.slice(0, -1), 'operator', guards)
+  const where = `${unless} AND cancel_requested_at IS NULL AND ${KEY_SQL.id}`
+  guards.push(keyOf)
+  return {
+    apply: last,
+    sql: `UPDATE millrace_jobs SET ${set.join(', ')} WHERE ${where}`,
+    values: valuesFrom([...changes, ...guards]),
+    guard: where,
+    guardValues: valuesFrom(guards),
+  }
+}
+
+function valuesFrom(sources: readonly Source[]): CompiledCase['values'] {
+  return (inputs) => sources.map((source) => source(inputs))
+}
+
+function keyOf({ key }: PlanInputs): SqlValue {
+  return key
 }
 
 function guard(entry: Apply, earlier: readonly Case[], role: Scope['role'], sources: Source[]): string {

@@ -11,6 +11,8 @@ export interface Statement {
   get(...values: readonly SqlValue[]): Row | undefined
   all(...values: readonly SqlValue[]): readonly Row[]
   run(...values: readonly SqlValue[]): { readonly changes: number | bigint; readonly lastInsertRowid: number | bigint }
+  /** Rows as lists from now on. A connection of the application's may not have it, and is not asked for lists. */
+  setReturnArrays?(enabled: boolean): void
 }
 
 /** What the adapter asks of a connection: its own, or one of the application's. */

@@ -3,15 +3,13 @@
  * and answers it, and refuses by what it returns. An exception undoes that call alone.
  */
 import type { Claim } from '../core/job-row.ts'
-import { PLANS } from '../core/plans.ts'
-import type { Plan } from '../core/plan.ts'
 import type { Scope } from '../core/scope.ts'
-import type { ClaimRequest, PlanCall } from '../store/claims.ts'
+import type { ClaimRequest } from '../store/claims.ts'
 import type { EventQuery } from '../store/events.ts'
 import type { TypeRegistration } from '../store/job-types.ts'
-import type { Enqueued, JobFilter, JobQuery, NewJob } from '../store/jobs.ts'
+import type { Enqueued, JobFilter, JobQuery } from '../store/jobs.ts'
 import type { NewSession } from '../store/sessions.ts'
-import { applyCall } from './apply.ts'
+import { applyCalls } from './apply-calls.ts'
 import { getArtifact, listArtifacts } from './artifacts.ts'
 import { claimJobs } from './claim.ts'
 import { findInterruptions } from './claims.ts'
@@ -20,23 +18,12 @@ import { enqueueJobs } from './enqueue.ts'
 import { latestPosition, readEvents } from './events.ts'
 import { listTypes, registerTypes } from './job-types.ts'
 import { countJobs, getJob, jobStates, listJobs } from './jobs.ts'
+import { packResult, unpackCall, unpackNewJob } from './packed-calls.ts'
+import type { PackedCall, PackedNewJob, PackedResult } from './packed-calls.ts'
 import { listQueues, pauseQueue, resumeQueue } from './queues.ts'
 import { beat, endSession, listSessions, openSession } from './sessions.ts'
 import { sweep } from './sweep.ts'
 import type { Sweep } from './sweep.ts'
-
-/** A plan call as it travels: the plan by name. */
-export interface NamedPlanCall extends Omit<PlanCall, 'plan'> {
-  readonly plan: string
-}
-
-const PLANS_BY_NAME: ReadonlyMap<string, Plan> = new Map(PLANS.map((plan) => [plan.name, plan]))
-
-function named({ plan, ...call }: NamedPlanCall): PlanCall {
-  const found = PLANS_BY_NAME.get(plan)
-  if (found === undefined) throw new RangeError(`there is no plan ${plan}`)
-  return { ...call, plan: found }
-}
 
 /** Thrown by a write that has an answer but must leave no trace. */
 export class Undo extends Error {
@@ -48,26 +35,48 @@ export class Undo extends Error {
   }
 }
 
-function allOrNone(outcomes: readonly Enqueued[]): readonly Enqueued[] {
+/** A write carries out all the calls of its kind in one transaction, and answers each. */
+type Write<Argument, Answered> = (db: Database, calls: readonly Argument[]) => readonly Answered[]
+
+function oneByOne<Argument, Answered>(
+  write: (db: Database, argument: Argument) => Answered,
+): Write<Argument, Answered> {
+  return (db, calls) => calls.map((argument) => write(db, argument))
+}
+
+/** The jobs of all calls together, since they are written several at a time. A call is all or none. */
+function enqueueAll(
+  db: Database,
+  calls: readonly (readonly PackedNewJob[])[],
+): readonly (readonly Enqueued[])[] {
+  const outcomes = enqueueJobs(db, calls.flat().map(unpackNewJob))
+  // Where there are several calls they are made again one by one, and this is thrown for the one that it is about.
   if (outcomes.some(({ outcome }) => outcome === 'key-reused')) throw new Undo(outcomes)
-  return outcomes
+  if (calls.length === 1) return [outcomes]
+  let end = 0
+  return calls.map(({ length }) => outcomes.slice(end, (end += length)))
+}
+
+function applyAll(db: Database, calls: readonly PackedCall[]): readonly PackedResult[] {
+  return applyCalls(db, calls.map(unpackCall)).map(packResult)
 }
 
 /** In the order in which the calls of one transaction are carried out: what frees or adds jobs comes before what claims them. */
 export const WRITES = {
-  'sessions.open': (db: Database, session: NewSession) => openSession(db, session),
-  'sessions.beat': (db: Database, holder: number) => beat(db, holder),
-  'jobTypes.register': (db: Database, [service, types]: readonly [string, readonly TypeRegistration[]]) =>
+  'sessions.open': oneByOne((db, session: NewSession) => openSession(db, session)),
+  'sessions.beat': oneByOne((db, holder: number) => beat(db, holder)),
+  'jobTypes.register': oneByOne((db, [service, types]: readonly [string, readonly TypeRegistration[]]) =>
     registerTypes(db, service, types),
-  'queues.pause': (db: Database, [name, actor]: readonly [string, string]) => pauseQueue(db, name, actor),
-  'queues.resume': (db: Database, name: string) => resumeQueue(db, name),
-  'claims.apply': (db: Database, call: NamedPlanCall) => applyCall(db, named(call)),
+  ),
+  'queues.pause': oneByOne((db, [name, actor]: readonly [string, string]) => pauseQueue(db, name, actor)),
+  'queues.resume': oneByOne((db, name: string) => resumeQueue(db, name)),
+  'claims.apply': applyAll,
   // Changes nothing in the database: whoever keeps the beats stops them.
-  'sessions.abandon': (_db: Database, _holder: number) => undefined,
-  'sessions.end': (db: Database, holder: number) => endSession(db, holder),
-  'jobs.enqueue': (db: Database, jobs: readonly NewJob[]) => allOrNone(enqueueJobs(db, jobs)),
-  'claims.sweep': (db: Database, options: Sweep) => sweep(db, options),
-  'claims.claim': (db: Database, request: ClaimRequest) => claimJobs(db, request),
+  'sessions.abandon': oneByOne((_db, _holder: number) => undefined),
+  'sessions.end': oneByOne((db, holder: number) => endSession(db, holder)),
+  'jobs.enqueue': enqueueAll,
+  'claims.sweep': oneByOne((db, options: Sweep) => sweep(db, options)),
+  'claims.claim': oneByOne((db, request: ClaimRequest) => claimJobs(db, request)),
 } as const
 
 export const READS = {
@@ -90,10 +99,20 @@ export type WriteName = keyof typeof WRITES
 export type ReadName = keyof typeof READS
 export type OperationName = WriteName | ReadName
 
-type Operations = typeof WRITES & typeof READS
+type Writes = typeof WRITES
+type Reads = typeof READS
 
-export type Arguments<Name extends OperationName> = Parameters<Operations[Name]>[1]
-export type Answer<Name extends OperationName> = ReturnType<Operations[Name]>
+export type Arguments<Name extends OperationName> = Name extends WriteName
+  ? Parameters<Writes[Name]>[1][number]
+  : Name extends ReadName
+    ? Parameters<Reads[Name]>[1]
+    : never
+
+export type Answer<Name extends OperationName> = Name extends WriteName
+  ? ReturnType<Writes[Name]>[number]
+  : Name extends ReadName
+    ? ReturnType<Reads[Name]>
+    : never
 
 export function isWrite(name: OperationName): name is WriteName {
   return name in WRITES

@@ -59,14 +59,9 @@ export function jobRow(row: Row): JobRow {
 export function appliedRow(row: Row): AppliedRow {
   return {
     state: stateOf(row['state']),
-    generation: Number(row['generation']),
-    fence: Number(row['fence']),
-    eventSeq: Number(row['event_seq']),
     cancelRequestedAt: nullableNumber(row['cancel_requested_at']),
     cancelledBy: nullableText(row['cancelled_by']),
     cancelReason: nullableText(row['cancel_reason']),
-    finishedAt: nullableNumber(row['finished_at']),
-    deadlineAt: nullableNumber(row['deadline_at']),
   }
 }
 

@@ -4,7 +4,7 @@ import type { MillraceError } from '../core/errors.ts'
 import type { Logger } from '../runtime/logger.ts'
 import type { Runtime } from '../runtime/runtime.ts'
 import type { ArtifactStore } from '../store/artifacts.ts'
-import type { ClaimStore, PlanCall } from '../store/claims.ts'
+import type { ClaimStore } from '../store/claims.ts'
 import type { EventStore } from '../store/events.ts'
 import type { JobTypeStore } from '../store/job-types.ts'
 import type { JobStore } from '../store/jobs.ts'
@@ -15,7 +15,8 @@ import type { Durability } from './driver.ts'
 import { storeClosed } from './inline-link.ts'
 import type { Link, LinkEvents, Links } from './link.ts'
 import { IN_MEMORY } from './location.ts'
-import type { NamedPlanCall } from './operations.ts'
+import { packCall, packNewJob, unpackResult } from './packed-calls.ts'
+import { unpackClaim } from './packed-claim.ts'
 import { SqliteTransactions } from './transactions.ts'
 
 export interface ArtifactFolder {
@@ -85,7 +86,7 @@ export class SqliteStore implements Store {
   }
 
   readonly jobs: JobStore = {
-    enqueue: (jobs) => this.#open.writer.call('jobs.enqueue', jobs),
+    enqueue: (jobs) => this.#open.writer.call('jobs.enqueue', jobs.map(packNewJob)),
     get: (id, scope) => this.#open.reader.call('jobs.get', [id, scope]),
     list: (query) => this.#open.reader.call('jobs.list', query),
     counts: (filter) => this.#open.reader.call('jobs.counts', filter),
@@ -93,8 +94,8 @@ export class SqliteStore implements Store {
   }
 
   readonly claims: ClaimStore = {
-    claim: (request) => this.#open.writer.call('claims.claim', request),
-    apply: (call) => this.#open.writer.call('claims.apply', byName(call)),
+    claim: async (request) => unpackClaim(await this.#open.writer.call('claims.claim', request), request.holder),
+    apply: async (call) => unpackResult(await this.#open.writer.call('claims.apply', packCall(call))),
     interruptions: (held) => this.#open.reader.call('claims.interruptions', held),
     interruptionsNow: (held) => this.#open.reader.ask('claims.interruptions', held) ?? null,
     sweep: (options) => this.#open.writer.call('claims.sweep', options),
@@ -199,9 +200,4 @@ export class SqliteStore implements Store {
     const { path, temporary } = this.#parts.artifacts
     if (temporary) rmSync(path, { recursive: true, force: true })
   }
-}
-
-/** A plan travels by its name; its shape is known on the other side. */
-function byName({ plan, ...call }: PlanCall): NamedPlanCall {
-  return { ...call, plan: plan.name }
 }

@@ -36,7 +36,15 @@ export interface WriterOptions {
   readonly patienceMs: number
 }
 
-type RunWrite = (db: Database, args: unknown) => unknown
+type RunWrite = (db: Database, calls: readonly unknown[]) => readonly unknown[]
+
+interface KindOfCalls {
+  readonly name: WriteName
+  readonly run: RunWrite
+  readonly calls: readonly WriteCall[]
+  /** Indices of the calls of this kind. */
+  readonly mine: readonly number[]
+}
 
 const KINDS = Object.entries(WRITES) as readonly (readonly [WriteName, RunWrite])[]
 
@@ -90,7 +98,11 @@ export class Writer {
     keeper.beatDue(db)
     const changesBefore = db.totalChanges()
     const outcomes: CallOutcome[] = []
-    for (const [name, run] of KINDS) this.#runKind(name, run, calls, outcomes)
+    const byName = Map.groupBy(calls.keys(), (index) => calls[index]?.name)
+    for (const [name, run] of KINDS) {
+      const mine = byName.get(name)
+      if (mine !== undefined) this.#runKind({ name, run, calls, mine }, outcomes)
+    }
     const changed = db.totalChanges() > changesBefore
     connection.exec('COMMIT')
     keeper.committed()
@@ -99,9 +111,7 @@ export class Writer {
     return outcomes
   }
 
-  #runKind(name: WriteName, run: RunWrite, calls: readonly WriteCall[], outcomes: CallOutcome[]): void {
-    const mine = calls.flatMap((call, index) => (call.name === name ? [index] : []))
-    if (mine.length === 0) return
+  #runKind({ name, run, calls, mine }: KindOfCalls, outcomes: CallOutcome[]): void {
     const { connection, db, file, reserve } = this.#options
     if (reserve.isOpen && REFUSED_WHEN_FULL.has(name)) {
       const error = reserve.refusal()
@@ -110,7 +120,11 @@ export class Writer {
     }
     connection.exec('SAVEPOINT kind')
     try {
-      for (const index of mine) outcomes[index] = { answer: run(db, calls[index]?.args) }
+      const answers = run(
+        db,
+        mine.map((index) => calls[index]?.args),
+      )
+      for (const [position, index] of mine.entries()) outcomes[index] = { answer: answers[position] }
       connection.exec('RELEASE kind')
     } catch (error) {
       if (!connection.isTransaction) throw storeError(error, file)
@@ -123,7 +137,7 @@ export class Writer {
     const { connection, db, file } = this.#options
     connection.exec('SAVEPOINT kind')
     try {
-      const answer = run(db, args)
+      const [answer] = run(db, [args])
       connection.exec('RELEASE kind')
       return { answer }
     } catch (error) {

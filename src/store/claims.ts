@@ -90,14 +90,9 @@ export type PlanResult =
 /** What a caller may need of the row after its plan. */
 export interface AppliedRow {
   readonly state: JobState
-  readonly generation: number
-  readonly fence: number
-  readonly eventSeq: number
   readonly cancelRequestedAt: number | null
   readonly cancelledBy: string | null
   readonly cancelReason: string | null
-  readonly finishedAt: number | null
-  readonly deadlineAt: number | null
 }
 
 /** A running job whose end has been asked for, or whose claim has gone. */

@@ -7,7 +7,7 @@ import { test } from 'node:test'
 
 import { interpretPlan } from '../../src/core/interpret.ts'
 import type { Claim, JobRow } from '../../src/core/job-row.ts'
-import type { Condition, Plan, PlanValues } from '../../src/core/plan.ts'
+import type { Apply, Condition, Plan, PlanValues } from '../../src/core/plan.ts'
 import { CHECKPOINT, COMPLETE_ONLY_PHASE, PLANS } from '../../src/core/plans.ts'
 import { OPERATOR } from '../../src/core/scope.ts'
 import type { Scope } from '../../src/core/scope.ts'
@@ -15,6 +15,8 @@ import { JOB_STATES, isFinal } from '../../src/core/states.ts'
 import type { JobState } from '../../src/core/states.ts'
 import { updateByPlan } from '../../src/sqlite/apply.ts'
 import { STATE_CODES } from '../../src/sqlite/codes.ts'
+import { RETURNED, compilePlain, compilePlan } from '../../src/sqlite/compile.ts'
+import type { PlanInputs } from '../../src/sqlite/compile.ts'
 import { Database } from '../../src/sqlite/database.ts'
 import { openConnection } from '../../src/sqlite/driver.ts'
 import type { SqlValue } from '../../src/sqlite/driver.ts'
@@ -219,11 +221,46 @@ interface Comparison {
   readonly plan: Plan
   readonly facts: Facts
   readonly values: PlanValues
-  readonly key: 'id' | 'n'
 }
 
-/** Runs both on one job and compares what becomes of it. */
-function compare(db: Database, { plan, facts, values, key }: Comparison): boolean {
+/** The three ways in which a plan is compiled: for one job by its id, for a list of jobs, and its plain case. */
+function carryOut(db: Database, plan: Plan, inputs: PlanInputs, n: number): Record<'byId' | 'byList' | 'plain', Carried> {
+  const byList = compilePlan({ plan, role: inputs.scope.role, key: 'list', returning: RETURNED })
+  const list = { ...inputs, key: JSON.stringify([n]) }
+  return {
+    byId: tryOut(db, () => updateByPlan(db, plan, inputs)?.apply ?? null),
+    byList: tryOut(db, () => {
+      const applied = byList.filter(({ sql, values }) => db.get(sql, ...values(list)) !== undefined)
+      assert.ok(applied.length < 2, 'two cases applied')
+      return applied[0]?.apply ?? null
+    }),
+    plain: tryOut(db, () => {
+      const plain = compilePlain(plan)
+      if (plain === null) return null
+      const guarded = db.get(`SELECT 1 FROM millrace_jobs WHERE ${plain.guard}`, ...plain.guardValues(inputs))
+      const changed = db.run(plain.sql, ...plain.values(inputs))
+      assert.equal(changed, guarded === undefined ? 0 : 1, 'the guard alone says what the update does')
+      return changed === 1 ? plain.apply : null
+    }),
+  }
+}
+
+interface Carried {
+  readonly apply: Apply | null
+  readonly row: JobRow
+}
+
+function tryOut(db: Database, act: () => Apply | null): Carried {
+  db.connection.exec('SAVEPOINT way')
+  const apply = act()
+  const after = db.get(AFTER, idToBytes(ID))
+  db.connection.exec('ROLLBACK TO way; RELEASE way')
+  assert.ok(after !== undefined)
+  return { apply, row: jobRow(after) }
+}
+
+/** Runs all on one job and compares what becomes of it. */
+function compare(db: Database, { plan, facts, values }: Comparison): boolean {
   const row = rowOf(facts)
   const { scope, claim } = facts
   const expected = interpretPlan(plan, row, {
@@ -237,21 +274,23 @@ function compare(db: Database, { plan, facts, values, key }: Comparison): boolea
   db.connection.exec('SAVEPOINT one')
   insertOthers(db, facts)
   const n = insert(db, row, 1)
-  const inputs = { key: key === 'n' ? n : idToBytes(ID), now: NOW, scope, claim, values, session: 1 }
-  const applied = updateByPlan(db, { plan, key }, inputs)
-  const after = db.get(AFTER, idToBytes(ID))
+  const inputs = { key: ID, now: NOW, scope, claim, values, session: 1 }
+  const { byId, byList, plain } = carryOut(db, plan, inputs, n)
   db.connection.exec('ROLLBACK TO one; RELEASE one')
-  assert.ok(after !== undefined)
-  if ('refused' in expected) {
-    assert.equal(applied, null)
-    assert.deepEqual(jobRow(after), row)
-    return false
+  const refused = 'refused' in expected
+  for (const way of [byId, byList]) {
+    assert.deepEqual(way.row, refused ? row : expected.row)
+    assert.equal(way.apply === null, refused, 'rules and database differ in whether it applies')
+    if (refused) continue
+    assert.equal(way.apply?.event ?? null, expected.event)
+    assert.equal(way.apply?.ends ?? null, expected.ends)
   }
-  assert.ok(applied !== null, 'the rules apply, the database refuses')
-  assert.deepEqual(jobRow(after), expected.row)
-  assert.equal(applied.apply.event ?? null, expected.event)
-  assert.equal(applied.apply.ends ?? null, expected.ends)
-  return true
+  const isPlain = plain.apply !== null
+  assert.deepEqual(plain.row, refused || !isPlain ? row : expected.row)
+  if (scope.role === 'operator' && compilePlain(plan) !== null) {
+    assert.equal(isPlain, !refused && row.cancelRequestedAt === null, 'the plain case is for those nobody has disturbed')
+  }
+  return !refused
 }
 
 const ALL_VALUES: readonly PlanValues[] = [
@@ -266,12 +305,12 @@ for (const plan of PLANS) {
     const all = combine(variedFor(plan)).filter((facts) => isPossible(plan, facts))
     const ends = new Set<boolean>()
     for (const facts of all) {
-      for (const [index, given] of ALL_VALUES.entries()) {
+      for (const given of ALL_VALUES) {
         const { seenGeneration, seenFence, seenPhase } = facts
         const seen = seenPhase === null ? {} : { seenPhase }
         const values = { ...given, ...seen, seenGeneration, seenFence }
         try {
-          ends.add(compare(db, { plan, facts, values, key: index === 0 ? 'id' : 'n' }))
+          ends.add(compare(db, { plan, facts, values }))
         } catch (error) {
           throw new Error(`${plan.name} of ${JSON.stringify(facts)} with ${JSON.stringify(values)}`, { cause: error })
         }

@@ -13,6 +13,9 @@ import { openConnection } from '../../src/sqlite/driver.ts'
 import type { Connection, OwnConnection } from '../../src/sqlite/driver.ts'
 import { migrate } from '../../src/sqlite/migrate.ts'
 import { READS, WRITES } from '../../src/sqlite/operations.ts'
+import type { Answer, Arguments, WriteName } from '../../src/sqlite/operations.ts'
+import { packCall, packNewJob } from '../../src/sqlite/packed-calls.ts'
+import { unpackClaim } from '../../src/sqlite/packed-claim.ts'
 import type { NewJob } from '../../src/store/jobs.ts'
 import { ONE_PHASE, THREE_PHASES, newJob, planCall } from '../support/contract-bench.ts'
 import { runtime } from './sqlite-bench.ts'
@@ -26,7 +29,7 @@ const MAY_SCAN: readonly (readonly [pattern: RegExp, because: string])[] = [
   [/^SCAN millrace_events$/, 'stops at the last row: when was the latest event?'],
   [/^SCAN millrace_jobs USING (COVERING )?INDEX/, 'all jobs are counted, each through its partial index'],
   [/^SCAN j$/, 'jobs are counted by a type or a queue, for which there is no index'],
-  [/^SCAN wanted VIRTUAL TABLE/, 'the types of one claim'],
+  [/^SCAN (wanted|s|json_each) VIRTUAL TABLE/, 'the types, or the jobs, that one transaction names'],
 ]
 
 interface Recorded {
@@ -64,10 +67,22 @@ function makeJob(changes: Partial<NewJob> = {}): NewJob {
   return newJob(runtime.uuid(), { tenant: 'acme', owner: 'ann', labels: { course: 'c1', level: 'a' }, ...changes })
 }
 
+/** One call alone in its transaction. */
+function write<Name extends WriteName>(db: Database, name: Name, args: Arguments<Name>): Answer<Name> {
+  const run = WRITES[name] as unknown as (db: Database, calls: readonly Arguments<Name>[]) => readonly Answer<Name>[]
+  const [answer] = run(db, [args])
+  return answer as Answer<Name>
+}
+
+function enqueue(db: Database, ...jobs: readonly NewJob[]): void {
+  write(db, 'jobs.enqueue', jobs.map(packNewJob))
+}
+
 /** Claims a new job, as often as it takes. */
 function running(db: Database, holder: number, changes: Partial<NewJob> = {}): Claim {
-  WRITES['jobs.enqueue'](db, [makeJob({ type: 'driven', ...changes })])
-  const [job] = WRITES['claims.claim'](db, { holder, types: ['driven'], limit: 1 }).jobs
+  enqueue(db, makeJob({ type: 'driven', ...changes }))
+  const claimed = write(db, 'claims.claim', { holder, types: ['driven'], limit: 1 })
+  const [job] = unpackClaim(claimed, holder).jobs
   assert.ok(job !== undefined)
   return job.claim
 }
@@ -75,15 +90,14 @@ function running(db: Database, holder: number, changes: Partial<NewJob> = {}): C
 function driveWrites(db: Database): void {
   const holder = runtime.key()
   const session = { holder, service: 's', host: 'h', pid: 1, leaseMs: 30_000, concurrency: 1 }
-  WRITES['sessions.open'](db, session)
-  WRITES['sessions.beat'](db, holder)
-  WRITES['queues.pause'](db, ['q', 'ann'])
-  WRITES['queues.resume'](db, 'q')
-  WRITES['jobs.enqueue'](db, [makeJob({ key: 'k', uniqueKey: 'u', input: LONG }), makeJob({ delayMs: 1_000 })])
-  WRITES['jobs.enqueue'](db, [makeJob({ key: 'k', input: LONG }), makeJob({ uniqueKey: 'u' })])
+  write(db, 'sessions.open', session)
+  write(db, 'sessions.beat', holder)
+  write(db, 'queues.pause', ['q', 'ann'])
+  write(db, 'queues.resume', 'q')
+  enqueue(db, makeJob({ key: 'k', uniqueKey: 'u', input: LONG }), makeJob({ delayMs: 1_000 }))
+  enqueue(db, makeJob({ key: 'k', input: LONG }), makeJob({ uniqueKey: 'u' }))
   const act = (plan: Plan, target: Claim | string, values: PlanValues = {}, rest = {}): void => {
-    const { plan: _plan, ...call } = planCall(plan, target, values, rest)
-    WRITES['claims.apply'](db, { ...call, plan: plan.name })
+    write(db, 'claims.apply', packCall(planCall(plan, target, values, rest)))
   }
   const values = { holder, delayMs: 0, timeoutMs: 1, phase: 0, progress: 1, seenGeneration: 1, seenFence: 1 }
   for (const plan of plans.PLANS) {
@@ -101,11 +115,11 @@ function driveWrites(db: Database): void {
   act(plans.RETRY, completed.jobId, { phase: 0, seenGeneration: 1, seenFence: 1 }, { input: LONG })
   const overdue = running(db, holder)
   act(plans.EXTEND, overdue, { timeoutMs: -100_000 })
-  WRITES['claims.sweep'](db, { graceMs: 0, random: 0 })
+  write(db, 'claims.sweep', { graceMs: 0, random: 0 })
   running(db, holder)
-  WRITES['sessions.end'](db, holder)
-  WRITES['claims.sweep'](db, { graceMs: 0, random: 0 })
-  WRITES['jobTypes.register'](db, ['s', [{ type: 'driven', queue: 'driven', policy: ONE_PHASE }]])
+  write(db, 'sessions.end', holder)
+  write(db, 'claims.sweep', { graceMs: 0, random: 0 })
+  write(db, 'jobTypes.register', ['s', [{ type: 'driven', queue: 'driven', policy: ONE_PHASE }]])
 }
 
 function driveReads(db: Database): void {

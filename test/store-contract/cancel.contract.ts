@@ -38,7 +38,7 @@ export function cancelContract(open: OpenStore): void {
             by: row?.cancelledBy,
             reason: row?.cancelReason,
             at: row?.cancelRequestedAt,
-            end: row?.finishedAt,
+            end: (await bench.details(id)).finishedAt,
           },
           { state: 'cancelled', by: 'ann', reason: 'wrong region', at: now, end: now },
         )

@@ -151,10 +151,8 @@ function addArtifact(state: ModelState, job: ModelJob, { expiresInMs, ...rest }:
   })
 }
 
-function appliedRow(row: JobRow): AppliedRow {
-  const { state, generation, fence, eventSeq, cancelRequestedAt, cancelledBy, cancelReason, finishedAt, deadlineAt } =
-    row
-  return { state, generation, fence, eventSeq, cancelRequestedAt, cancelledBy, cancelReason, finishedAt, deadlineAt }
+function appliedRow({ state, cancelRequestedAt, cancelledBy, cancelReason }: JobRow): AppliedRow {
+  return { state, cancelRequestedAt, cancelledBy, cancelReason }
 }
 
 /** Puts into the queue what has come due; answers how many. */
