@@ -1,12 +1,14 @@
 /** What travels between the store and its threads. */
 import { MillraceError } from '../core/errors.ts'
 import type { ErrorCode, ErrorDetails } from '../core/errors.ts'
+import type { HostCall, HostOptions } from './host.ts'
+import { READS, WRITES } from './operations.ts'
+import type { OperationName } from './operations.ts'
 import type { LineEnd } from './sync-line.ts'
 import type { CallOutcome } from './writer.ts'
-import type { HostCall, HostOptions } from './host.ts'
 
 /** Raised when the messages change, so that a thread's file of another version is noticed. */
-export const PROTOCOL = 1
+export const PROTOCOL = 2
 
 export interface ThreadData extends HostOptions {
   /** For questions that can't wait for a message; null: none are asked. */
@@ -18,8 +20,58 @@ export interface NumberedCall extends HostCall {
   readonly number: number
 }
 
+/**
+ * Calls, one behind the other: number, operation by its index, arguments. A list for each, or an object, would take longer to write and
+ * to read than what is in it.
+ */
+type FlatCalls = readonly unknown[]
+
+const CALL_PARTS = 3
+const OPERATIONS: readonly OperationName[] = [...Object.keys(WRITES), ...Object.keys(READS)] as OperationName[]
+const OPERATION_NUMBERS: ReadonlyMap<string, number> = new Map(OPERATIONS.map((name, number) => [name, number]))
+
+export function flattenCalls(calls: readonly NumberedCall[]): FlatCalls {
+  const flat: unknown[] = []
+  for (const { number, name, args } of calls) flat.push(number, OPERATION_NUMBERS.get(name), args)
+  return flat
+}
+
+export function unflattenCalls(flat: FlatCalls): readonly NumberedCall[] {
+  const calls: NumberedCall[] = []
+  for (let at = 0; at < flat.length; at += CALL_PARTS) {
+    const name = OPERATIONS[flat[at + 1] as number]
+    if (name === undefined) throw new RangeError(`there is no operation ${String(flat[at + 1])}`)
+    calls.push({ number: flat[at] as number, name, args: flat[at + 2] })
+  }
+  return calls
+}
+
+/** What came of calls, one behind the other: number, whether it went well, the answer or else a PackedError. */
+type FlatAnswers = readonly unknown[]
+
+export function flattenAnswers(calls: readonly NumberedCall[], outcomes: readonly CallOutcome[]): FlatAnswers {
+  const flat: unknown[] = []
+  for (const [index, { number }] of calls.entries()) {
+    const outcome = outcomes[index] ?? { answer: undefined }
+    if ('error' in outcome) flat.push(number, false, packError(outcome.error))
+    else flat.push(number, true, outcome.answer)
+  }
+  return flat
+}
+
+/** Tells each answer, with its call's number. */
+export function forEachAnswer(flat: FlatAnswers, tell: (number: number, outcome: CallOutcome) => void): void {
+  for (let at = 0; at < flat.length; at += CALL_PARTS) {
+    const content = flat[at + 2]
+    tell(
+      flat[at] as number,
+      flat[at + 1] === true ? { answer: content } : { error: unpackError(content as PackedError) },
+    )
+  }
+}
+
 export type ToThread =
-  | { readonly kind: 'calls'; readonly calls: readonly NumberedCall[] }
+  | { readonly kind: 'calls'; readonly calls: FlatCalls }
   /** Commit what has come, then touch nothing until `resume`. */
   | { readonly kind: 'pause' }
   | { readonly kind: 'resume' }
@@ -28,15 +80,11 @@ export type ToThread =
 export type FromThread =
   | { readonly kind: 'ready'; readonly sqliteVersion: string }
   | { readonly kind: 'refused'; readonly error: PackedError }
-  | { readonly kind: 'answers'; readonly answers: readonly NumberedAnswer[]; readonly changed: boolean }
+  | { readonly kind: 'answers'; readonly answers: FlatAnswers; readonly changed: boolean }
   | { readonly kind: 'paused' }
   | { readonly kind: 'foreign-commit' }
   | { readonly kind: 'session-lost'; readonly holder: number }
   | { readonly kind: 'closed' }
-
-export type NumberedAnswer =
-  | { readonly number: number; readonly answer: unknown }
-  | { readonly number: number; readonly error: PackedError }
 
 /** An error as it can be posted: class and prototype don't travel. */
 export interface PackedError {
@@ -53,8 +101,4 @@ export function packError(error: MillraceError): PackedError {
 
 export function unpackError({ code, message, details, cause }: PackedError): MillraceError {
   return new MillraceError(code, message, { details, ...(cause === null ? {} : { cause: new Error(cause) }) })
-}
-
-export function packOutcome(number: number, outcome: CallOutcome): NumberedAnswer {
-  return 'error' in outcome ? { number, error: packError(outcome.error) } : { number, answer: outcome.answer }
 }

@@ -7,7 +7,7 @@ import type { ArtifactStore } from '../store/artifacts.ts'
 import type { ClaimStore } from '../store/claims.ts'
 import type { EventStore } from '../store/events.ts'
 import type { JobTypeStore } from '../store/job-types.ts'
-import type { JobStore } from '../store/jobs.ts'
+import type { JobStore, NewJob } from '../store/jobs.ts'
 import type { QueueStore } from '../store/queues.ts'
 import type { NewSession, SessionStore } from '../store/sessions.ts'
 import type { Store } from '../store/store.ts'
@@ -48,6 +48,7 @@ const CLOSED: Callable = { writer: closedLink, reader: closedLink }
 export class SqliteStore implements Store {
   readonly #parts: SqliteStoreParts
   readonly #listeners = new Set<() => void>()
+  readonly #enqueueListeners = new Set<(jobs: readonly NewJob[]) => void>()
   readonly #onLost = new Map<number, () => void>()
   #links: Links | null = null
   #transactions: SqliteTransactions | null = null
@@ -86,7 +87,11 @@ export class SqliteStore implements Store {
   }
 
   readonly jobs: JobStore = {
-    enqueue: (jobs) => this.#open.writer.call('jobs.enqueue', jobs.map(packNewJob)),
+    enqueue: (jobs) => {
+      const enqueued = this.#open.writer.call('jobs.enqueue', jobs.map(packNewJob))
+      for (const listener of this.#enqueueListeners) this.#guarded(() => listener(jobs))
+      return enqueued
+    },
     get: (id, scope) => this.#open.reader.call('jobs.get', [id, scope]),
     list: (query) => this.#open.reader.call('jobs.list', query),
     counts: (filter) => this.#open.reader.call('jobs.counts', filter),
@@ -172,6 +177,11 @@ export class SqliteStore implements Store {
     return () => this.#listeners.delete(listener)
   }
 
+  onEnqueue(listener: (jobs: readonly NewJob[]) => void): () => void {
+    this.#enqueueListeners.add(listener)
+    return () => this.#enqueueListeners.delete(listener)
+  }
+
   #changed(): void {
     for (const listener of this.#listeners) this.#guarded(listener)
   }
@@ -195,6 +205,7 @@ export class SqliteStore implements Store {
     const { writer, reader } = this.#links
     await this.#transactions?.close()
     this.#listeners.clear()
+    this.#enqueueListeners.clear()
     if (reader !== writer) await reader.close()
     await writer.close()
     const { path, temporary } = this.#parts.artifacts

@@ -8,11 +8,12 @@ import type { HostOptions } from './host.ts'
 import { storeClosed } from './inline-link.ts'
 import type { Link, LinkEvents } from './link.ts'
 import { LOCK_PATIENCE_MS } from './locks.ts'
-import { PROTOCOL, unpackError } from './messages.ts'
+import { PROTOCOL, flattenCalls, forEachAnswer, unpackError } from './messages.ts'
 import { SyncLine } from './sync-line.ts'
 import type { LineEnd } from './sync-line.ts'
-import type { FromThread, NumberedAnswer, NumberedCall, ThreadData, ToThread } from './messages.ts'
+import type { FromThread, NumberedCall, ThreadData, ToThread } from './messages.ts'
 import type { Answer, Arguments, OperationName, ReadName } from './operations.ts'
+import type { CallOutcome } from './writer.ts'
 
 /** A larger message holds up the thread that posts it, and the one that reads it, for too long. */
 const CALLS_A_MESSAGE = 250
@@ -131,7 +132,7 @@ export class ThreadLink implements Link {
 
   #postCalls(calls: readonly NumberedCall[]): void {
     try {
-      this.#post({ kind: 'calls', calls })
+      this.#post({ kind: 'calls', calls: flattenCalls(calls) })
     } catch (cause) {
       // Something in it can't be posted: only the call it belongs to is refused.
       for (const call of calls.length === 1 ? [] : calls) this.#postCalls([call])
@@ -156,7 +157,7 @@ export class ThreadLink implements Link {
   #receive(message: FromThread): void {
     switch (message.kind) {
       case 'answers':
-        for (const answer of message.answers) this.#settle(answer)
+        forEachAnswer(message.answers, (number, outcome) => this.#settle(number, outcome))
         if (message.changed) this.#events.onCommit()
         return
       case 'foreign-commit':
@@ -177,13 +178,13 @@ export class ThreadLink implements Link {
     }
   }
 
-  #settle(answer: NumberedAnswer): void {
-    const pending = this.#pending.get(answer.number)
+  #settle(number: number, outcome: CallOutcome): void {
+    const pending = this.#pending.get(number)
     if (pending === undefined) return
-    this.#pending.delete(answer.number)
+    this.#pending.delete(number)
     this.#release()
-    if ('error' in answer) pending.reject(unpackError(answer.error))
-    else pending.resolve(answer.answer)
+    if ('error' in outcome) pending.reject(outcome.error)
+    else pending.resolve(outcome.answer)
   }
 
   #break(cause: unknown): void {

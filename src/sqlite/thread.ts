@@ -6,11 +6,11 @@ import { openHost } from './host.ts'
 import type { Host, HostCall } from './host.ts'
 import { answerLine } from './sync-line.ts'
 import type { LineEnd } from './sync-line.ts'
-import { PROTOCOL, packError, packOutcome } from './messages.ts'
+import { PROTOCOL, flattenAnswers, packError, unflattenCalls } from './messages.ts'
 import type { FromThread, NumberedCall, ThreadData, ToThread } from './messages.ts'
 
 /** So many calls share a transaction at most: the first of them should not wait long for the last. */
-const CALLS_A_COMMIT = 1_000
+const CALLS_A_COMMIT = 4_000
 
 class Thread {
   readonly #port: MessagePort
@@ -51,7 +51,7 @@ class Thread {
   #take(message: ToThread): void {
     switch (message.kind) {
       case 'calls':
-        this.#waiting.push(...message.calls)
+        this.#waiting.push(...unflattenCalls(message.calls))
         return
       case 'pause':
         this.#work()
@@ -77,8 +77,7 @@ class Thread {
     while (!this.#paused && this.#waiting.length > 0) {
       const calls = this.#waiting.splice(0, CALLS_A_COMMIT)
       const { outcomes, changed } = this.#host.run(calls)
-      const answers = calls.map(({ number }, index) => packOutcome(number, outcomes[index] ?? { answer: undefined }))
-      this.#tell({ kind: 'answers', answers, changed })
+      this.#tell({ kind: 'answers', answers: flattenAnswers(calls, outcomes), changed })
     }
   }
 

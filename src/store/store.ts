@@ -6,7 +6,7 @@ import type { ArtifactStore } from './artifacts.ts'
 import type { ClaimStore } from './claims.ts'
 import type { EventStore } from './events.ts'
 import type { JobTypeStore } from './job-types.ts'
-import type { JobStore } from './jobs.ts'
+import type { JobStore, NewJob } from './jobs.ts'
 import type { QueueStore } from './queues.ts'
 import type { SessionStore } from './sessions.ts'
 import type { StoreTransactions } from './transactions.ts'
@@ -24,6 +24,11 @@ export interface Store {
   now(): Promise<number>
   /** Calls back soon after anything was committed, by this process or another; many commits may share one call. Returns the way out. */
   onChange(listener: () => void): () => void
+  /**
+   * Calls back when jobs are about to be added through this store: in the middle of the call, before they are committed, so that a claim
+   * that is made at once may share their commit. Returns the way out.
+   */
+  onEnqueue(listener: (jobs: readonly NewJob[]) => void): () => void
   /** What the store is, for people: `sqlite:./jobs.db (SQLite 3.53.0, WAL, synchronous FULL)`. */
   readonly description: string
   close(): Promise<void>

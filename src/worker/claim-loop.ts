@@ -1,10 +1,10 @@
 /**
- * Takes jobs for as many slots as are free: one claimer for all types of a worker.
+ * When a worker asks the store for jobs: when there may be something to take (`#more`) and a slot is free. There may be something after a
+ * start, a commit by anyone, a claim that got all it asked for, when a waiting job comes due, and every second in any case. A claim is made
+ * in the turn in which its slots became free, so that it shares a commit with what ended there.
  *
- * It claims when there may be something to take (`#more`) and a slot is free. There may be something after a start, a commit by anyone, a
- * claim that got all it asked for, when a waiting job comes due, and every second in any case. A claim is made in the turn in which its
- * slots became free, so that it shares a commit with what ended there. There is never more than one claim under way; what becomes free
- * meanwhile is claimed for together after it.
+ * At most two claims are under way, each for a part of the slots: so the store settles and claims one part while the handlers of another
+ * run, and neither waits for the other. What becomes free meanwhile is claimed for together after them.
  */
 import { backoffDelayMs } from '../core/retry.ts'
 import type { Logger } from '../runtime/logger.ts'
@@ -18,6 +18,17 @@ const POLL_MS = 1_000
 const EMPTY_CLAIMS = 3
 const EMPTY_GAP_MS = 5
 const FAILURE_BACKOFF = { kind: 'exponential', baseMs: 100, maxMs: 10_000, factor: 2, jitter: 0.5 } as const
+const CLAIMS_UNDER_WAY = 2
+
+/** More in one answer would hold up the event loop while they begin. */
+const MOST_AT_ONCE = 1000
+/** Fewer are not worth a commit of their own. */
+const LEAST_AT_ONCE = 32
+
+/** The most that one claim asks for: where there are many slots, no more than half of them. */
+export function claimedAtOnce(concurrency: number): number {
+  return Math.min(MOST_AT_ONCE, Math.max(LEAST_AT_ONCE, Math.ceil(concurrency / 2)))
+}
 
 export interface ClaimLoopOptions {
   readonly runtime: Runtime
@@ -25,10 +36,18 @@ export interface ClaimLoopOptions {
   readonly turns: TurnBudget
   /** How many jobs may be taken now. */
   readonly free: () => number
+  /** The most that one claim asks for. */
+  readonly atOnce: number
   /** Takes jobs and begins them; answers what the store did. */
   readonly claim: (limit: number) => Promise<Claimed>
   /** Whether nothing runs and nothing waits to be written. */
   readonly resting: () => boolean
+}
+
+interface Idler {
+  /** How many claims had been begun when it asked. */
+  readonly after: number
+  readonly resolve: () => void
 }
 
 export class ClaimLoop {
@@ -36,15 +55,18 @@ export class ClaimLoop {
   #started = false
   #more = true
   #scheduled = false
-  #claiming: Promise<void> | null = null
+  readonly #claiming = new Set<Promise<void>>()
+  /** Claims that have not been answered, and the slots that they asked for. */
+  #underWay = 0
+  #asked = 0
+  #begun = 0
   #failures = 0
   #emptyClaims = 0
   /** No claim before that, by the monotonic clock. */
   #notBefore = 0
   #timer: Timer | null = null
   #timerAt = 0
-  /** Who waits for a claim that was begun later and found nothing. */
-  #idlers: { fresh: boolean; readonly resolve: () => void }[] = []
+  #idlers: Idler[] = []
 
   constructor(options: ClaimLoopOptions) {
     this.#options = options
@@ -62,6 +84,11 @@ export class ClaimLoop {
     this.#schedule()
   }
 
+  /** Jobs are about to be added by a call that was made just now: a claim made in the same turn takes them in the same commit. */
+  coming(): void {
+    if (this.#limit() > 0 && this.#waitMs() <= 0) this.#begin()
+  }
+
   /** There may be room. */
   slotFreed(): void {
     if (this.#more) this.#schedule()
@@ -74,17 +101,17 @@ export class ClaimLoop {
 
   /** Resolves when nothing runs and a claim, begun after this was asked, has found nothing to take; or when nothing more will be. */
   idle(): Promise<void> {
-    const idle = new Promise<void>((resolve) => this.#idlers.push({ fresh: true, resolve }))
+    const idle = new Promise<void>((resolve) => this.#idlers.push({ after: this.#begun, resolve }))
     this.#wakeNow()
     return idle
   }
 
-  /** No further claim begins; resolves when the one under way has been answered. */
+  /** No further claim begins; resolves when those under way have been answered. */
   async stop(): Promise<void> {
     this.#started = false
     this.#timer?.cancel()
     this.#timer = null
-    await this.#claiming
+    await Promise.all(this.#claiming)
     for (const { resolve } of this.#idlers) resolve()
     this.#idlers = []
   }
@@ -94,57 +121,86 @@ export class ClaimLoop {
     this.wake()
   }
 
+  #limit(): number {
+    if (!this.#started || this.#underWay >= CLAIMS_UNDER_WAY) return 0
+    const { free, atOnce } = this.#options
+    return Math.min(free() - this.#asked, atOnce)
+  }
+
+  #waitMs(): number {
+    return this.#notBefore - this.#options.runtime.monotonic()
+  }
+
   #schedule(): void {
-    if (!this.#started || this.#scheduled || this.#claiming !== null || this.#options.free() <= 0) return
-    const waitMs = this.#notBefore - this.#options.runtime.monotonic()
+    if (this.#scheduled || this.#limit() <= 0) return
+    const waitMs = this.#waitMs()
     if (waitMs > 0) {
       this.#arm(waitMs)
       return
     }
     this.#scheduled = true
-    queueMicrotask(() => this.#begin())
+    queueMicrotask(() => {
+      this.#scheduled = false
+      if (this.#more) this.#begin()
+    })
   }
 
   #begin(): void {
-    this.#scheduled = false
-    const limit = this.#options.free()
-    if (!this.#started || this.#claiming !== null || limit <= 0) return
+    const limit = this.#limit()
+    if (limit <= 0) return
     this.#more = false
-    for (const idler of this.#idlers) idler.fresh = false
-    this.#claiming = this.#claim(limit)
+    this.#begun += 1
+    const claiming = this.#claim(limit, this.#begun).finally(() => {
+      this.#claiming.delete(claiming)
+      if (this.#more) this.#schedule()
+    })
+    this.#claiming.add(claiming)
   }
 
-  async #claim(limit: number): Promise<void> {
-    const { turns, claim, logger } = this.#options
-    if (turns.spent) await turns.wait()
+  async #claim(limit: number, number: number): Promise<void> {
+    const { logger } = this.#options
+    this.#underWay += 1
+    this.#asked += limit
     try {
-      const claimed = await claim(limit)
+      const claimed = await this.#ask(limit)
       if (this.#failures > 0) logger.info('The store can be asked for jobs again.', { failures: this.#failures })
       this.#failures = 0
-      this.#claimed(claimed, limit)
+      this.#claimed(claimed, limit, number)
     } catch (error) {
       this.#failed(error)
     }
-    this.#claiming = null
-    if (this.#more) this.#schedule()
   }
 
-  #claimed({ jobs, nextDueInMs }: Claimed, limit: number): void {
+  async #ask(limit: number): Promise<Claimed> {
+    const { turns, claim } = this.#options
+    try {
+      if (turns.spent) await turns.wait()
+      return await claim(limit)
+    } finally {
+      this.#underWay -= 1
+      this.#asked -= limit
+    }
+  }
+
+  #claimed({ jobs, nextDueInMs }: Claimed, limit: number, number: number): void {
     this.#emptyClaims = jobs.length === 0 ? this.#emptyClaims + 1 : 0
     if (jobs.length === limit) {
       this.#more = true
       return
     }
-    if (jobs.length === 0) this.#foundNothing()
+    if (jobs.length === 0) this.#foundNothing(number)
     this.#arm(Math.min(POLL_MS, nextDueInMs ?? POLL_MS))
   }
 
-  #foundNothing(): void {
-    const satisfied = this.#options.resting() ? this.#idlers.filter(({ fresh }) => !fresh) : []
+  #foundNothing(number: number): void {
+    // Another claim under way may still find something.
+    const atRest = this.#underWay === 0 && this.#options.resting()
+    const satisfied = atRest ? this.#idlers.filter(({ after }) => after < number) : []
     this.#idlers = this.#idlers.filter((idler) => !satisfied.includes(idler))
     for (const { resolve } of satisfied) resolve()
-    const atOnce = this.#emptyClaims <= EMPTY_CLAIMS || this.#idlers.some(({ fresh }) => fresh)
-    const gapMs = atOnce ? 0 : EMPTY_GAP_MS
+    const waited = this.#idlers.length > 0
+    if (atRest && waited) this.#more = true
+    const gapMs = waited || this.#emptyClaims <= EMPTY_CLAIMS ? 0 : EMPTY_GAP_MS
     this.#notBefore = this.#options.runtime.monotonic() + gapMs
   }
 

@@ -4,10 +4,11 @@ import type { Duration } from '../core/duration.ts'
 import type { Logger } from '../runtime/logger.ts'
 import type { Runtime } from '../runtime/runtime.ts'
 import type { Claimed } from '../store/claims.ts'
+import type { NewJob } from '../store/jobs.ts'
 import type { NewSession } from '../store/sessions.ts'
 import type { Store } from '../store/store.ts'
 import { Attempts } from './attempts.ts'
-import { ClaimLoop } from './claim-loop.ts'
+import { ClaimLoop, claimedAtOnce } from './claim-loop.ts'
 import { drain } from './drain.ts'
 import type { Handler } from './handler.ts'
 import { TurnBudget } from './turn-budget.ts'
@@ -72,6 +73,7 @@ export class Worker {
       logger,
       turns,
       free: () => this.#free(),
+      atOnce: claimedAtOnce(session.concurrency),
       claim: async (limit) => this.#claim(limit),
       resting: () => this.#attempts.resting,
     })
@@ -103,11 +105,18 @@ export class Worker {
   /** Opens the session and begins to take jobs; what `startWorker` does last. */
   async open(): Promise<void> {
     await this.#session.open()
-    this.#unsubscribe = this.#parts.store.onChange(() => {
-      this.#attempts.changed()
-      this.#loop.wake()
-    })
-    if (!this.#parts.manual) this.#loop.start()
+    const { store, manual } = this.#parts
+    const unsubscribe = [
+      store.onChange(() => {
+        this.#attempts.changed()
+        this.#loop.wake()
+      }),
+      store.onEnqueue((jobs) => {
+        if (jobs.some((job) => this.#mayTake(job))) this.#loop.coming()
+      }),
+    ]
+    this.#unsubscribe = () => unsubscribe.forEach((leave) => leave())
+    if (!manual) this.#loop.start()
   }
 
   /** Takes jobs once, for as many slots as are free, and runs them to their end. For a worker that was started as `manual`. */
@@ -161,6 +170,10 @@ export class Worker {
       this.#unsubscribe()
       this.#state = 'stopped'
     }
+  }
+
+  #mayTake({ type, delayMs, runAt }: NewJob): boolean {
+    return delayMs === 0 && runAt === null && this.#parts.handlers.has(type)
   }
 
   #free(): number {

@@ -12,6 +12,7 @@ import type { SessionStore } from '../../src/store/sessions.ts'
 import type { Store } from '../../src/store/store.ts'
 import { modelClaims } from './model-claims.ts'
 import { modelJobs } from './model-jobs.ts'
+import type { NewJob } from '../../src/store/jobs.ts'
 import { beat, commit, emptyModel } from './model-state.ts'
 import type { Defect, ModelState } from './model-state.ts'
 
@@ -28,8 +29,17 @@ export function openModelStore(planted: Defect = (plan) => plan): ModelStore {
 }
 
 function storeOver(state: ModelState): ModelStore {
+  const jobs = modelJobs(state)
+  const onEnqueue = new Set<(added: readonly NewJob[]) => void>()
   const store: Store = {
-    jobs: modelJobs(state),
+    jobs: {
+      ...jobs,
+      enqueue(added) {
+        const enqueued = jobs.enqueue(added)
+        for (const listener of onEnqueue) listener(added)
+        return enqueued
+      },
+    },
     claims: modelClaims(state),
     sessions: modelSessions(state),
     jobTypes: modelJobTypes(state),
@@ -47,6 +57,10 @@ function storeOver(state: ModelState): ModelStore {
       const own = (): void => listener()
       state.listeners.add(own)
       return () => state.listeners.delete(own)
+    },
+    onEnqueue(listener) {
+      onEnqueue.add(listener)
+      return () => onEnqueue.delete(listener)
     },
     description: 'model',
     async close() {

@@ -176,6 +176,7 @@ function withFaults(store: Store, { faults, calls, onLost }: Watched): Store {
     },
     now: () => store.now(),
     onChange: (listener) => store.onChange(listener),
+    onEnqueue: (listener) => store.onEnqueue(listener),
     close: () => store.close(),
   }
 }
