@@ -10,6 +10,12 @@ export function median(numbers: readonly number[]): number {
   return ((sorted[middle - 1] ?? Number.NaN) + upper) / 2
 }
 
+/** The smallest of the numbers that at least that share of them does not exceed. */
+export function percentile(numbers: readonly number[], share: number): number {
+  const sorted = numbers.toSorted((left, right) => left - right)
+  return sorted[Math.max(0, Math.ceil(sorted.length * share) - 1)] ?? Number.NaN
+}
+
 export function sameEntry(a: Entry, b: Entry): boolean {
   return a.contender === b.contender && a.settings === b.settings && a.variant === b.variant
 }

@@ -4,6 +4,7 @@ import type { CommanderError } from 'commander'
 import { CONTENDERS } from './contenders/find-contender.ts'
 import { MEASURES } from './measures/find-measure.ts'
 import type { Size } from './measures/measure.ts'
+import { VIEWS } from './views.ts'
 
 export interface BenchOptions {
   readonly only: readonly string[]
@@ -30,7 +31,7 @@ const MAX_ROUNDS = 99
  * @throws CommanderError, with the exit code: 0 after the help, 2 for an option that is wrong; what there is to say has been printed
  */
 export function readOptions(args: readonly string[]): BenchOptions {
-  const measures = MEASURES.map(({ name }) => name)
+  const measures = [...MEASURES, ...VIEWS].map(({ name }) => name)
   const command = new Command('npm run bench --')
     .description(
       'Measures Millrace beside other queues, and prints tables. Without options: everything, at full length.',

@@ -1,12 +1,27 @@
 /** The results as Markdown tables. */
-import type { Entry, Figure, Measure } from './measures/measure.ts'
 import { sameEntry } from './figures.ts'
+import type { Entry, Figure, Measure } from './measures/measure.ts'
+import { numberText, table } from './report-text.ts'
 import type { Results, Summary } from './results.ts'
+import type { View } from './views.ts'
 
-export function reportOf(results: Results, measures: readonly Measure[]): string {
-  const parts = measures.flatMap((measure) => measureTable(results, measure) ?? [])
-  const skipped = results.skipped.map(({ contender, reason }) => `${contender} was skipped: ${reason}.`)
-  return [headOf(results), ...parts, ...skipped].join('\n\n')
+export interface Tables {
+  readonly measures: readonly Measure[]
+  readonly views: readonly View[]
+}
+
+export function reportOf(results: Results, { measures, views }: Tables): string {
+  const label = (entry: Entry): string => rowLabel(results, entry)
+  const parts = [
+    headOf(results),
+    ...measures.map((measure) => measureTable(results, measure)),
+    ...views.map((view) => {
+      const lines = view.table(results, label)
+      return lines === null ? null : `### ${view.title}\n\n${view.about}\n\n${lines}`
+    }),
+    ...results.skipped.map(({ contender, reason }) => `${contender} was skipped: ${reason}.`),
+  ]
+  return parts.filter((part) => part !== null).join('\n\n')
 }
 
 function headOf({ machine, date, rounds, quick, contenders }: Results): string {
@@ -18,52 +33,59 @@ function headOf({ machine, date, rounds, quick, contenders }: Results): string {
     `${rounds} ${rounds === 1 ? 'round' : 'rounds'}${quick ? ', quick: small counts, so rough figures' : ''}`,
     date,
   ]
-  const best = contenders.filter(({ settings }) => settings === 'best')
-  const losses = best.map(({ label, durability }) => [label, durability])
-  return `${facts.join('; ')}.\n\n${table(['contender', 'what a power cut may take'], losses, 2)}`
+  const rows = contenders
+    .filter(({ name, settings }) => settings === 'best' && !name.startsWith('raw-'))
+    .map(({ label, durability }) => [label, durability])
+  return `${facts.join('; ')}.\n\n${table(['', 'what a power cut may take'], rows, 2)}`
 }
 
 /** Null: nothing of it has run. */
 function measureTable(results: Results, measure: Measure): string | null {
-  const ran = measure.entries.filter((entry) => results.runs.some((run) => isOf(run, measure, entry)))
-  if (ran.length === 0) return null
-  const head = ['', ...measure.figures.flatMap(({ label }) => [label, 'spread', 'ratio'])]
+  const runs = results.runs.filter((run) => run.measure === measure.name)
+  const ran = measure.entries.filter((entry) => runs.some((run) => sameEntry(run, entry)))
+  const count = runs[0]?.count
+  if (count === undefined) return null
+  const head = ['', ...measure.figures.flatMap((figure) => headCells(results, figure))]
   const rows = ran.map((entry) => [
     rowLabel(results, entry),
-    ...measure.figures.flatMap((figure) => cells(results, measure, entry, figure)),
+    ...measure.figures.flatMap((figure) => figureCells(results, { measure, entry, figure })),
   ])
-  return `### ${measure.title}\n\n${measure.about}\n\n${table(head, rows)}`
+  return `### ${measure.title}\n\n${measure.about(count)}\n\n${table(head, rows)}`
 }
 
-function isOf(run: Entry & { readonly measure: string }, measure: Measure, entry: Entry): boolean {
-  return run.measure === measure.name && sameEntry(run, entry)
+/** What a single round cannot tell is left out. */
+function headCells({ rounds }: Results, { label, compared }: Figure): string[] {
+  return [label, ...(rounds > 1 ? ['spread'] : []), ...(compared ? ['ratio'] : [])]
+}
+
+interface Cell {
+  readonly measure: Measure
+  readonly entry: Entry
+  readonly figure: Figure
+}
+
+function figureCells(results: Results, { measure, entry, figure }: Cell): string[] {
+  const { digits, key, compared } = figure
+  const summary = results.figures.find(
+    (known) => known.measure === measure.name && sameEntry(known, entry) && known.figure === key,
+  )
+  if (summary === undefined) return headCells(results, figure).map(() => '')
+  const { median, min, max } = summary
+  const spread = `${numberText(min, digits)}–${numberText(max, digits)}`
+  return [
+    numberText(median, digits),
+    ...(results.rounds > 1 ? [spread] : []),
+    ...(compared ? [ratioText(summary, measure)] : []),
+  ]
+}
+
+function ratioText(summary: Summary, measure: Measure): string {
+  if (summary.ratio !== null) return summary.ratio.toFixed(2)
+  return sameEntry(measure.base(summary), summary) ? '1' : ''
 }
 
 function rowLabel({ contenders }: Results, { contender, settings, variant }: Entry): string {
   const facts = contenders.find((known) => known.name === contender && known.settings === settings)
   const label = `${facts?.label ?? contender}${settings === 'defaults' ? ', defaults' : ''}`
   return variant === null ? label : `${label}: ${variant}`
-}
-
-function cells(results: Results, measure: Measure, entry: Entry, figure: Figure): string[] {
-  const summary = results.figures.find((known) => isOf(known, measure, entry) && known.figure === figure.key)
-  return summary === undefined ? ['', '', ''] : figureCells(summary, figure)
-}
-
-function figureCells({ median, min, max, ratio }: Summary, { digits }: Figure): string[] {
-  return [
-    numberText(median, digits),
-    `${numberText(min, digits)}–${numberText(max, digits)}`,
-    ratio === null ? '1' : ratio.toFixed(2),
-  ]
-}
-
-function numberText(number: number, digits: number): string {
-  return number.toLocaleString('en-US', { minimumFractionDigits: digits, maximumFractionDigits: digits })
-}
-
-/** A Markdown table whose columns, but for the first ones, hold numbers. */
-function table(head: readonly string[], rows: readonly (readonly string[])[], textColumns = 1): string {
-  const lines = [head, head.map((_, index) => (index < textColumns ? '---' : '---:')), ...rows]
-  return lines.map((cellsOfRow) => `| ${cellsOfRow.join(' | ')} |`).join('\n')
 }

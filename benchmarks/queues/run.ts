@@ -10,7 +10,7 @@
  */
 import { writeFileSync } from 'node:fs'
 import { CommanderError } from 'commander'
-import { CONTENDERS, findContender } from './contenders/find-contender.ts'
+import { familyOf, findContender } from './contenders/find-contender.ts'
 import type { ContenderName } from './contenders/find-contender.ts'
 import { summarize } from './figures.ts'
 import { readMachine } from './machine.ts'
@@ -22,19 +22,29 @@ import { reportOf } from './report.ts'
 import { RESULTS_VERSION } from './results.ts'
 import type { ContenderFacts, Results, Run, Skipped } from './results.ts'
 import { startRun, stopRuns } from './start-run.ts'
+import { VIEWS } from './views.ts'
 
 async function bench(options: BenchOptions): Promise<void> {
-  const measures = MEASURES.filter(({ name }) => options.only.includes(name))
-  const skipped = await findSkipped(options.contenders)
-  for (const { label, reason } of skipped) say(`${label} skipped: ${reason}`)
-  const absent = new Set(skipped.map(({ contender }) => contender))
-  const present = new Set(options.contenders.filter((name) => !absent.has(name)))
+  const needed = new Set(
+    options.only.flatMap((name) => [name, ...(VIEWS.find((view) => view.name === name)?.from ?? [])]),
+  )
+  const measures = MEASURES.filter(({ name }) => needed.has(name))
+  const wanted = measures.map((measure) => ({
+    measure,
+    entries: measure.entries.filter(({ contender }) => options.contenders.includes(familyOf(contender))),
+  }))
+  const names = new Set(wanted.flatMap(({ entries }) => entries.map(({ contender }) => contender)))
+  const skipped = await findAbsent(names)
+  for (const { contender, label, reason } of skipped) {
+    names.delete(contender)
+    say(`${label} skipped: ${reason}`)
+  }
   const machine = readMachine()
   const runs: Run[] = []
-  for (const measure of measures) {
-    const entries = measure.entries.filter(({ contender }) => present.has(familyOf(contender)))
+  for (const { measure, entries } of wanted) {
+    const present = entries.filter(({ contender }) => names.has(contender))
     for (let round = 0; round < options.rounds; round++) {
-      const order = round % 2 === 0 ? entries : entries.toReversed()
+      const order = round % 2 === 0 ? present : present.toReversed()
       for (const entry of order) runs.push(await runEntry(measure, entry, round, options))
     }
   }
@@ -50,26 +60,31 @@ async function bench(options: BenchOptions): Promise<void> {
     figures: measures.flatMap((measure) => summarize(measure, runs)),
   }
   if (options.json !== null) writeFileSync(options.json, `${JSON.stringify(results, null, 2)}\n`)
-  console.log(reportOf(results, measures))
+  const views = VIEWS.filter(({ name }) => options.only.includes(name))
+  console.log(reportOf(results, { measures, views }))
 }
 
 async function runEntry(measure: Measure, entry: Entry, round: number, { size, rounds }: BenchOptions): Promise<Run> {
   const startedAt = performance.now()
   const figures = await startRun({ ...entry, measure, count: measure.count[size] })
-  const told = measure.figures.map(({ key, label, digits }) => `${(figures[key] ?? 0).toFixed(digits)} ${label}`)
+  const told = measure.figures.map(({ key, label, digits }) => `${figures[key]?.toFixed(digits) ?? 'no'} ${label}`)
   const seconds = ((performance.now() - startedAt) / 1_000).toFixed(1)
   const name = [entry.contender, entry.settings, entry.variant].filter((word) => word !== null).join(' ')
   say(`${measure.name} ${round + 1}/${rounds}  ${name.padEnd(20)}  ${told.join(', ')}  (${seconds} s)`)
   return { ...entry, measure: measure.name, round, count: measure.count[size], figures }
 }
 
-async function findSkipped(wanted: readonly string[]): Promise<(Skipped & { readonly label: string })[]> {
-  const found: (Skipped & { readonly label: string })[] = []
-  for (const name of CONTENDERS) {
-    if (!wanted.includes(name)) continue
-    const contender = await findContender(name, 'best')
-    const reason = await contender.unavailable()
-    if (reason !== null) found.push({ contender: name, label: contender.label, reason })
+interface Absent extends Skipped {
+  readonly contender: ContenderName
+  readonly label: string
+}
+
+async function findAbsent(names: ReadonlySet<ContenderName>): Promise<Absent[]> {
+  const found: Absent[] = []
+  for (const contender of names) {
+    const known = await findContender(contender, 'best')
+    const reason = await known.unavailable()
+    if (reason !== null) found.push({ contender, label: known.label, reason })
   }
   return found
 }
@@ -82,11 +97,6 @@ async function factsOf(runs: readonly Run[]): Promise<ContenderFacts[]> {
       return { name, settings, label, durability }
     }),
   )
-}
-
-/** A variant runs whenever the contender does that it varies. */
-function familyOf(name: ContenderName): string {
-  return CONTENDERS.find((known) => name === known || name.startsWith(`${known}-`)) ?? name
 }
 
 function say(line: string): void {

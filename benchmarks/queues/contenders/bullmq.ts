@@ -1,7 +1,7 @@
 /**
  * BullMQ on a Redis of its own, on the same machine. Redis runs with its own defaults, in both settings: snapshots now and then, no
  * append-only file. So a power cut, or a crash of Redis, takes the jobs of up to an hour, which Millrace's would outlive; its speed is that of memory.
- * Jobs are kept after they completed, which is BullMQ's default.
+ * The variant `bullmq-always` flushes an append-only file at every write, to compare at like durability. Jobs are kept after they completed, which is BullMQ's default.
  *
  * - best: 300 jobs at a time in each worker.
  * - defaults: one job at a time.
@@ -15,15 +15,18 @@ import { redisUnavailable, startRedis, usedMemory } from './redis-server.ts'
 const BEST_CONCURRENCY = 300
 const LOOK_MS = 50
 
-export function bullmq(settings: Settings): Contender {
+type BullName = 'bullmq' | 'bullmq-always'
+
+export function bullmq(name: BullName, settings: Settings): Contender {
+  const flushed = name === 'bullmq-always'
   return {
-    name: 'bullmq',
-    label: 'BullMQ',
+    name,
+    label: flushed ? 'BullMQ, appendfsync always' : 'BullMQ',
     settings,
-    durability: 'all since the last snapshot (Redis, RDB)',
+    durability: flushed ? 'nothing (Redis, appendfsync always)' : 'all since the last snapshot (Redis, RDB)',
     bytesOf: 'memory',
-    unavailable: async () => redisUnavailable(),
-    host: startRedis,
+    unavailable: async () => redisUnavailable(flushed),
+    host: (folder) => startRedis(folder, flushed),
     bytes: async ({ address }) => usedMemory(address),
     open: async (place) => openBullQueue(place, settings),
   }

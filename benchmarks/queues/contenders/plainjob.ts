@@ -1,8 +1,8 @@
 /**
  * plainjob on better-sqlite3: a queue in an SQLite file whose calls are synchronous.
  *
- * It sets WAL, synchronous NORMAL and a busy timeout by itself, so a power cut may take its last commits, which Millrace's would outlive.
- * A worker runs one job at a time, and completes each in a commit of its own; there is nothing to raise.
+ * It sets WAL, synchronous NORMAL and a busy timeout by itself, so a power cut may take its last commits, which Millrace's would outlive;
+ * the variant `plainjob-full` sets synchronous FULL, to compare at like durability. A worker runs one job at a time, and completes each in a commit of its own; there is nothing to raise.
  *
  * - best: as its own benchmark does it, a logger that does nothing. It polls every 10 ms instead of every second, for the pickup.
  * - defaults: it logs to the console, several lines a job at the level of debugging, which in a run lead to nowhere, and polls every second.
@@ -20,6 +20,10 @@ interface Plainjob {
   better(database: unknown): unknown
   defineQueue(options: { readonly connection: unknown; readonly logger?: Logger }): PlainQueue
   defineWorker(type: string, processor: (job: { readonly data: string }) => void, options: WorkerOptions): PlainWorker
+}
+
+interface PlainDatabase {
+  pragma(text: string): unknown
 }
 
 interface PlainQueue {
@@ -56,22 +60,28 @@ const LOOK_MS = 20
 const silent = (): void => undefined
 const SILENT: Logger = { error: silent, warn: silent, info: silent, debug: silent }
 
-export function plainjob(settings: Settings): Contender {
+type PlainName = 'plainjob' | 'plainjob-full'
+
+export function plainjob(name: PlainName, settings: Settings): Contender {
+  const full = name === 'plainjob-full'
   return {
     ...inSqliteFile,
-    name: 'plainjob',
-    label: 'plainjob',
+    name,
+    label: full ? 'plainjob, synchronous FULL' : 'plainjob',
     settings,
-    durability: 'the last commits (SQLite, synchronous NORMAL)',
-    open: async (place) => openPlainQueue(place, settings),
+    durability: full ? 'nothing (SQLite, synchronous FULL)' : 'the last commits (SQLite, synchronous NORMAL)',
+    open: async (place) => openPlainQueue(place, settings, full),
   }
 }
 
-async function openPlainQueue({ address }: Place, settings: Settings): Promise<Queue> {
+async function openPlainQueue({ address }: Place, settings: Settings, full: boolean): Promise<Queue> {
   const library = (await import(PACKAGE)) as Plainjob
-  const Database = createRequire(import.meta.url)(DRIVER) as new (file: string) => unknown
+  const Database = createRequire(import.meta.url)(DRIVER) as new (file: string) => PlainDatabase
   const logging = settings === 'best' ? { logger: SILENT } : {}
-  const queue = library.defineQueue({ connection: library.better(new Database(address)), ...logging })
+  const database = new Database(address)
+  const queue = library.defineQueue({ connection: library.better(database), ...logging })
+  // The queue has just set it to NORMAL.
+  if (full) database.pragma('synchronous = FULL')
   return {
     enqueue: async (input) => void queue.add(TYPE, input),
     enqueueMany: async (inputs) => void queue.addMany(TYPE, inputs),

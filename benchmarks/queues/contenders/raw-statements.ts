@@ -32,18 +32,18 @@ export interface RawStatements {
   readonly queued: StatementSync
   /** Holder, at, lane, limit. */
   readonly claim: StatementSync
-  /** At, detail, and what `found` says. */
+  /** At, detail, holder, fence. */
   readonly started: StatementSync
-  /** At, output, phases, steps of `event_seq`, and what `found` says. */
+  /** At, output, phases, steps of `event_seq`, holder, fence. */
   readonly complete: StatementSync
+  /** At, steps of `event_seq`, holder, fence. */
   readonly completed: StatementSync
 }
 
 export function prepareRaw(db: DatabaseSync, numbers: TypeNumbers, layers: RawLayers): RawStatements {
   const { type, lane, phaseList, session } = numbers
-  // Without the guard nobody asks whose a job is: it is found by its number.
-  const found = layers.guard ? 'holder = ?5 AND fence = ?6' : 'n IN (SELECT value FROM json_each(?5)) AND ?6 IS NULL'
-  const eventsOf = found.replace('?5', '?3').replace('?6', '?4')
+  const fenced = (holder: string, fence: string): string =>
+    layers.guard ? `holder = ${holder} AND fence = ${fence}` : `holder = ${holder} AND ${fence} IS NOT NULL`
   return {
     insertJob:
       db.prepare(`INSERT INTO millrace_jobs (id, type, lane, state, priority, run_at, phase_count, phase_list, created_at, updated_at, input)
@@ -55,14 +55,14 @@ export function prepareRaw(db: DatabaseSync, numbers: TypeNumbers, layers: RawLa
       WHERE n IN (SELECT n FROM millrace_jobs WHERE lane = ${lane} AND state = 2 ORDER BY priority, run_at, n LIMIT ?3)
       RETURNING n, fence, input`),
     started: db.prepare(
-      `${INTO_EVENTS}, detail) SELECT n, event_seq, 3, ?1, attempt, ?2 FROM millrace_jobs WHERE ${eventsOf}`,
+      `${INTO_EVENTS}, detail) SELECT n, event_seq, 3, ?1, attempt, ?2 FROM millrace_jobs WHERE ${fenced('?3', '?4')}`,
     ),
     complete:
       db.prepare(`UPDATE millrace_jobs SET state = 5, holder = NULL, deadline_at = NULL, event_seq = event_seq + ?4, phase = ?3,
-      progress = 100, finished_at = ?1, updated_at = ?1, output = ?2 WHERE ${found}`),
+      progress = 100, finished_at = ?1, updated_at = ?1, output = ?2 WHERE ${fenced('?5', '?6')}`),
     // Before the completion and under the same guard: afterwards the claim by which the rows are found is gone.
     completed: db.prepare(
-      `${INTO_EVENTS}) SELECT n, event_seq + ?2, 5, ?1, attempt FROM millrace_jobs WHERE ${eventsOf}`,
+      `${INTO_EVENTS}) SELECT n, event_seq + ?2, 5, ?1, attempt FROM millrace_jobs WHERE ${fenced('?3', '?4')}`,
     ),
   }
 }

@@ -64,7 +64,6 @@ class RawQueue implements Queue {
   constructor(place: Place, load: Load, layers: RawLayers) {
     const db = new DatabaseSync(place.address, { timeout: 5_000 })
     for (const pragma of [`synchronous = ${layers.synchronous}`, 'temp_store = MEMORY']) db.exec(`PRAGMA ${pragma}`)
-    if (!layers.guard) db.exec('DROP INDEX IF EXISTS millrace_jobs_held')
     this.#db = db
     this.#place = place
     this.#layers = layers
@@ -135,7 +134,7 @@ class RawQueue implements Queue {
     const claimed = { holder, rows }
     if (!this.#layers.events) return claimed
     const detail = this.#phases === 1 ? null : JSON.stringify({ phase: PHASES[0] })
-    for (const guard of this.#guards(claimed)) started.run(now, detail, ...guard)
+    for (const fence of fencesOf(claimed)) started.run(now, detail, holder, fence)
     return claimed
   }
 
@@ -144,15 +143,10 @@ class RawQueue implements Queue {
     const now = Date.now()
     const { events } = this.#layers
     const output = this.#phases === 1 ? 'null' : null
-    for (const guard of this.#guards(claimed)) {
-      if (events) completed.run(now, 1, ...guard)
-      complete.run(now, output, this.#phases, events ? 1 : 0, ...guard)
+    for (const fence of fencesOf(claimed)) {
+      if (events) completed.run(now, 1, claimed.holder, fence)
+      complete.run(now, output, this.#phases, events ? 1 : 0, claimed.holder, fence)
     }
-  }
-
-  #guards(claimed: Claimed): readonly (readonly [number | string, number | null])[] {
-    if (!this.#layers.guard) return [[JSON.stringify(claimed.rows.map(({ n }) => n)), null]]
-    return fencesOf(claimed).map((fence) => [claimed.holder, fence])
   }
 
   #transaction<T>(work: () => T): T {

@@ -10,20 +10,25 @@ const PROGRAMS = ['redis-server', 'valkey-server']
 const RETRY_MS = 20
 const LOOPBACK = new Set(['127.0.0.1', 'localhost', '[::1]'])
 
-/** Why there is none; null: there is one. */
-export function redisUnavailable(): string | null {
+/** Why there is none; null: there is one. `flushed`: one that flushes every write to the disk. */
+export function redisUnavailable(flushed: boolean): string | null {
   const url = process.env['REDIS_URL']
+  if (url !== undefined && flushed) return 'the server of REDIS_URL keeps what it keeps'
   if (url === undefined) return findProgram() === undefined ? 'no redis-server was found on the PATH' : null
   return LOOPBACK.has(new URL(url).hostname) ? null : 'REDIS_URL does not lead to this machine'
 }
 
-/** The server that REDIS_URL names, or one that is started here with Redis' own defaults: snapshots (RDB), no append-only file. */
-export async function startRedis(folder: string): Promise<Host> {
+/**
+ * The server that REDIS_URL names, or one that is started here with Redis' own defaults: snapshots (RDB), no append-only file; or, `flushed`,
+ * with one that is flushed at every write.
+ */
+export async function startRedis(folder: string, flushed: boolean): Promise<Host> {
   const given = process.env['REDIS_URL']
   if (given !== undefined) return { place: await placeOf(folder, given), stop: async () => undefined }
   const port = await freePort()
   const program = findProgram() ?? 'redis-server'
   const args = ['--port', String(port), '--bind', '127.0.0.1', '--dir', folder, '--daemonize', 'no']
+  if (flushed) args.push('--appendonly', 'yes', '--appendfsync', 'always')
   const server = spawn(program, args, { stdio: 'ignore' })
   const ended = new Promise<void>((resolve) => {
     server.once('exit', () => resolve())

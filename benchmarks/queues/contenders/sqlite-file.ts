@@ -21,7 +21,7 @@ export const inSqliteFile: FileStore = {
 }
 
 /** Moves everything from the write-ahead log into the file. Nobody may be in a transaction. */
-function checkpoint({ address }: Place): void {
+export function checkpoint({ address }: Place): void {
   const db = new DatabaseSync(address)
   const outcome = db.prepare('PRAGMA wal_checkpoint(TRUNCATE)').get()
   db.close()

@@ -1,4 +1,5 @@
 import { nowMs, watchLoop } from '../clock.ts'
+import { thousands } from '../report-text.ts'
 import { checkCounts, inputsFrom } from './fill.ts'
 import { againstMillrace, entriesOf, JOBS_PER_SECOND } from './measure.ts'
 import type { Measure } from './measure.ts'
@@ -8,8 +9,9 @@ const BULK = 1_000
 export const bulk: Measure = {
   name: 'bulk',
   title: 'Enqueue, in bulks of 1,000',
-  about: 'One caller enqueues bulks of 1,000 jobs, waiting for each bulk before the next.',
-  entries: entriesOf(['millrace', 'raw', 'plainjob', 'bullmq']),
+  about: (count) =>
+    `One caller enqueues ${thousands(count)} jobs by the thousand, waiting for each bulk before the next.`,
+  entries: entriesOf(['millrace', 'raw', 'plainjob', 'plainjob-full', 'bullmq', 'bullmq-always']),
   base: againstMillrace,
   figures: [JOBS_PER_SECOND],
   count: { full: 100_000, quick: 30_000, tiny: 2_000 },

@@ -1,5 +1,6 @@
 import { nowMs, watchLoop } from '../clock.ts'
 import type { Queue } from '../contenders/contender.ts'
+import { thousands } from '../report-text.ts'
 import { checkCounts } from './fill.ts'
 import { againstMillrace, entriesOf, JOBS_PER_SECOND } from './measure.ts'
 import type { Measure } from './measure.ts'
@@ -9,8 +10,9 @@ const CALLERS = 100
 export const callers: Measure = {
   name: 'callers',
   title: 'Enqueue, 100 callers',
-  about: 'A hundred callers of one process enqueue job after job, each waiting for its own before the next.',
-  entries: entriesOf(['millrace', 'plainjob', 'bullmq']),
+  about: (count) =>
+    `A hundred callers of one process enqueue ${thousands(count)} jobs in all, each waiting for its own before the next.`,
+  entries: entriesOf(['millrace', 'plainjob', 'plainjob-full', 'bullmq', 'bullmq-always']),
   base: againstMillrace,
   figures: [JOBS_PER_SECOND],
   count: { full: 50_000, quick: 10_000, tiny: 200 },
@@ -27,7 +29,7 @@ export const callers: Measure = {
   },
 }
 
-async function enqueueByCallers(queue: Queue, first: number, count: number): Promise<void> {
+export async function enqueueByCallers(queue: Queue, first: number, count: number): Promise<void> {
   let next = first
   const caller = async (): Promise<void> => {
     while (next < first + count) {

@@ -1,6 +1,5 @@
-import type { JobInput } from '../contenders/contender.ts'
 import type { Channel } from '../channel.ts'
-import type { Queue } from '../contenders/contender.ts'
+import type { JobInput, Load, Queue } from '../contenders/contender.ts'
 import type { Bench, MainBench } from './measure.ts'
 
 const BULK = 1_000
@@ -10,14 +9,16 @@ export function inputsFrom(first: number, count: number): JobInput[] {
 }
 
 /** The part that puts `count` jobs into the store, so that the process that is measured comes to it fresh. */
-export async function fill(bench: Bench, channel: Channel): Promise<void> {
-  const queue = await bench.open()
-  await fillQueue(queue, bench.count)
-  await queue.close()
-  channel.tell('filled')
+export function fillWith(load: Load): (bench: Bench, channel: Channel) => Promise<void> {
+  return async (bench, channel) => {
+    const queue = await bench.open(load)
+    await fillQueue(queue, bench.count)
+    await queue.close()
+    channel.tell('filled')
+  }
 }
 
-async function fillQueue(queue: Queue, count: number): Promise<void> {
+export async function fillQueue(queue: Queue, count: number): Promise<void> {
   for (let first = 0; first < count; first += BULK) {
     await queue.enqueueMany(inputsFrom(first, Math.min(BULK, count - first)))
   }

@@ -1,6 +1,7 @@
 /** What a measure is, and what it has at hand while it runs. */
 import type { Channel, Part } from '../channel.ts'
 import type { Contender, Load, Place, Queue, Settings } from '../contenders/contender.ts'
+import { familyOf } from '../contenders/find-contender.ts'
 import type { ContenderName } from '../contenders/find-contender.ts'
 
 /** `tiny` is for the tests: it shows that everything works, and measures nothing. */
@@ -18,7 +19,8 @@ export interface Figure {
   readonly key: string
   readonly label: string
   readonly digits: number
-  readonly better: 'higher' | 'lower'
+  /** Whether it makes sense to divide it by that of the base. */
+  readonly compared: boolean
 }
 
 /** What one run came to, by the keys of the measure's figures and of whatever else it noticed. */
@@ -43,8 +45,8 @@ export interface MainBench extends Bench {
 export interface Measure {
   readonly name: string
   readonly title: string
-  /** What is done, and what is timed. */
-  readonly about: string
+  /** What is done so many times, and what is timed. */
+  about(count: number): string
   readonly entries: readonly Entry[]
   /** The row by whose figures the others are divided, round by round. */
   base(entry: Entry): Entry
@@ -57,11 +59,11 @@ export interface Measure {
 
 const BOTH: readonly Settings[] = ['best', 'defaults']
 
-/** Every contender at its best, then all that have other defaults at those. */
+/** Every contender at its best, then all that have other defaults at those; variants have none. */
 export function entriesOf(contenders: readonly ContenderName[], settings: readonly Settings[] = BOTH): Entry[] {
   return settings.flatMap((each) =>
     contenders
-      .filter((contender) => each === 'best' || !contender.startsWith('raw'))
+      .filter((contender) => each === 'best' || (contender !== 'raw' && familyOf(contender) === contender))
       .map((contender) => ({ contender, settings: each, variant: null })),
   )
 }
@@ -75,5 +77,5 @@ export const JOBS_PER_SECOND: Figure = {
   key: 'jobsPerSecond',
   label: 'jobs/s',
   digits: 0,
-  better: 'higher',
+  compared: true,
 }

@@ -1,4 +1,5 @@
 import { nowMs } from '../clock.ts'
+import { thousands } from '../report-text.ts'
 import { checkCounts } from './fill.ts'
 import { againstMillrace, entriesOf, JOBS_PER_SECOND } from './measure.ts'
 import type { Measure } from './measure.ts'
@@ -6,8 +7,9 @@ import type { Measure } from './measure.ts'
 export const oneByOne: Measure = {
   name: 'one-by-one',
   title: 'Enqueue, one by one',
-  about: 'One caller enqueues job after job, waiting for each before the next: what a single commit takes.',
-  entries: entriesOf(['millrace', 'raw', 'plainjob', 'bullmq']),
+  about: (count) =>
+    `One caller enqueues ${thousands(count)} jobs, waiting for each before the next: what a single commit takes.`,
+  entries: entriesOf(['millrace', 'raw', 'plainjob', 'plainjob-full', 'bullmq', 'bullmq-always']),
   base: againstMillrace,
   figures: [JOBS_PER_SECOND],
   count: { full: 2_000, quick: 1_000, tiny: 100 },
