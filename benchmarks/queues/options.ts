@@ -1,4 +1,6 @@
 /** The command line: what to measure, with whom, how often. */
+import { existsSync } from 'node:fs'
+import { dirname, resolve } from 'node:path'
 import { Command, InvalidArgumentError, Option } from 'commander'
 import type { CommanderError } from 'commander'
 import { CONTENDERS } from './contenders/find-contender.ts'
@@ -40,7 +42,7 @@ export function readOptions(args: readonly string[]): BenchOptions {
     .option('--rounds <n>', 'how often everything runs; the tables show medians', readRounds)
     .option('--only <measure,...>', `these measures: ${measures.join(', ')}`, (list) => readList(list, measures))
     .option('--contenders <name,...>', `these: ${CONTENDERS.join(', ')}`, (list) => readList(list, CONTENDERS))
-    .option('--json <file>', 'also writes everything that was measured to that file')
+    .option('--json <file>', 'also writes everything that was measured to that file', readFile)
     .addOption(new Option('--tiny', 'counts that show whether it works').hideHelp())
     .allowExcessArguments(false)
     .exitOverride()
@@ -57,6 +59,12 @@ export function exitCodeOf(error: CommanderError): number {
 
 function sizeOf(quick: true | undefined): Size {
   return quick === true ? 'quick' : 'full'
+}
+
+/** An hour later would be a bad moment to learn that there is no such folder. */
+function readFile(path: string): string {
+  if (existsSync(dirname(resolve(path)))) return path
+  throw new InvalidArgumentError(`There is no folder ${dirname(resolve(path))}.`)
 }
 
 function readRounds(text: string): number {

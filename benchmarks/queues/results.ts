@@ -44,6 +44,7 @@ export interface ContenderFacts {
   readonly name: string
   readonly settings: Settings
   readonly label: string
+  readonly durable: boolean
   readonly durability: string
 }
 

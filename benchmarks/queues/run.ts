@@ -24,6 +24,9 @@ import type { ContenderFacts, Results, Run, Skipped } from './results.ts'
 import { startRun, stopRuns } from './start-run.ts'
 import { VIEWS } from './views.ts'
 
+/** By a signal: everything is being ended. */
+let stopped = false
+
 async function bench(options: BenchOptions): Promise<void> {
   const needed = new Set(
     options.only.flatMap((name) => [name, ...(VIEWS.find((view) => view.name === name)?.from ?? [])]),
@@ -93,8 +96,8 @@ async function factsOf(runs: readonly Run[]): Promise<ContenderFacts[]> {
   const keys = new Map(runs.map(({ contender, settings }) => [`${contender} ${settings}`, { contender, settings }]))
   return Promise.all(
     [...keys.values()].map(async ({ contender, settings }) => {
-      const { name, label, durability } = await findContender(contender, settings)
-      return { name, settings, label, durability }
+      const { name, label, durable, durability } = await findContender(contender, settings)
+      return { name, settings, label, durable, durability }
     }),
   )
 }
@@ -103,15 +106,22 @@ function say(line: string): void {
   process.stderr.write(`${line}\n`)
 }
 
+/** As a shell tells of a process that a signal has ended. */
+const SIGNAL_EXIT = { SIGINT: 130, SIGTERM: 143 } as const
+
 for (const signal of ['SIGINT', 'SIGTERM'] as const) {
-  process.once(signal, () => void stopRuns().finally(() => process.exit(130)))
+  process.once(signal, () => {
+    stopped = true
+    void stopRuns().finally(() => process.exit(SIGNAL_EXIT[signal]))
+  })
 }
 
 try {
   await bench(readOptions(process.argv.slice(2)))
 } catch (error) {
-  if (!(error instanceof CommanderError)) throw error
-  process.exitCode = exitCodeOf(error)
+  if (error instanceof CommanderError) process.exitCode = exitCodeOf(error)
+  // A run that was stopped has failed, which is no news.
+  else if (!stopped) throw error
 } finally {
   await stopRuns()
 }

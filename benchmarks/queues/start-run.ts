@@ -9,6 +9,8 @@ import type { Host } from './contenders/contender.ts'
 import type { Entry, Figures, Measure } from './measures/measure.ts'
 import type { RunOrder } from './one-run.ts'
 
+/** Where there are process groups, a run is one. */
+const OWN_GROUP = process.platform !== 'win32'
 const ONE_RUN = join(import.meta.dirname, 'one-run.ts')
 
 /** What is under way: the processes to end, the servers to stop, the folders to remove. */
@@ -36,16 +38,25 @@ export async function startRun({ measure, contender, settings, variant, count }:
   }
 }
 
-/** Ends everything that is under way. The processes of a run end by themselves when the one that started them has gone. */
+/** Ends everything that is under way. */
 export async function stopRuns(): Promise<void> {
-  for (const child of underWay.children) child.kill('SIGKILL')
+  for (const child of underWay.children) killRun(child)
   await Promise.allSettled([...underWay.hosts].map((host) => host.stop()))
   for (const folder of underWay.folders) rmSync(folder, { recursive: true, force: true, maxRetries: 5 })
 }
 
+/** With the processes that play its parts. One whose loop lets nothing in would not notice that the others have gone. */
+function killRun(child: ChildProcess): void {
+  if (OWN_GROUP && child.pid !== undefined) process.kill(-child.pid, 'SIGKILL')
+  else child.kill('SIGKILL')
+}
+
 async function runProcess(order: RunOrder): Promise<Figures> {
   const { promise, resolve, reject } = Promise.withResolvers<Figures>()
-  const child = fork(ONE_RUN, [JSON.stringify(order)], { stdio: ['ignore', 'ignore', 'inherit', 'ipc'] })
+  const child = fork(ONE_RUN, [JSON.stringify(order)], {
+    stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
+    detached: OWN_GROUP,
+  })
   underWay.children.add(child)
   let figures: Figures | null = null
   child.on('message', ({ name, facts }: { name: string; facts: unknown }) => {

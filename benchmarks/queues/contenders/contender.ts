@@ -31,7 +31,9 @@ export interface Contender {
   readonly name: string
   readonly label: string
   readonly settings: Settings
-  /** What of an answered `enqueue`, or of a completed job, a power cut may take. */
+  /** Whether everything that it has answered outlives a power cut. */
+  readonly durable: boolean
+  /** What a power cut may take, and by which setting. */
   readonly durability: string
   /** Why it cannot run here; null: it can. */
   unavailable(): Promise<string | null>

@@ -25,6 +25,7 @@ export function millrace(settings: Settings): Contender {
     name: 'millrace',
     label: 'Millrace',
     settings,
+    durable: true,
     durability: 'nothing (SQLite, synchronous FULL)',
     open: async ({ address }, load) => millraceQueue(await openMillrace(`sqlite:${address}`), settings, load),
   }

@@ -69,6 +69,7 @@ export function plainjob(name: PlainName, settings: Settings): Contender {
     name,
     label: full ? 'plainjob, synchronous FULL' : 'plainjob',
     settings,
+    durable: full,
     durability: full ? 'nothing (SQLite, synchronous FULL)' : 'the last commits (SQLite, synchronous NORMAL)',
     open: async (place) => openPlainQueue(place, settings, full),
   }

@@ -29,6 +29,7 @@ export function raw(name: RawName): Contender {
     name,
     label: layers.label,
     settings: 'best',
+    durable: layers.synchronous === 'FULL',
     durability: `${layers.synchronous === 'FULL' ? 'nothing' : 'the last commits'} (SQLite, synchronous ${layers.synchronous})`,
     async open(place, load) {
       if (!existsSync(place.address)) await makeFile(place, load)

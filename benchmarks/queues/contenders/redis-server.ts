@@ -18,13 +18,18 @@ export function redisUnavailable(flushed: boolean): string | null {
   return LOOPBACK.has(new URL(url).hostname) ? null : 'REDIS_URL does not lead to this machine'
 }
 
+export interface RedisHost extends Host {
+  /** Started here, and gone with `stop`. */
+  readonly ours: boolean
+}
+
 /**
  * The server that REDIS_URL names, or one that is started here with Redis' own defaults: snapshots (RDB), no append-only file; or, `flushed`,
  * with one that is flushed at every write.
  */
-export async function startRedis(folder: string, flushed: boolean): Promise<Host> {
+export async function startRedis(folder: string, flushed: boolean): Promise<RedisHost> {
   const given = process.env['REDIS_URL']
-  if (given !== undefined) return { place: await placeOf(folder, given), stop: async () => undefined }
+  if (given !== undefined) return { ours: false, place: await placeOf(folder, given), stop: async () => undefined }
   const port = await freePort()
   const program = findProgram() ?? 'redis-server'
   const args = ['--port', String(port), '--bind', '127.0.0.1', '--dir', folder, '--daemonize', 'no']
@@ -35,6 +40,7 @@ export async function startRedis(folder: string, flushed: boolean): Promise<Host
     server.once('error', () => resolve())
   })
   return {
+    ours: true,
     place: await placeOf(folder, `redis://127.0.0.1:${port}`),
     async stop() {
       server.kill('SIGKILL')
