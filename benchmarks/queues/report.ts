@@ -39,12 +39,12 @@ function headOf({ machine, date, rounds, quick, contenders }: Results): string {
   return `${facts.join('; ')}.\n\n${table(['', 'what a power cut may take'], rows, 2)}`
 }
 
-/** Null: nothing of it has run. */
+/** Null: nothing of it has run, or it has nothing to show. */
 function measureTable(results: Results, measure: Measure): string | null {
   const runs = results.runs.filter((run) => run.measure === measure.name)
   const ran = measure.entries.filter((entry) => runs.some((run) => sameEntry(run, entry)))
   const count = runs[0]?.count
-  if (count === undefined) return null
+  if (count === undefined || measure.figures.length === 0) return null
   const head = ['', ...measure.figures.flatMap((figure) => headCells(results, figure))]
   const rows = ran.map((entry) => [
     rowLabel(results, entry),

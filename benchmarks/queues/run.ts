@@ -73,7 +73,7 @@ async function runEntry(measure: Measure, entry: Entry, round: number, { size, r
   const told = measure.figures.map(({ key, label, digits }) => `${figures[key]?.toFixed(digits) ?? 'no'} ${label}`)
   const seconds = ((performance.now() - startedAt) / 1_000).toFixed(1)
   const name = [entry.contender, entry.settings, entry.variant].filter((word) => word !== null).join(' ')
-  say(`${measure.name} ${round + 1}/${rounds}  ${name.padEnd(20)}  ${told.join(', ')}  (${seconds} s)`)
+  say(`${measure.name} ${round + 1}/${rounds}  ${name.padEnd(20)}  ${[...told, `${seconds} s in all`].join(', ')}`)
   return { ...entry, measure: measure.name, round, count: measure.count[size], figures }
 }
 
@@ -110,7 +110,9 @@ function say(line: string): void {
 const SIGNAL_EXIT = { SIGINT: 130, SIGTERM: 143 } as const
 
 for (const signal of ['SIGINT', 'SIGTERM'] as const) {
-  process.once(signal, () => {
+  // A shell may send it to npm and to this process, and npm hands it on: the second one changes nothing.
+  process.on(signal, () => {
+    if (stopped) return
     stopped = true
     void stopRuns().finally(() => process.exit(SIGNAL_EXIT[signal]))
   })

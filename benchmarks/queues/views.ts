@@ -29,7 +29,8 @@ const loopDelay: View = {
       numberText(median, 1),
       numberText(median - idle, 1),
     ])
-    return rows.length === 0 ? null : table(['', 'p99, ms', 'above idle, ms'], rows)
+    if (rows.length === 0) return null
+    return table(['', 'p99, ms', 'above idle, ms'], [['an idle process', numberText(idle, 1), ''], ...rows])
   },
 }
 

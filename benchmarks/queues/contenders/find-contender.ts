@@ -26,5 +26,5 @@ export async function findContender(name: ContenderName, settings: Settings): Pr
 
 /** The one that this is, or is a variant of. */
 export function familyOf(name: ContenderName): (typeof CONTENDERS)[number] {
-  return CONTENDERS.find((known) => name === known || name.startsWith(`${known}-`)) ?? 'millrace'
+  return name.split('-')[0] as (typeof CONTENDERS)[number]
 }

@@ -3,13 +3,14 @@ import { againstMillrace, entriesOf } from './measure.ts'
 import type { Measure } from './measure.ts'
 import { pause } from './pauses.ts'
 
+/** It has no table of its own: the loads are compared with it. */
 export const idle: Measure = {
   name: 'idle',
   title: 'Event loop of an idle process',
   about: () => 'A process that does nothing: what the clock of the event loop itself shows.',
   entries: entriesOf(['millrace'], ['best']),
   base: againstMillrace,
-  figures: [{ key: 'loopDelayP99Ms', label: 'p99 of the delay, ms', digits: 2, compared: false }],
+  figures: [],
   // Milliseconds.
   count: { full: 2_000, quick: 1_000, tiny: 50 },
   async run(bench) {

@@ -58,7 +58,11 @@ function installMillrace(folder: string): string | null {
 }
 
 function runNpm(args: readonly string[], folder: string): boolean {
-  const { status } = spawnSync('npm', args, { cwd: folder, stdio: ['ignore', 'ignore', 'inherit'] })
+  const { status } = spawnSync('npm', args, {
+    cwd: folder,
+    stdio: ['ignore', 'ignore', 'inherit'],
+    shell: process.platform === 'win32',
+  })
   if (status !== 0)
     process.stderr.write(`npm ${args[0]} ended with ${status}: the installation of Millrace is not measured\n`)
   return status === 0

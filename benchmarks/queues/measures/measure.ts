@@ -50,6 +50,7 @@ export interface Measure {
   readonly entries: readonly Entry[]
   /** The row by whose figures the others are divided, round by round. */
   base(entry: Entry): Entry
+  /** The columns of its table; none: it has no table. */
   readonly figures: readonly Figure[]
   readonly count: Readonly<Record<Size, number>>
   run(bench: MainBench): Promise<Figures>
