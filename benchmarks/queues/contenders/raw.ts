@@ -1,0 +1,198 @@
+/**
+ * The floor: Millrace's own tables, written by prepared statements of node:sqlite on one connection, with no queue around them. It has no
+ * worker, no other thread, no clients; it takes nobody's word for anything but the guard of holder and fence.
+ *
+ * WAL, synchronous FULL, BEGIN IMMEDIATE, 1,000 jobs a transaction; while draining, one transaction completes the last batch and claims
+ * the next. It writes the rows that Millrace writes, so that a Millrace that opens the file sees every job with its history; that is how it
+ * is counted. `raw-statements.ts` says how the statements were chosen.
+ */
+import { randomBytes, randomInt } from 'node:crypto'
+import { existsSync } from 'node:fs'
+import { DatabaseSync } from 'node:sqlite'
+import { openMillrace } from '../../../src/index.ts'
+import { nowMs } from '../clock.ts'
+import type { Contender, JobCounts, JobInput, Load, Place, Queue } from './contender.ts'
+import { millrace, SERVICE } from './millrace.ts'
+import { RAW_LAYERS } from './raw-layers.ts'
+import type { RawLayers, RawName } from './raw-layers.ts'
+import { prepareCheckpoints, prepareRaw } from './raw-statements.ts'
+import type { ClaimedRow, RawStatements, TypeNumbers } from './raw-statements.ts'
+import { inSqliteFile } from './sqlite-file.ts'
+
+const BATCH = 1_000
+const PHASES = ['one', 'two', 'three', 'four']
+
+export function raw(name: RawName): Contender {
+  const layers = RAW_LAYERS[name]
+  return {
+    ...inSqliteFile,
+    name,
+    label: layers.label,
+    settings: 'best',
+    durable: layers.synchronous === 'FULL',
+    durability: `${layers.synchronous === 'FULL' ? 'nothing' : 'the last commits'} (SQLite, synchronous ${layers.synchronous})`,
+    async open(place, load) {
+      if (!existsSync(place.address)) await makeFile(place, load)
+      return new RawQueue(place, load, layers)
+    },
+  }
+}
+
+/** A file as Millrace makes it, with the job type registered by one job, which is gone again afterwards. */
+async function makeFile(place: Place, load: Load): Promise<void> {
+  const queue = await millrace('defaults').open(place, load)
+  const working = await queue.work(() => undefined)
+  await queue.enqueue({ index: 0 })
+  await working.drained(1)
+  await queue.close()
+  const db = new DatabaseSync(place.address)
+  for (const table of ['jobs', 'events', 'phases']) db.exec(`DELETE FROM millrace_${table}`)
+  db.close()
+}
+
+const NUMBERS = `SELECT t.n AS type, l.n AS lane, p.n AS phaseList, s.n AS session FROM millrace_types AS t
+  JOIN millrace_lanes AS l ON l.type = t.n JOIN millrace_phase_lists AS p ON p.names = t.policy ->> 'phases'
+  JOIN millrace_sessions AS s ON s.service = t.service ORDER BY s.n LIMIT 1`
+
+class RawQueue implements Queue {
+  readonly #db: DatabaseSync
+  readonly #place: Place
+  readonly #layers: RawLayers
+  readonly #statements: RawStatements
+  readonly #phases: number
+  readonly #checkpoint: (claimed: Claimed, ordinal: number) => void
+
+  constructor(place: Place, load: Load, layers: RawLayers) {
+    const db = new DatabaseSync(place.address, { timeout: 5_000 })
+    for (const pragma of [`synchronous = ${layers.synchronous}`, 'temp_store = MEMORY']) db.exec(`PRAGMA ${pragma}`)
+    this.#db = db
+    this.#place = place
+    this.#layers = layers
+    this.#statements = prepareRaw(db, db.prepare(NUMBERS).get() as unknown as TypeNumbers, layers)
+    this.#phases = load === 'plain' ? 1 : PHASES.length
+    this.#checkpoint = checkpointer(db)
+  }
+
+  async enqueue(input: JobInput): Promise<void> {
+    this.#insert([input])
+  }
+
+  async enqueueMany(inputs: readonly JobInput[]): Promise<void> {
+    for (let at = 0; at < inputs.length; at += BATCH) this.#insert(inputs.slice(at, at + BATCH))
+  }
+
+  /** The loop runs as soon as it is waited for: there is no other thread for it to run in. */
+  async work(onJob: (input: JobInput) => void): ReturnType<Queue['work']> {
+    return { drained: async () => this.#drain(onJob), stop: async () => undefined }
+  }
+
+  async counts(): Promise<JobCounts> {
+    const mill = await openMillrace(`sqlite:${this.#place.address}`, { service: SERVICE })
+    const { completed, ...others } = await mill.counts()
+    await mill.close()
+    return { completed, waiting: Object.values(others).reduce((sum, count) => sum + count, 0) }
+  }
+
+  async close(): Promise<void> {
+    this.#db.close()
+  }
+
+  #insert(inputs: readonly JobInput[]): void {
+    const { insertJob, queued } = this.#statements
+    const now = Date.now()
+    this.#transaction(() => {
+      let last = 0
+      for (const input of inputs) {
+        const job = insertJob.run(idAt(now), now, this.#phases, JSON.stringify(input))
+        last = Number(job.lastInsertRowid)
+      }
+      if (this.#layers.events) queued.run(now, last - inputs.length + 1, last)
+    })
+  }
+
+  #drain(onJob: (input: JobInput) => void): number {
+    let claimed = this.#transaction(() => this.#claim())
+    while (claimed.rows.length > 0) {
+      const batch = claimed
+      for (let ordinal = 0; ordinal < this.#phases - 1; ordinal++) {
+        this.#transaction(() => this.#checkpoint(batch, ordinal))
+      }
+      for (const { input } of batch.rows) onJob(JSON.parse(input) as JobInput)
+      claimed = this.#transaction(() => {
+        if (this.#phases > 1) this.#checkpoint(batch, this.#phases - 1)
+        this.#complete(batch)
+        return this.#claim()
+      })
+    }
+    return nowMs()
+  }
+
+  #claim(): Claimed {
+    const { claim, started } = this.#statements
+    const holder = randomInt(2 ** 47)
+    const now = Date.now()
+    const rows = claim.all(holder, now, BATCH) as unknown as ClaimedRow[]
+    const claimed = { holder, rows }
+    if (!this.#layers.events) return claimed
+    const detail = this.#phases === 1 ? null : JSON.stringify({ phase: PHASES[0] })
+    for (const fence of fencesOf(claimed)) started.run(now, detail, holder, fence)
+    return claimed
+  }
+
+  #complete(claimed: Claimed): void {
+    const { complete, completed } = this.#statements
+    const now = Date.now()
+    const { events } = this.#layers
+    const output = this.#phases === 1 ? 'null' : null
+    for (const fence of fencesOf(claimed)) {
+      if (events) completed.run(now, 1, claimed.holder, fence)
+      complete.run(now, output, this.#phases, events ? 1 : 0, claimed.holder, fence)
+    }
+  }
+
+  #transaction<T>(work: () => T): T {
+    this.#db.exec('BEGIN IMMEDIATE')
+    const result = work()
+    this.#db.exec('COMMIT')
+    return result
+  }
+}
+
+interface Claimed {
+  readonly holder: number
+  readonly rows: readonly ClaimedRow[]
+}
+
+/** Jobs that were claimed before have a higher fence than the rest of their batch: one pass for each. */
+function fencesOf({ rows }: Claimed): number[] {
+  return [...new Set(rows.map(({ fence }) => fence))]
+}
+
+function checkpointer(db: DatabaseSync): (claimed: Claimed, ordinal: number) => void {
+  const { keepPhase, phaseCompleted, moveOn } = prepareCheckpoints(db)
+  return (claimed, ordinal) => {
+    const now = Date.now()
+    const detail = JSON.stringify({ phase: PHASES[ordinal], next: PHASES[ordinal + 1] ?? null })
+    const result = ordinal === PHASES.length - 1 ? 'null' : String(ordinal + 1)
+    const done = ordinal + 1
+    for (const fence of fencesOf(claimed)) {
+      keepPhase.run(now, ordinal, result, claimed.holder, fence)
+      phaseCompleted.run(now, detail, claimed.holder, fence)
+      moveOn.run(now, done, (100 * done) / PHASES.length, claimed.holder, fence)
+    }
+  }
+}
+
+let lastMs = 0
+let counter = 0
+
+/** An id that sorts behind the one before, as Millrace's do: the index of ids is then filled at its end. */
+function idAt(now: number): Buffer {
+  const id = randomBytes(16)
+  counter = now > lastMs ? 0 : counter + 1
+  lastMs = now
+  id.writeUIntBE(now + (counter >> 12), 0, 6)
+  id.writeUInt16BE(0x7000 + (counter & 0xfff), 6)
+  id[8] = 0x80 | ((id[8] ?? 0) & 0x3f)
+  return id
+}

@@ -1,0 +1,42 @@
+import { nowMs, watchLoop } from '../clock.ts'
+import type { Queue } from '../contenders/contender.ts'
+import { thousands } from '../report-text.ts'
+import { checkCounts } from './fill.ts'
+import { againstMillrace, entriesOf, JOBS_PER_SECOND } from './measure.ts'
+import type { Measure } from './measure.ts'
+
+const CALLERS = 100
+
+export const callers: Measure = {
+  name: 'callers',
+  title: 'Enqueue, 100 callers',
+  about: (count) =>
+    `A hundred callers of one process enqueue ${thousands(count)} jobs in all, each waiting for its own before the next.`,
+  entries: entriesOf(['millrace', 'plainjob', 'plainjob-full', 'bullmq', 'bullmq-always']),
+  base: againstMillrace,
+  figures: [JOBS_PER_SECOND],
+  count: { full: 50_000, quick: 10_000, tiny: 200 },
+  async run(bench) {
+    const queue = await bench.open()
+    const loopDelayP99Ms = watchLoop()
+    const startedAt = nowMs()
+    await enqueueByCallers(queue, 0, bench.count)
+    const seconds = (nowMs() - startedAt) / 1_000
+    const figures = { jobsPerSecond: bench.count / seconds, loopDelayP99Ms: loopDelayP99Ms() }
+    await checkCounts(queue, { waiting: bench.count, completed: 0 })
+    await queue.close()
+    return figures
+  },
+}
+
+export async function enqueueByCallers(queue: Queue, first: number, count: number): Promise<void> {
+  let next = first
+  const caller = async (): Promise<void> => {
+    while (next < first + count) {
+      const index = next
+      next += 1
+      await queue.enqueue({ index })
+    }
+  }
+  await Promise.all(Array.from({ length: CALLERS }, caller))
+}

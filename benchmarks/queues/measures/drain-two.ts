@@ -1,0 +1,60 @@
+import { nowMs } from '../clock.ts'
+import type { Channel } from '../channel.ts'
+import { thousands } from '../report-text.ts'
+import { checkCounts, checkOnce, fillElsewhere, fillWith } from './fill.ts'
+import { againstMillrace, entriesOf, JOBS_PER_SECOND } from './measure.ts'
+import type { Bench, Figures, MainBench, Measure } from './measure.ts'
+
+/** Raw is not here: SQLite has one writer at a time, so a second process of it could only get in the way of the first. */
+export const drainTwo: Measure = {
+  name: 'drain-two',
+  title: 'Drain, two processes',
+  about: (count) =>
+    `${thousands(count)} jobs, by two processes that are up already and are told to start their workers at the same moment. The share is that of the one that did less.`,
+  entries: entriesOf(['millrace', 'plainjob', 'bullmq']),
+  base: againstMillrace,
+  figures: [JOBS_PER_SECOND, { key: 'smallerShare', label: 'smaller share', digits: 2, compared: false }],
+  count: { full: 100_000, quick: 20_000, tiny: 200 },
+  parts: { fill: fillWith('plain'), worker },
+  run: drainByTwo,
+}
+
+interface Worked {
+  readonly drainedAt: number
+  /** How often each job ran, one byte each, base64. */
+  readonly seen: string
+}
+
+async function worker(bench: Bench, channel: Channel): Promise<void> {
+  const queue = await bench.open()
+  const seen = new Uint8Array(bench.count)
+  channel.tell('ready')
+  await channel.hear('go')
+  const working = await queue.work(({ index }) => (seen[index] = (seen[index] ?? 0) + 1))
+  const drainedAt = await working.drained(null)
+  channel.tell('worked', { drainedAt, seen: Buffer.from(seen).toString('base64') } satisfies Worked)
+  await channel.hear('stop')
+  await working.stop()
+  await queue.close()
+}
+
+async function drainByTwo(bench: MainBench): Promise<Figures> {
+  await fillElsewhere(bench)
+  const parts = [bench.part('worker'), bench.part('worker')]
+  for (const part of parts) await part.hear('ready')
+  const startedAt = nowMs()
+  for (const part of parts) part.tell('go')
+  const worked = await Promise.all(parts.map((part) => part.hear<Worked>('worked')))
+  for (const part of parts) part.tell('stop')
+  await Promise.all(parts.map((part) => part.ended()))
+  const queue = await bench.open()
+  await checkCounts(queue, { waiting: 0, completed: bench.count })
+  await queue.close()
+  const seen = worked.map((each) => Buffer.from(each.seen, 'base64'))
+  checkOnce(
+    Uint8Array.from({ length: bench.count }, (_, index) => seen.reduce((sum, own) => sum + (own[index] ?? 0), 0)),
+  )
+  const shares = seen.map((own) => own.reduce((sum, times) => sum + times, 0) / bench.count)
+  const seconds = (Math.max(...worked.map(({ drainedAt }) => drainedAt)) - startedAt) / 1_000
+  return { jobsPerSecond: bench.count / seconds, smallerShare: Math.min(...shares) }
+}

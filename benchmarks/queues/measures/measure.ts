@@ -1,0 +1,82 @@
+/** What a measure is, and what it has at hand while it runs. */
+import type { Channel, Part } from '../channel.ts'
+import type { Contender, Load, Place, Queue, Settings } from '../contenders/contender.ts'
+import { familyOf } from '../contenders/find-contender.ts'
+import type { ContenderName } from '../contenders/find-contender.ts'
+
+/** `tiny` is for the tests: it shows that everything works, and measures nothing. */
+export type Size = 'full' | 'quick' | 'tiny'
+
+/** One row of a measure's table. */
+export interface Entry {
+  readonly contender: ContenderName
+  readonly settings: Settings
+  /** What the measure does otherwise in this row; null: it does the same in all. */
+  readonly variant: string | null
+}
+
+export interface Figure {
+  readonly key: string
+  readonly label: string
+  readonly digits: number
+  /** Whether it makes sense to divide it by that of the base. */
+  readonly compared: boolean
+}
+
+/** What one run came to, by the keys of the measure's figures and of whatever else it noticed. */
+export type Figures = Readonly<Record<string, number>>
+
+/** What a process of a run has at hand. */
+export interface Bench {
+  readonly contender: Contender
+  readonly place: Place
+  readonly variant: string | null
+  /** How many, of whatever the measure counts. */
+  readonly count: number
+  open(load?: Load): Promise<Queue>
+}
+
+/** The process that measures. */
+export interface MainBench extends Bench {
+  /** Starts another process for one of the measure's parts. */
+  part(name: string): Part
+}
+
+export interface Measure {
+  readonly name: string
+  readonly title: string
+  /** What is done so many times, and what is timed. */
+  about(count: number): string
+  readonly entries: readonly Entry[]
+  /** The row by whose figures the others are divided, round by round. */
+  base(entry: Entry): Entry
+  /** The columns of its table; none: it has no table. */
+  readonly figures: readonly Figure[]
+  readonly count: Readonly<Record<Size, number>>
+  run(bench: MainBench): Promise<Figures>
+  /** What other processes of the run do, by name. */
+  readonly parts?: Readonly<Record<string, (bench: Bench, channel: Channel) => Promise<void>>>
+}
+
+const BOTH: readonly Settings[] = ['best', 'defaults']
+
+/** Every contender at its best, then all that have other defaults at those; variants have none. */
+export function entriesOf(contenders: readonly ContenderName[], settings: readonly Settings[] = BOTH): Entry[] {
+  return settings.flatMap((each) =>
+    contenders
+      .filter((contender) => each === 'best' || (contender !== 'raw' && familyOf(contender) === contender))
+      .map((contender) => ({ contender, settings: each, variant: null })),
+  )
+}
+
+/** Millrace at the same settings. */
+export function againstMillrace({ settings, variant }: Entry): Entry {
+  return { contender: 'millrace', settings, variant }
+}
+
+export const JOBS_PER_SECOND: Figure = {
+  key: 'jobsPerSecond',
+  label: 'jobs/s',
+  digits: 0,
+  compared: true,
+}

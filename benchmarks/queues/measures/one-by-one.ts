@@ -1,0 +1,25 @@
+import { nowMs } from '../clock.ts'
+import { thousands } from '../report-text.ts'
+import { checkCounts } from './fill.ts'
+import { againstMillrace, entriesOf, JOBS_PER_SECOND } from './measure.ts'
+import type { Measure } from './measure.ts'
+
+export const oneByOne: Measure = {
+  name: 'one-by-one',
+  title: 'Enqueue, one by one',
+  about: (count) =>
+    `One caller enqueues ${thousands(count)} jobs, waiting for each before the next: what a single commit takes.`,
+  entries: entriesOf(['millrace', 'raw', 'plainjob', 'plainjob-full', 'bullmq', 'bullmq-always']),
+  base: againstMillrace,
+  figures: [JOBS_PER_SECOND],
+  count: { full: 2_000, quick: 1_000, tiny: 100 },
+  async run(bench) {
+    const queue = await bench.open()
+    const startedAt = nowMs()
+    for (let index = 0; index < bench.count; index++) await queue.enqueue({ index })
+    const seconds = (nowMs() - startedAt) / 1_000
+    await checkCounts(queue, { waiting: bench.count, completed: 0 })
+    await queue.close()
+    return { jobsPerSecond: bench.count / seconds }
+  },
+}
