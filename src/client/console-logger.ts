@@ -2,6 +2,7 @@ import type { LogFields, Logger } from '../runtime/logger.ts'
 
 /** Silent but for warnings and errors, which go to the console. */
 export const CONSOLE_LOGGER: Logger = {
+  infoWanted: false,
   info: () => undefined,
   warn: (message, fields) => {
     // oxlint-disable-next-line no-console -- the one place where the library speaks, unless it is given a logger

@@ -5,6 +5,8 @@ export interface Claim {
   readonly jobId: string
   readonly holder: number
   readonly fence: number
+  /** Where the store keeps the job: a number that is never another job's, and spares the store a look-up. Only a store gives it. */
+  readonly row?: number
 }
 
 /**

@@ -22,8 +22,14 @@ export interface Parse {
 
 /** The value as the schema gives it back. Throws InvalidInputError with the path of the first value that the schema refuses. */
 export async function parseWith(schema: Schema | undefined, unparsed: unknown, parse: Parse): Promise<unknown> {
+  return parseSoon(schema, unparsed, parse)
+}
+
+/** The same, at once where the schema answers at once, else a promise of it. */
+export function parseSoon(schema: Schema | undefined, unparsed: unknown, parse: Parse): unknown {
   if (schema === undefined) return unparsed
-  return accepted(await schema['~standard'].validate(unparsed), parse)
+  const validated = schema['~standard'].validate(unparsed)
+  return 'then' in validated ? validated.then((result) => accepted(result, parse)) : accepted(validated, parse)
 }
 
 /** What a schema has answered: its value, or else InvalidInputError with the path of the first value that it refused. */

@@ -3,6 +3,7 @@ import type { Logger } from './logger.ts'
 /** A logger that swallows what the logger itself throws: a full disk under a log must not fail a job. */
 export function safeLogger(logger: Logger): Logger {
   return {
+    infoWanted: logger.infoWanted !== false,
     info: (message, fields) => quietly(() => logger.info(message, fields)),
     warn: (message, fields) => quietly(() => logger.warn(message, fields)),
     error: (message, fields) => quietly(() => logger.error(message, fields)),

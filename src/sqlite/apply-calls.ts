@@ -66,52 +66,107 @@ interface PlainRun {
   readonly indices: readonly number[]
 }
 
+/** A call that the plain case may take, with the row its job is in. */
+interface Candidate {
+  readonly index: number
+  readonly call: PlanCall
+  readonly row: number
+}
+
 /** The facts of the row that an event may tell, as the plain case's guard found them. */
 const UNDISTURBED: Row = { cancel_requested_at: null, cancelled_by: null, cancel_reason: null }
 
 /** Writes the results of those it took; answers which it did not. */
-function applyPlain(
-  db: Database,
-  { plan, plain, calls, indices }: PlainRun,
-  results: PlanResult[],
-): readonly number[] {
+function applyPlain(db: Database, { plan, plain, calls, indices }: PlainRun, results: PlanResult[]): readonly number[] {
   const { event, set } = plain.apply
   const result: PlanResult = {
     applied: true,
     row: { state: set.state ?? 'running', cancelRequestedAt: null, cancelledBy: null, cancelReason: null },
   }
   const left: number[] = []
-  const jobs: string[] = []
-  const details: (string | null)[] = []
+  const candidates: Candidate[] = []
   for (const index of indices) {
     const call = calls[index]
-    if (call === undefined || !hasLittleToWrite(call) || !takesPlain(db, plain, call)) {
-      left.push(index)
-      continue
-    }
-    results[index] = result
-    if (event === undefined) continue
-    jobs.push(call.jobId)
-    details.push(eventDetail({ event, plan, row: UNDISTURBED, given: call.detail }))
+    const row = call === undefined ? undefined : plainRow(call)
+    if (call === undefined || row === undefined) left.push(index)
+    else candidates.push({ index, call, row })
   }
-  const told = details.some((detail) => detail !== null)
-  if (event !== undefined) writeEvents(db, { event, jobs, details: told ? details : null })
+  const taken: Candidate[] = []
+  for (const candidate of takePlain(db, plain, candidates, left)) {
+    results[candidate.index] = result
+    taken.push(candidate)
+  }
+  if (event !== undefined) {
+    writeEvents(db, {
+      event,
+      jobs: taken.map(({ row }) => row),
+      details: taken.map(({ call }) => eventDetail({ event, plan, row: UNDISTURBED, given: call.detail })),
+    })
+  }
   return left
 }
 
-/** A result of a phase is all that may come beside the row. */
-function hasLittleToWrite({ scope, phaseNames, artifact, input, values: { output } }: PlanCall): boolean {
+/** Undefined: there is more to write than the row and a phase's result, or the store has not said which row it is. */
+function plainRow({
+  jobId,
+  claim,
+  scope,
+  phaseNames,
+  artifact,
+  input,
+  values: { output },
+}: PlanCall): number | undefined {
   const short = typeof output !== 'string' || inlineBody(output) !== null
-  return short && scope.role === 'operator' && phaseNames === undefined && artifact === undefined && input === undefined
+  const bare = phaseNames === undefined && artifact === undefined && input === undefined
+  return short && bare && scope.role === 'operator' && claim?.jobId === jobId ? claim.row : undefined
+}
+
+/** So many alike are worth a statement for all of them. */
+const MANY = 8
+
+/** The candidates that were taken; the others' indices go to `left`. */
+function takePlain(
+  db: Database,
+  plain: PlainCase,
+  candidates: readonly Candidate[],
+  left: number[],
+): readonly Candidate[] {
+  const groups = candidates.length < MANY ? [candidates] : [...Map.groupBy(candidates, likeness).values()]
+  return groups.flatMap((group) => {
+    if (group.length >= MANY && takeAlike(db, plain, group)) return group
+    return group.filter((candidate) => {
+      const took = takeOne(db, plain, candidate)
+      if (!took) left.push(candidate.index)
+      return took
+    })
+  })
+}
+
+/** Calls of one likeness differ in their job alone. A result is kept in a row of its own, so such a call is like no other. */
+function likeness({ row, call: { claim, values, result } }: Candidate): string {
+  if (result !== undefined) return `row ${row}`
+  return `${claim?.holder} ${claim?.fence} ${JSON.stringify(values)}`
+}
+
+/** All or none: false where one of them is not as its claim says, which is for the single statements to find. */
+function takeAlike(db: Database, plain: PlainCase, group: readonly Candidate[]): boolean {
+  const [first] = group
+  if (first === undefined) return true
+  const key = JSON.stringify(group.map(({ row }) => row))
+  db.connection.exec('SAVEPOINT alike')
+  const changed = db.run(plain.listSql, ...plain.values({ ...planInputs(db, first.call), key }))
+  if (changed !== group.length) db.connection.exec('ROLLBACK TO alike')
+  db.connection.exec('RELEASE alike')
+  return changed === group.length
 }
 
 const KEEP_PHASE =
   'INSERT INTO millrace_phases (job, ordinal, generation, attempt, started_at, finished_at, result) ' +
   'SELECT n, phase, generation, attempt, phase_started_at, ?, ? FROM millrace_jobs WHERE '
 
-/** The result goes first, under the same guard: the update overwrites when the phase began. */
-function takesPlain(db: Database, plain: PlainCase, call: PlanCall): boolean {
-  const inputs = planInputs(db, call)
+/** A phase's result goes first, under the same guard: the update overwrites when the phase began. */
+function takeOne(db: Database, plain: PlainCase, { call, row }: Candidate): boolean {
+  const inputs = { ...planInputs(db, call), key: row }
   const { result } = call
   if (result !== undefined) {
     const kept = db.run(`${KEEP_PHASE}${plain.guard}`, db.now, result, ...plain.guardValues(inputs))

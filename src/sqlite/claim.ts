@@ -7,7 +7,7 @@ import { CLAIM, PROMOTE } from '../core/plans.ts'
 import { OPERATOR } from '../core/scope.ts'
 import type { ClaimRequest } from '../store/claims.ts'
 import { INPUT, readBody } from './bodies.ts'
-import { compilePlan } from './compile.ts'
+import { compilePlan, deadlineOf } from './compile.ts'
 import type { CompiledCase, PlanInputs } from './compile.ts'
 import type { Database, TypeEntry } from './database.ts'
 import type { Row, SqlValue } from './driver.ts'
@@ -49,32 +49,29 @@ interface Head {
 /** The best of all lanes' heads, with at most one suspect, and none if the session already runs one. */
 function laneHeads(db: Database, lanes: readonly Row[], { holder, limit }: ClaimRequest): readonly Head[] {
   const suspectAllowed = db.get(RUNNING_SUSPECT, holder) === undefined
-  const heads = lanes.flatMap(({ lane = null, type }) =>
-    laneRows(db, lane, suspectAllowed, limit).map(([n, priority, runAt, suspect]) => ({
-      n: Number(n),
-      type: String(type),
-      priority: Number(priority),
-      runAt: Number(runAt),
-      suspect: suspect === 1,
-    })),
-  )
+  const heads: Head[] = []
+  for (const { lane = null, type } of lanes) {
+    for (const row of laneRows(db, lane, suspectAllowed, limit)) heads.push(headOf(String(type), row))
+  }
   if (lanes.length > 1) heads.sort((a, b) => a.priority - b.priority || a.runAt - b.runAt || a.n - b.n)
   const firstSuspect = heads.findIndex((head) => head.suspect)
   const chosen = firstSuspect === -1 ? heads : heads.filter((head, index) => !head.suspect || index === firstSuspect)
-  return chosen.slice(0, limit)
+  return chosen.length <= limit ? chosen : chosen.slice(0, limit)
+}
+
+type HeadRow = readonly [n: number, priority: number, runAt: number, suspect: number]
+
+function headOf(type: string, [n, priority, runAt, suspect]: HeadRow): Head {
+  return { n, type, priority, runAt, suspect: suspect === 1 }
 }
 
 /** As many as asked for; where more than one suspect stands among them, the innocent ones behind them too. */
-function laneRows(
-  db: Database,
-  lane: SqlValue,
-  suspectAllowed: boolean,
-  limit: number,
-): readonly (readonly SqlValue[])[] {
-  const rows = db.lists(LANE_HEAD, lane, suspectAllowed ? 1 : 0, limit)
+function laneRows(db: Database, lane: SqlValue, suspectAllowed: boolean, limit: number): readonly HeadRow[] {
+  const rows = db.lists(LANE_HEAD, lane, suspectAllowed ? 1 : 0, limit) as unknown as readonly HeadRow[]
   const suspects = rows.filter(([, , , suspect]) => suspect === 1)
   if (suspects.length < 2) return rows
-  return [...suspects.slice(0, 1), ...db.lists(LANE_HEAD, lane, 0, limit)]
+  const innocent = db.lists(LANE_HEAD, lane, 0, limit) as unknown as readonly HeadRow[]
+  return [...suspects.slice(0, 1), ...innocent]
 }
 
 interface Taker {
@@ -84,26 +81,23 @@ interface Taker {
 
 /** In the order of the heads, whatever the order in which the database returns them. */
 function takeJobs(db: Database, heads: readonly Head[], taker: Taker): Pick<PackedClaim, 'kinds' | 'jobs'> {
-  const rows = new Map<number, ClaimedRow>()
+  const kinds = new Kinds(db)
+  const taken = new Map<number, Taken>()
   for (const [name, mine] of Map.groupBy(heads, ({ type }) => type)) {
     const type = db.findType(name)
-    if (type !== undefined) for (const row of takeOfType(db, type, mine, taker)) rows.set(row[0], row)
+    if (type !== undefined) takeOfType(db, { type, heads: mine, taker, kinds }, taken)
   }
-  const taken = heads.map(({ n }) => rows.get(n)).filter((row) => row !== undefined)
-  const kinds = new Kinds(db)
-  const jobs = taken.map((row) => packJob(db, row, kinds))
-  const details = jobs.map((job) => startedDetail(kinds.list[job[0]], job[10]))
+  const inOrder = heads.map(({ n }) => taken.get(n)).filter((each) => each !== undefined)
   writeEvents(db, {
     event: 'job:started',
-    jobs: taken.map(([n]) => n),
-    details: details.some((detail) => detail !== null) ? details : null,
+    jobs: inOrder.map(({ job: [, row] }) => row),
+    details: inOrder.map(({ detail }) => detail),
   })
-  return { kinds: kinds.list, jobs }
+  return { kinds: kinds.list, jobs: inOrder.map(({ job }) => job) }
 }
 
 const CLAIM_RETURNS = [
   'n',
-  'type',
   'lane',
   'phase_list',
   'lower(hex(id))',
@@ -118,13 +112,11 @@ const CLAIM_RETURNS = [
   'progress',
   'created_at',
   'run_at',
-  'deadline_at',
 ]
 
 /** The columns of `CLAIM_RETURNS`. */
 type ClaimedRow = readonly [
   n: number,
-  type: number,
   lane: number,
   phaseList: number,
   id: string,
@@ -139,21 +131,38 @@ type ClaimedRow = readonly [
   progress: number,
   createdAt: number,
   runAt: number,
-  deadlineAt: number | null,
 ]
 
 const CLAIM_LIST = onlyCase(CLAIM, CLAIM_RETURNS)
 
+interface Taken {
+  readonly job: PackedJob
+  /** What its start tells, JSON text. */
+  readonly detail: string | null
+}
+
+interface TakeOfType {
+  readonly type: TypeEntry
+  readonly heads: readonly Head[]
+  readonly taker: Taker
+  readonly kinds: Kinds
+}
+
 function takeOfType(
   db: Database,
-  type: TypeEntry,
-  heads: readonly Head[],
-  { holder, session }: Taker,
-): readonly ClaimedRow[] {
+  { type, heads, taker: { holder, session }, kinds }: TakeOfType,
+  taken: Map<number, Taken>,
+): void {
   const values = { holder, timeoutMs: type.policy.timeoutMs }
   const key = JSON.stringify(heads.map(({ n }) => n))
   const inputs: PlanInputs = { key, now: db.now, scope: OPERATOR, claim: null, values, session }
-  return db.lists(CLAIM_LIST.sql, ...CLAIM_LIST.values(inputs)) as unknown as readonly ClaimedRow[]
+  const rows = db.lists(CLAIM_LIST.sql, ...CLAIM_LIST.values(inputs)) as unknown as readonly ClaimedRow[]
+  const deadlineAt = deadlineOf(inputs)
+  for (const row of rows) {
+    const [n, lane, phaseList] = row
+    const kind = kinds.numberOf(type, lane, phaseList)
+    taken.set(n, { job: packJob(db, row, kind, deadlineAt), detail: startedDetail(db.phaseNames(phaseList), row) })
+  }
 }
 
 /** A plan of many jobs that applies in one way or not at all. */
@@ -173,49 +182,47 @@ class Kinds {
     this.#db = db
   }
 
-  numberOf(type: number, lane: number, phaseList: number): number {
-    const name = `${type} ${lane} ${phaseList}`
+  numberOf({ name: type, policy }: TypeEntry, lane: number, phaseList: number): number {
+    const name = `${lane} ${phaseList}`
     const known = this.#numbers.get(name)
     if (known !== undefined) return known
-    const entry = this.#db.findType(this.#db.typeName(type))
-    if (entry === undefined) throw new RangeError(`there is no type ${type}`)
-    const { name: typeName, policy } = entry
-    const phaseNames = this.#db.phaseNames(phaseList)
-    this.list.push({ type: typeName, queue: this.#db.queueOfLane(lane), policy, phaseNames })
+    this.list.push({ type, queue: this.#db.queueOfLane(lane), policy, phaseNames: this.#db.phaseNames(phaseList) })
     this.#numbers.set(name, this.list.length - 1)
     return this.list.length - 1
   }
 }
 
+/** A job of one phase starts where it has to. */
+function startedDetail(names: readonly string[], { 11: phase }: ClaimedRow): string | null {
+  const name = names[phase]
+  return names.length === 1 || name === undefined ? null : JSON.stringify({ phase: name })
+}
+
 const RESULTS = 'SELECT result FROM millrace_phases WHERE job = ? AND ordinal < ? ORDER BY ordinal'
 
-function packJob(db: Database, row: ClaimedRow, kinds: Kinds): PackedJob {
-  const [n, type, lane, phaseList, id, fence, tenant, owner, inline, ...rest] = row
-  const [attempt, generation, failures, phase, progress, createdAt, runAt, deadlineAt] = rest
+function packJob(db: Database, row: ClaimedRow, kind: number, deadlineAt: number | null): PackedJob {
+  const [n, , , id, fence, tenant, owner, inline, attempt, generation, failures, phase, ...rest] = row
+  const [progress, createdAt, runAt] = rest
+  const labels = db.anyLabels() ? labelsOf(db, n) : null
+  const input = readBody(db, n, INPUT, inline) ?? 'null'
+  const results = phase === 0 ? null : db.all(RESULTS, n, phase).map(({ result }) => String(result))
+  const counters = [attempt, generation, failures, phase] as const
   return [
-    kinds.numberOf(type, lane, phaseList),
+    kind,
+    n,
     id,
     fence,
     tenant,
     owner,
-    db.anyLabels() ? labelsOf(db, n) : null,
-    readBody(db, n, INPUT, inline) ?? 'null',
-    attempt,
-    generation,
-    failures,
-    phase,
-    phase === 0 ? null : db.all(RESULTS, n, phase).map(({ result }) => String(result)),
+    labels,
+    input,
+    ...counters,
+    results,
     progress,
     createdAt,
     runAt,
     deadlineAt,
   ]
-}
-
-/** A job of one phase starts where it has to. */
-function startedDetail(kind: ClaimKind | undefined, phase: number): string | null {
-  const name = kind?.phaseNames[phase]
-  return kind?.phaseNames.length === 1 || name === undefined ? null : JSON.stringify({ phase: name })
 }
 
 const DUE = 'SELECT n FROM millrace_jobs WHERE state IN (1, 4) AND run_at <= ? ORDER BY run_at, n LIMIT ?'

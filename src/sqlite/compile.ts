@@ -23,6 +23,8 @@ export interface CompiledCase {
 
 /** The plain case: a statement that changes one row or none, and its guard alone, for statements beside it. */
 export interface PlainCase extends CompiledCase {
+  /** The same for a list of jobs, whose claims and values are alike. */
+  readonly listSql: string
   readonly guard: string
   readonly guardValues: CompiledCase['values']
 }
@@ -98,11 +100,14 @@ export function compilePlain(plan: Plan): PlainCase | null {
   const set = assignments(last, changes)
   const guards: Source[] = []
   const unless = guard(last, plan.cases.slice(0, -1), 'operator', guards)
-  const where = `${unless} AND cancel_requested_at IS NULL AND ${KEY_SQL.id}`
+  const undisturbed = `${unless} AND cancel_requested_at IS NULL`
+  const where = `${undisturbed} AND ${KEY_SQL.n}`
+  const update = `UPDATE millrace_jobs SET ${set.join(', ')} WHERE`
   guards.push(keyOf)
   return {
     apply: last,
-    sql: `UPDATE millrace_jobs SET ${set.join(', ')} WHERE ${where}`,
+    sql: `${update} ${where}`,
+    listSql: `${update} ${undisturbed} AND ${KEY_SQL.list}`,
     values: valuesFrom([...changes, ...guards]),
     guard: where,
     guardValues: valuesFrom(guards),
@@ -244,7 +249,8 @@ function instantSql(set: Changes, given: Given): readonly string[] {
   return parts
 }
 
-function deadlineOf({ now, values }: PlanInputs): number | null {
+/** Null: none. */
+export function deadlineOf({ now, values }: PlanInputs): number | null {
   return values.timeoutMs === undefined || values.timeoutMs === null ? null : now + values.timeoutMs
 }
 

@@ -98,7 +98,8 @@ const COPY_EVENTS =
   'FROM millrace_jobs WHERE n BETWEEN ? AND ?'
 
 /** A job begins with the event of its state, and the two have one code. */
-const SAME_CODES = EVENT_CODES['job:queued'] === STATE_CODES.queued && EVENT_CODES['job:scheduled'] === STATE_CODES.scheduled
+const SAME_CODES =
+  EVENT_CODES['job:queued'] === STATE_CODES.queued && EVENT_CODES['job:scheduled'] === STATE_CODES.scheduled
 if (!SAME_CODES) throw new RangeError('states and their events differ in their codes')
 
 const INSERT_LABEL = 'INSERT INTO millrace_labels (job, name, content) VALUES (?, ?, ?)'

@@ -41,12 +41,17 @@ export class InlineLink implements Link {
     this.sqliteVersion = this.#host.sqliteVersion
   }
 
-  call<Name extends OperationName>(name: Name, args: Arguments<Name>): Promise<Answer<Name>> {
+  call<Name extends OperationName, Unpacked = Answer<Name>>(
+    name: Name,
+    args: Arguments<Name>,
+    unpack?: (answer: Answer<Name>) => Unpacked,
+  ): Promise<Unpacked> {
     if (this.#closed) return Promise.reject(storeClosed())
-    return new Promise((resolve, reject) => {
+    return new Promise<Unpacked>((resolve, reject) => {
       const settle = (outcome: CallOutcome): void => {
         if ('error' in outcome) reject(outcome.error)
-        else resolve(outcome.answer as Answer<Name>)
+        else if (unpack === undefined) resolve(outcome.answer as Unpacked)
+        else resolve(unpack(outcome.answer as Answer<Name>))
       }
       this.#waiting.push({ name, args, settle, calledAt: this.#runtime.monotonic() })
       if (this.#scheduled) return

@@ -59,15 +59,22 @@ export function flattenAnswers(calls: readonly NumberedCall[], outcomes: readonl
   return flat
 }
 
-/** Tells each answer, with its call's number. */
-export function forEachAnswer(flat: FlatAnswers, tell: (number: number, outcome: CallOutcome) => void): void {
-  for (let at = 0; at < flat.length; at += CALL_PARTS) {
+export function countAnswers(flat: FlatAnswers): number {
+  return flat.length / CALL_PARTS
+}
+
+/** The answers but for the first few, each with its call's number. */
+export function* answersFrom(flat: FlatAnswers, first: number): Generator<Answered> {
+  for (let at = first * CALL_PARTS; at < flat.length; at += CALL_PARTS) {
     const content = flat[at + 2]
-    tell(
-      flat[at] as number,
-      flat[at + 1] === true ? { answer: content } : { error: unpackError(content as PackedError) },
-    )
+    const outcome = flat[at + 1] === true ? { answer: content } : { error: unpackError(content as PackedError) }
+    yield { number: flat[at] as number, outcome }
   }
+}
+
+export interface Answered {
+  readonly number: number
+  readonly outcome: CallOutcome
 }
 
 export type ToThread =
@@ -77,10 +84,16 @@ export type ToThread =
   | { readonly kind: 'resume' }
   | { readonly kind: 'close' }
 
+export interface AnswersMessage {
+  readonly kind: 'answers'
+  readonly answers: FlatAnswers
+  readonly changed: boolean
+}
+
 export type FromThread =
   | { readonly kind: 'ready'; readonly sqliteVersion: string }
   | { readonly kind: 'refused'; readonly error: PackedError }
-  | { readonly kind: 'answers'; readonly answers: FlatAnswers; readonly changed: boolean }
+  | AnswersMessage
   | { readonly kind: 'paused' }
   | { readonly kind: 'foreign-commit' }
   | { readonly kind: 'session-lost'; readonly holder: number }

@@ -45,10 +45,7 @@ function oneByOne<Argument, Answered>(
 }
 
 /** The jobs of all calls together, since they are written several at a time. A call is all or none. */
-function enqueueAll(
-  db: Database,
-  calls: readonly (readonly PackedNewJob[])[],
-): readonly (readonly Enqueued[])[] {
+function enqueueAll(db: Database, calls: readonly (readonly PackedNewJob[])[]): readonly (readonly Enqueued[])[] {
   const outcomes = enqueueJobs(db, calls.flat().map(unpackNewJob))
   // Where there are several calls they are made again one by one, and this is thrown for the one that it is about.
   if (outcomes.some(({ outcome }) => outcome === 'key-reused')) throw new Undo(outcomes)

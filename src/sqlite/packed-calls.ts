@@ -15,6 +15,8 @@ export type PackedCall = readonly [
   jobId: string,
   holder: number,
   fence: number,
+  /** 0: not known. */
+  row: number,
   values: PlanValues,
   detail: string | null,
   /** Null: the operator's, under the claim on this job of that holder and fence, with nothing beside. */
@@ -29,7 +31,7 @@ export function packCall(call: PlanCall): PackedCall {
   if (number === undefined) throw new RangeError(`there is no plan ${plan.name}`)
   const bare = claim !== null && claim.jobId === jobId && scope.role === 'operator' && result === undefined
   const beside = bare && isBare(call) ? null : besideOf(call)
-  return [number, jobId, claim?.holder ?? 0, claim?.fence ?? 0, values, detail, beside]
+  return [number, jobId, claim?.holder ?? 0, claim?.fence ?? 0, claim?.row ?? 0, values, detail, beside]
 }
 
 function isBare({ error, input, phaseNames, artifact }: PlanCall): boolean {
@@ -40,10 +42,13 @@ function besideOf({ jobId: _jobId, plan: _plan, values: _values, detail: _detail
   return beside
 }
 
-export function unpackCall([number, jobId, holder, fence, values, detail, beside]: PackedCall): PlanCall {
+export function unpackCall([number, jobId, holder, fence, row, values, detail, beside]: PackedCall): PlanCall {
   const plan = PLANS[number]
   if (plan === undefined) throw new RangeError(`there is no plan ${number}`)
-  if (beside === null) return { jobId, plan, scope: OPERATOR, claim: { jobId, holder, fence }, values, detail }
+  if (beside === null) {
+    const claim = { jobId, holder, fence, ...(row === 0 ? {} : { row }) }
+    return { jobId, plan, scope: OPERATOR, claim, values, detail }
+  }
   return { jobId, plan, values, detail, ...beside }
 }
 
@@ -56,8 +61,21 @@ export function packResult(result: PlanResult): PackedResult {
 }
 
 export function unpackResult(result: PackedResult): PlanResult {
-  if (typeof result !== 'string') return result
-  return { applied: true, row: { state: result, cancelRequestedAt: null, cancelledBy: null, cancelReason: null } }
+  return typeof result === 'string' ? UNDISTURBED[result] : result
+}
+
+function undisturbed(state: JobState): PlanResult {
+  return { applied: true, row: { state, cancelRequestedAt: null, cancelledBy: null, cancelReason: null } }
+}
+
+const UNDISTURBED: Readonly<Record<JobState, PlanResult>> = {
+  scheduled: undisturbed('scheduled'),
+  queued: undisturbed('queued'),
+  running: undisturbed('running'),
+  retrying: undisturbed('retrying'),
+  completed: undisturbed('completed'),
+  failed: undisturbed('failed'),
+  cancelled: undisturbed('cancelled'),
 }
 
 export type PackedNewJob = readonly [
@@ -103,4 +121,3 @@ export function unpackNewJob(packed: PackedNewJob): NewJob {
     input,
   }
 }
-

@@ -17,6 +17,7 @@ export interface ClaimKind {
 export type PackedJob = readonly [
   /** Index of its kind. */
   kind: number,
+  row: number,
   /** Without dashes. */
   id: string,
   fence: number,
@@ -48,38 +49,39 @@ const NO_LABELS: Readonly<Record<string, string>> = {}
 const NO_RESULTS: readonly string[] = []
 
 export function unpackClaim({ kinds, jobs, at, nextDueInMs, sessionLost }: PackedClaim, holder: number): Claimed {
-  return { jobs: jobs.flatMap((job) => unpackJob(kinds[job[0]], job, at, holder)), nextDueInMs, sessionLost }
+  const unpacked: ClaimedJob[] = []
+  for (const job of jobs) {
+    const kind = kinds[job[0]]
+    if (kind !== undefined) unpacked.push(unpackJob(kind, job, at, holder))
+  }
+  return { jobs: unpacked, nextDueInMs, sessionLost }
 }
 
 function unpackJob(
-  kind: ClaimKind | undefined,
+  { type, queue, policy, phaseNames }: ClaimKind,
   job: PackedJob,
   startedAt: number,
   holder: number,
-): ClaimedJob | readonly [] {
-  if (kind === undefined) return []
-  const [, id, fence, tenant, owner, labels, input, attempt, generation, failures, phase, results, ...rest] = job
-  const [progress, createdAt, runAt, deadlineAt] = rest
-  const { type, queue, policy, phaseNames } = kind
+): ClaimedJob {
   return {
-    claim: { jobId: dashed(id), holder, fence },
+    claim: { jobId: dashed(job[2]), holder, fence: job[3], row: job[1] },
     type,
     queue,
-    tenant,
-    owner,
-    labels: labels ?? NO_LABELS,
+    tenant: job[4],
+    owner: job[5],
+    labels: job[6] ?? NO_LABELS,
     policy,
-    input,
-    attempt,
-    generation,
-    failures,
+    input: job[7],
+    attempt: job[8],
+    generation: job[9],
+    failures: job[10],
     phaseNames,
-    phase,
-    results: results ?? NO_RESULTS,
-    progress,
-    createdAt,
-    runAt,
+    phase: job[11],
+    results: job[12] ?? NO_RESULTS,
+    progress: job[13],
+    createdAt: job[14],
+    runAt: job[15],
     startedAt,
-    deadlineAt,
+    deadlineAt: job[16],
   }
 }

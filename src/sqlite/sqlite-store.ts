@@ -99,8 +99,9 @@ export class SqliteStore implements Store {
   }
 
   readonly claims: ClaimStore = {
-    claim: async (request) => unpackClaim(await this.#open.writer.call('claims.claim', request), request.holder),
-    apply: async (call) => unpackResult(await this.#open.writer.call('claims.apply', packCall(call))),
+    claim: (request) =>
+      this.#open.writer.call('claims.claim', request, (packed) => unpackClaim(packed, request.holder)),
+    apply: (call) => this.#open.writer.call('claims.apply', packCall(call), unpackResult),
     interruptions: (held) => this.#open.reader.call('claims.interruptions', held),
     interruptionsNow: (held) => this.#open.reader.ask('claims.interruptions', held) ?? null,
     sweep: (options) => this.#open.writer.call('claims.sweep', options),

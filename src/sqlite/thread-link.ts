@@ -4,35 +4,51 @@
  */
 import { MessageChannel, Worker } from 'node:worker_threads'
 import { MillraceError } from '../core/errors.ts'
+import type { Timer } from '../runtime/runtime.ts'
+import { systemRuntime } from '../runtime/system-runtime.ts'
 import type { HostOptions } from './host.ts'
 import { storeClosed } from './inline-link.ts'
 import type { Link, LinkEvents } from './link.ts'
 import { LOCK_PATIENCE_MS } from './locks.ts'
-import { PROTOCOL, flattenCalls, forEachAnswer, unpackError } from './messages.ts'
+import { PROTOCOL, answersFrom, countAnswers, flattenCalls, unpackError } from './messages.ts'
 import { SyncLine } from './sync-line.ts'
 import type { LineEnd } from './sync-line.ts'
-import type { FromThread, NumberedCall, ThreadData, ToThread } from './messages.ts'
+import type { AnswersMessage, FromThread, NumberedCall, ThreadData, ToThread } from './messages.ts'
 import type { Answer, Arguments, OperationName, ReadName } from './operations.ts'
 import type { CallOutcome } from './writer.ts'
 
 /** A larger message holds up the thread that posts it, and the one that reads it, for too long. */
 const CALLS_A_MESSAGE = 250
+/** What is answered in one turn: whoever waits for an answer has work to do with it, and timers and requests want their turn too. */
+const ANSWERS_A_TURN = 250
 
 interface Pending {
   readonly resolve: (answer: unknown) => void
   readonly reject: (error: MillraceError) => void
+  readonly unpack: (answer: unknown) => unknown
+  /** How many usual answers it weighs. */
+  readonly weight: number
+}
+
+function asItIs<Value>(answer: unknown): Value {
+  return answer as Value
 }
 
 export class ThreadLink implements Link {
   readonly #worker: Worker
   readonly #events: LinkEvents
+  readonly #runtime = systemRuntime()
   readonly #line: SyncLine | null
   readonly #pending = new Map<number, Pending>()
   /** Reasons to keep the process alive: pending calls, a pause, a close. */
   #holds = 0
   #outgoing: NumberedCall[] = []
+  /** Messages that wait for their turn. */
+  readonly #incoming: FromThread[] = []
+  #answered = 0
+  #nextTurn: Timer | null = null
   #lastNumber = 0
-  #pausing: Pending | null = null
+  #pausing: Pick<Pending, 'resolve' | 'reject'> | null = null
   #broken: MillraceError | null = null
   #closing: Promise<void> | null = null
   #onClosed: () => void = () => undefined
@@ -86,18 +102,27 @@ export class ThreadLink implements Link {
 
   #listen(sqliteVersion: string): void {
     this.sqliteVersion = sqliteVersion
-    this.#worker.on('message', (message: FromThread) => this.#receive(message))
+    this.#worker.on('message', (message: FromThread) => {
+      this.#incoming.push(message)
+      if (this.#nextTurn === null) this.#takeTurn()
+    })
     this.#worker.on('error', (error) => this.#break(error))
     this.#worker.on('exit', () => this.#ended())
   }
 
-  call<Name extends OperationName>(name: Name, args: Arguments<Name>): Promise<Answer<Name>> {
+  call<Name extends OperationName, Unpacked = Answer<Name>>(
+    name: Name,
+    args: Arguments<Name>,
+    unpack: (answer: Answer<Name>) => Unpacked = asItIs,
+  ): Promise<Unpacked> {
     const refusal = this.#refusal()
     if (refusal !== null) return Promise.reject(refusal)
-    return new Promise((resolve, reject) => {
+    return new Promise<Unpacked>((resolve, reject) => {
       this.#lastNumber += 1
       this.#hold()
-      this.#pending.set(this.#lastNumber, { resolve: (answer) => resolve(answer as Answer<Name>), reject })
+      // A claim begins as many jobs as it is answered with.
+      const weight = name === 'claims.claim' ? ANSWERS_A_TURN : 1
+      this.#pending.set(this.#lastNumber, { resolve, reject, weight, unpack } as Pending)
       this.#outgoing.push({ number: this.#lastNumber, name, args })
       if (this.#outgoing.length === 1) queueMicrotask(() => this.#flush())
     })
@@ -154,12 +179,38 @@ export class ThreadLink implements Link {
     this.#worker.postMessage(message)
   }
 
-  #receive(message: FromThread): void {
+  /** Works on messages in their order, until there are none or so much has been answered that others should get their turn. */
+  #takeTurn(): void {
+    this.#nextTurn = null
+    for (let left = ANSWERS_A_TURN; left > 0;) {
+      const [message] = this.#incoming
+      if (message === undefined) return
+      if (message.kind === 'answers') left -= this.#answer(message, left)
+      else {
+        this.#incoming.shift()
+        this.#receive(message)
+      }
+    }
+    if (this.#incoming.length > 0) this.#nextTurn = this.#runtime.after(0, () => this.#takeTurn())
+  }
+
+  /** Gives the answers of the first message that have not been given, up to a weight; answers how much it gave. */
+  #answer({ answers, changed }: AnswersMessage, most: number): number {
+    let weight = 0
+    for (const { number, outcome } of answersFrom(answers, this.#answered)) {
+      this.#answered += 1
+      weight += this.#settle(number, outcome)
+      if (weight >= most) break
+    }
+    if (this.#answered < countAnswers(answers)) return weight
+    this.#answered = 0
+    this.#incoming.shift()
+    if (changed) this.#events.onCommit()
+    return weight
+  }
+
+  #receive(message: Exclude<FromThread, AnswersMessage>): void {
     switch (message.kind) {
-      case 'answers':
-        forEachAnswer(message.answers, (number, outcome) => this.#settle(number, outcome))
-        if (message.changed) this.#events.onCommit()
-        return
       case 'foreign-commit':
         this.#events.onCommit()
         return
@@ -178,13 +229,15 @@ export class ThreadLink implements Link {
     }
   }
 
-  #settle(number: number, outcome: CallOutcome): void {
+  /** What it weighed. */
+  #settle(number: number, outcome: CallOutcome): number {
     const pending = this.#pending.get(number)
-    if (pending === undefined) return
+    if (pending === undefined) return 0
     this.#pending.delete(number)
     this.#release()
     if ('error' in outcome) pending.reject(outcome.error)
-    else pending.resolve(outcome.answer)
+    else pending.resolve(pending.unpack(outcome.answer))
+    return pending.weight
   }
 
   #break(cause: unknown): void {
@@ -203,6 +256,7 @@ export class ThreadLink implements Link {
   }
 
   #ended(): void {
+    while (this.#incoming.length > 0) this.#takeTurn()
     this.#onClosed()
     if (this.#closing === null || this.#pending.size > 0) this.#break(new Error('the thread has ended'))
   }

@@ -6,12 +6,14 @@ import type { Attempt } from './attempt.ts'
 import type { Ending } from './ending.ts'
 
 export function logStart(attempt: Attempt): void {
+  if (attempt.host.logger.infoWanted === false) return
   attempt.host.logger.info('JOB_START', { ...jobContext(attempt) })
 }
 
 /** What the store made of the attempt counts: a job whose cancel was pending is cancelled, whatever its handler did. */
 export function logEnd(attempt: Attempt, { failure }: Ending, { state, cancelledBy, cancelReason }: AppliedRow): void {
   const { host } = attempt
+  if (host.logger.infoWanted === false && failure === null) return
   const context = jobContext(attempt)
   const durationMs = Math.round(host.runtime.monotonic() - attempt.startedAt)
   if (failure === null) {

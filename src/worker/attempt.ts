@@ -1,6 +1,7 @@
 /** One attempt at a job in this process: what it holds, whether it may go on, and everything it writes under its claim. */
 import { ConflictError, LeaseLostError, MillraceError } from '../core/errors.ts'
 import { jobProgress } from '../core/progress.ts'
+import type { PlanValues } from '../core/plan.ts'
 import { OPERATOR } from '../core/scope.ts'
 import type { Logger } from '../runtime/logger.ts'
 import type { Runtime } from '../runtime/runtime.ts'
@@ -148,9 +149,10 @@ export class Attempt {
     )
   }
 
-  call({ plan, values = {}, detail = null, ...beside }: AttemptCall): PlanCall {
+  call(call: AttemptCall): PlanCall {
     const { claim } = this.job
-    return { jobId: claim.jobId, scope: OPERATOR, claim, plan, values, detail, ...beside }
+    const { values = NO_VALUES, detail = null } = call
+    return { ...call, jobId: claim.jobId, scope: OPERATOR, claim, values, detail }
   }
 
   /** The handler must stop, for the reason that weighs most of those it has met. */
@@ -195,6 +197,8 @@ export class Attempt {
     throw new LeaseLostError(jobId, act)
   }
 }
+
+const NO_VALUES: PlanValues = {}
 
 function artifactExists(jobId: string, state: string): ConflictError {
   return new ConflictError(

@@ -11,14 +11,15 @@
 import { MillraceError } from '../core/errors.ts'
 import type { Logger } from '../runtime/logger.ts'
 import type { Runtime } from '../runtime/runtime.ts'
-import type { ClaimedJob, PlanResult } from '../store/claims.ts'
+import type { ClaimedJob, PlanCall, PlanResult } from '../store/claims.ts'
 import type { Store } from '../store/store.ts'
 import { Alarms } from './alarms.ts'
 import { Attempt } from './attempt.ts'
 import type { AttemptCall } from './attempt-call.ts'
 import type { AttemptHost } from './attempt.ts'
 import { logEnd, logLost, logStart } from './attempt-logs.ts'
-import { deliver } from './deliver.ts'
+import { deliver, insist } from './deliver.ts'
+import type { Delivery, Failed } from './deliver.ts'
 import { endingAfter, failureInstead } from './ending.ts'
 import type { Ending } from './ending.ts'
 import type { Handler } from './handler.ts'
@@ -122,7 +123,11 @@ export class Attempts implements AttemptHost, AttemptRunner {
     this.#watch.began()
     logStart(attempt)
     if (this.#shuttingDown) attempt.interrupt(shutdownStop(job.claim.jobId))
-    runAttempt(attempt, this).catch((error: unknown) => this.#broken(attempt, error))
+    try {
+      runAttempt(attempt, this)?.catch((error: unknown) => this.#broken(attempt, error))
+    } catch (error) {
+      this.#broken(attempt, error)
+    }
   }
 
   /** Something was committed. */
@@ -174,7 +179,7 @@ export class Attempts implements AttemptHost, AttemptRunner {
   }
 
   async keep(attempt: Attempt, call: AttemptCall): Promise<boolean> {
-    const result = await this.#deliver(attempt, [call], () => !attempt.over)
+    const result = await this.#deliver(attempt, [attempt.call(call)], () => !attempt.over)
     if (result?.applied === true) {
       attempt.notice(result.row)
       return !attempt.over
@@ -192,7 +197,18 @@ export class Attempts implements AttemptHost, AttemptRunner {
     this.#running.delete(attempt)
     this.#settling.add(attempt)
     this.#options.onSlotFree()
-    this.#deliver(attempt, ending.calls, () => true).then(
+    const calls = ending.calls.map((call) => attempt.call(call))
+    const [only] = calls
+    // Most attempts end with one call and at the first try, and there are many of them.
+    const first = only === undefined || calls.length > 1 ? this.#deliver(attempt, calls) : this.store.claims.apply(only)
+    first.then(
+      (result) => this.#settled(attempt, ending, result),
+      (error: unknown) => this.#settleAgain(attempt, ending, { again: calls, error }),
+    )
+  }
+
+  #settleAgain(attempt: Attempt, ending: Ending, failed: Failed): void {
+    insist(this.#deliveryOf(attempt, failed.again), failed).then(
       (result) => this.#settled(attempt, ending, result),
       (error: unknown) => this.#broken(attempt, error),
     )
@@ -203,16 +219,20 @@ export class Attempts implements AttemptHost, AttemptRunner {
     this.#alarms.clear(attempt)
   }
 
-  #deliver(attempt: Attempt, calls: readonly AttemptCall[], wanted: () => boolean): Promise<PlanResult | null> {
-    return deliver({
+  #deliver(attempt: Attempt, calls: readonly PlanCall[], wanted?: () => boolean): Promise<PlanResult | null> {
+    return deliver(this.#deliveryOf(attempt, calls, wanted))
+  }
+
+  #deliveryOf(attempt: Attempt, calls: readonly PlanCall[], wanted: () => boolean = () => true): Delivery {
+    return {
       host: this,
-      calls: calls.map((call) => attempt.call(call)),
+      calls,
       mayTryAgain: () => wanted() && !this.#closed && this.#options.holds(attempt.job.claim.holder),
       onDelay: (delayed) => {
         this.#delayed += delayed ? 1 : -1
         if (!this.delayed) this.#options.onSlotFree()
       },
-    })
+    }
   }
 
   #settled(attempt: Attempt, ending: Ending, result: PlanResult | null): void {

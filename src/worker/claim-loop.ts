@@ -18,10 +18,10 @@ const POLL_MS = 1_000
 const EMPTY_CLAIMS = 3
 const EMPTY_GAP_MS = 5
 const FAILURE_BACKOFF = { kind: 'exponential', baseMs: 100, maxMs: 10_000, factor: 2, jitter: 0.5 } as const
-const CLAIMS_UNDER_WAY = 2
+const CLAIMS_UNDER_WAY = 4
 
 /** More in one answer would hold up the event loop while they begin. */
-const MOST_AT_ONCE = 1000
+const MOST_AT_ONCE = 250
 /** Fewer are not worth a commit of their own. */
 const LEAST_AT_ONCE = 32
 
@@ -38,8 +38,10 @@ export interface ClaimLoopOptions {
   readonly free: () => number
   /** The most that one claim asks for. */
   readonly atOnce: number
-  /** Takes jobs and begins them; answers what the store did. */
+  /** Asks the store for jobs. */
   readonly claim: (limit: number) => Promise<Claimed>
+  /** Begins them. */
+  readonly begin: (claimed: Claimed) => void
   /** Whether nothing runs and nothing waits to be written. */
   readonly resting: () => boolean
 }
@@ -165,6 +167,9 @@ export class ClaimLoop {
       const claimed = await this.#ask(limit)
       if (this.#failures > 0) logger.info('The store can be asked for jobs again.', { failures: this.#failures })
       this.#failures = 0
+      // Jobs that end at once make room at once, and then it has to be known whether there is more to take.
+      if (claimed.jobs.length === limit) this.#more = true
+      this.#options.begin(claimed)
       this.#claimed(claimed, limit, number)
     } catch (error) {
       this.#failed(error)
@@ -184,10 +189,7 @@ export class ClaimLoop {
 
   #claimed({ jobs, nextDueInMs }: Claimed, limit: number, number: number): void {
     this.#emptyClaims = jobs.length === 0 ? this.#emptyClaims + 1 : 0
-    if (jobs.length === limit) {
-      this.#more = true
-      return
-    }
+    if (jobs.length === limit) return
     if (jobs.length === 0) this.#foundNothing(number)
     this.#arm(Math.min(POLL_MS, nextDueInMs ?? POLL_MS))
   }

@@ -1,6 +1,7 @@
 /** Getting what came of an attempt into the store, however long that takes, as long as the claim may still be held. */
 import { readField } from '../core/classification/error-tree.ts'
 import { backoffDelayMs } from '../core/retry.ts'
+import type { LogFields } from '../runtime/logger.ts'
 import { pause } from '../runtime/pause.ts'
 import type { PlanCall, PlanResult } from '../store/claims.ts'
 import type { AttemptHost } from './attempt.ts'
@@ -22,31 +23,46 @@ const RETRY_BACKOFF = { kind: 'exponential', baseMs: 50, maxMs: 2_000, factor: 2
  *
  * @returns the answer to the last call; null: given up, which has been logged as an error
  */
-export async function deliver({ host, calls, mayTryAgain, onDelay }: Delivery): Promise<PlanResult | null> {
-  let waiting = calls
-  for (let tries = 1; ; tries += 1) {
-    const outcome = settleOf(waiting, await Promise.allSettled(waiting.map((call) => host.store.claims.apply(call))))
-    if ('answer' in outcome) {
-      if (tries > 1) delivered(host, calls, tries, onDelay)
-      return outcome.answer
-    }
-    waiting = outcome.again
-    const fields = { jobId: calls[0]?.jobId, plans: waiting.map(({ plan }) => plan.name), error: outcome.error }
-    if (tries === 1) {
-      onDelay(true)
-      host.logger.warn('The store did not take what came of a job; it is tried again.', fields)
-    }
+export async function deliver(delivery: Delivery): Promise<PlanResult | null> {
+  const outcome = await makeAll(delivery, delivery.calls)
+  return 'answer' in outcome ? outcome.answer : insist(delivery, outcome)
+}
+
+async function makeAll({ host }: Delivery, calls: readonly PlanCall[]): Promise<Outcome> {
+  return settleOf(calls, await Promise.allSettled(calls.map((call) => host.store.claims.apply(call))))
+}
+
+/** The same once the first try has failed. */
+export async function insist(delivery: Delivery, first: Failed): Promise<PlanResult | null> {
+  const { host, calls, mayTryAgain, onDelay } = delivery
+  let outcome: Outcome = first
+  onDelay(true)
+  host.logger.warn('The store did not take what came of a job; it is tried again.', fieldsOf(calls, first))
+  for (let tries = 1; 'again' in outcome; tries += 1) {
     const isClosed = readField(outcome.error, 'code') === 'store-closed'
     if (!isClosed) await pause(host.runtime, backoffDelayMs(RETRY_BACKOFF, tries, host.runtime.random()))
     if (isClosed || !mayTryAgain()) {
-      host.logger.error('What came of a job could not be kept; the job will be run again.', fields)
+      host.logger.error('What came of a job could not be kept; the job will be run again.', fieldsOf(calls, outcome))
       onDelay(false)
       return null
     }
+    outcome = await makeAll(delivery, outcome.again)
+    if ('answer' in outcome) {
+      onDelay(false)
+      host.logger.info('The store has taken what came of a job.', { jobId: calls[0]?.jobId, tries: tries + 1 })
+    }
   }
+  return outcome.answer
 }
 
-type Outcome = { readonly answer: PlanResult } | { readonly again: readonly PlanCall[]; readonly error: unknown }
+function fieldsOf(calls: readonly PlanCall[], { again, error }: Failed): LogFields {
+  return { jobId: calls[0]?.jobId, plans: again.map(({ plan }) => plan.name), error }
+}
+
+/** Calls that must be made again, and the error that the first of them met. */
+export type Failed = { readonly again: readonly PlanCall[]; readonly error: unknown }
+
+type Outcome = { readonly answer: PlanResult } | Failed
 
 /**
  * The last answer counts, unless it failed, or was refused because an earlier call failed. Then those that have not been applied are made
@@ -62,14 +78,4 @@ function settleOf(calls: readonly PlanCall[], answers: readonly PromiseSettledRe
 
 function isApplied(answer: PromiseSettledResult<PlanResult> | undefined): boolean {
   return answer?.status === 'fulfilled' && answer.value.applied
-}
-
-function delivered(
-  host: Delivery['host'],
-  calls: readonly PlanCall[],
-  tries: number,
-  onDelay: Delivery['onDelay'],
-): void {
-  onDelay(false)
-  host.logger.info('The store has taken what came of a job.', { jobId: calls[0]?.jobId, tries })
 }

@@ -1,34 +1,61 @@
-/** Runs the function of one phase. */
+/**
+ * Runs the function of one phase. What is there at once is answered at once: a handler that waits for nothing costs no promise, and of jobs
+ * that take microseconds there are many.
+ */
 import { MillraceError } from '../core/errors.ts'
 import { decodeJson } from '../core/json.ts'
-import { parseWith } from '../core/schema.ts'
+import { parseSoon } from '../core/schema.ts'
+import type { Parse } from '../core/schema.ts'
 import type { Attempt } from './attempt.ts'
 import { encodeResult } from './ending.ts'
+import type { PhaseFunction } from './handler.ts'
 import { PhaseContext } from './phase-context.ts'
 import type { TurnBudget } from './turn-budget.ts'
 
+const INPUT: Parse = { path: 'input', code: 'input-outdated' }
+const OUTPUT: Parse = { path: 'output', code: 'output-invalid' }
+
 /**
- * Parses the input, calls the function, and encodes what it returns; the result of the last phase must pass the output's schema too.
+ * Parses the input, calls the function, and encodes what it returns; the result of the last phase must pass the output's schema too. Throws
+ * or rejects with what the function throws; InvalidInputError `input-outdated`, `output-invalid`, `json-invalid` or `too-large`.
  *
- * @returns the result as JSON text
- * @throws what the function throws; InvalidInputError `input-outdated`, `output-invalid`, `json-invalid` or `too-large`
+ * @returns the result as JSON text, or a promise of it
  */
-export async function runPhase(attempt: Attempt, turns: TurnBudget): Promise<string> {
-  const { job, handler, phase, phaseNames } = attempt
-  const { definition } = handler
+export function runPhase(attempt: Attempt, turns: TurnBudget): string | Promise<string> {
+  const { job, handler } = attempt
   const name = attempt.phaseName ?? ''
   const run = handler.functions.get(name)
   if (run === undefined) throw noFunction(job.type, name)
-  const input = await parseWith(definition.input, decodeJson(job.input), { path: 'input', code: 'input-outdated' })
-  if (turns.spent) await turns.wait()
+  const input = parseSoon(handler.definition.input, decodeJson(job.input), INPUT)
+  const returned =
+    isThenable(input) || turns.spent ? callLater(attempt, run, input, turns) : callNow(attempt, run, input)
+  return isThenable(returned)
+    ? Promise.resolve(returned).then((value) => resultOf(attempt, name, value))
+    : resultOf(attempt, name, returned)
+}
+
+function callNow(attempt: Attempt, run: PhaseFunction, input: unknown): unknown {
   if (attempt.stop !== null) throw attempt.stop.error
-  const returned = await run(new PhaseContext(attempt, input))
+  return run(new PhaseContext(attempt, input))
+}
+
+async function callLater(attempt: Attempt, run: PhaseFunction, input: unknown, turns: TurnBudget): Promise<unknown> {
+  const parsed = await input
+  if (turns.spent) await turns.wait()
+  return callNow(attempt, run, parsed)
+}
+
+function resultOf({ handler, phase, phaseNames }: Attempt, name: string, returned: unknown): string | Promise<string> {
   const isLast = phase === phaseNames.length - 1
   const result = encodeResult(returned, isLast ? 'output' : `result of phase ${name}`)
-  if (isLast && definition.output !== undefined) {
-    await parseWith(definition.output, decodeJson(result), { path: 'output', code: 'output-invalid' })
-  }
-  return result
+  const { output } = handler.definition
+  if (!isLast || output === undefined) return result
+  const checked = parseSoon(output, decodeJson(result), OUTPUT)
+  return isThenable(checked) ? Promise.resolve(checked).then(() => result) : result
+}
+
+function isThenable(value: unknown): value is PromiseLike<unknown> {
+  return typeof value === 'object' && value !== null && 'then' in value && typeof value.then === 'function'
 }
 
 function noFunction(type: string, phase: string): MillraceError {

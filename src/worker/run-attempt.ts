@@ -19,21 +19,43 @@ export interface AttemptRunner {
   handlerEnded(attempt: Attempt): void
 }
 
-/** Resolves when the handler has ended, whoever ends the attempt. Never rejects. */
-export async function runAttempt(attempt: Attempt, runner: AttemptRunner): Promise<void> {
-  let ending: Ending | null
+/** Resolves when the handler has ended, whoever ends the attempt; undefined: it has ended already. What it throws or rejects with is a bug. */
+export function runAttempt(attempt: Attempt, runner: AttemptRunner): Promise<void> | undefined {
+  let ending: Ending | null | Promise<Ending | null>
   try {
-    ending = await runPhases(attempt, runner)
+    ending = start(attempt, runner)
   } catch (error) {
-    ending = attempt.over ? null : endingOf(attempt, error)
+    ending = endingAfterError(attempt, error)
   }
+  if (!(ending instanceof Promise)) {
+    conclude(attempt, runner, ending)
+    return undefined
+  }
+  return ending
+    .catch((error: unknown) => endingAfterError(attempt, error))
+    .then((reached) => conclude(attempt, runner, reached))
+}
+
+function endingAfterError(attempt: Attempt, error: unknown): Ending | null {
+  return attempt.over ? null : endingOf(attempt, error)
+}
+
+function conclude(attempt: Attempt, runner: AttemptRunner, ending: Ending | null): void {
   if (ending === null || attempt.over) runner.handlerEnded(attempt)
   else runner.settle(attempt, ending)
 }
 
 /** Null: the attempt is over. */
+function start(attempt: Attempt, runner: AttemptRunner): Ending | null | Promise<Ending | null> {
+  const mayRun = adoptPhases(attempt, runner)
+  if (mayRun !== true) return mayRun.then((may) => (may ? runPhases(attempt, runner) : null))
+  if (attempt.phaseNames.length > 1 || attempt.phaseName === null) return runPhases(attempt, runner)
+  const result = runPhase(attempt, runner.turns)
+  return typeof result === 'string' ? completion(attempt, result) : result.then((text) => completion(attempt, text))
+}
+
+/** Null: the attempt is over. */
 async function runPhases(attempt: Attempt, runner: AttemptRunner): Promise<Ending | null> {
-  if (!(await adoptPhases(attempt, runner))) return null
   while (attempt.phaseName !== null) {
     const result = await runPhase(attempt, runner.turns)
     if (attempt.over) return null
@@ -59,12 +81,19 @@ function endingOf(attempt: Attempt, error: unknown): Ending {
 }
 
 /** The job's list of phases follows the handler's. False: the claim is gone. */
-async function adoptPhases(attempt: Attempt, runner: AttemptRunner): Promise<boolean> {
+function adoptPhases(attempt: Attempt, runner: AttemptRunner): true | Promise<boolean> {
   const { phases } = attempt.handler.definition
   const alignment = alignPhases(attempt.phaseNames, attempt.phase, phases)
   if (alignment.outcome === 'same') return true
   if (alignment.outcome === 'changed') throw phasesChanged(attempt, alignment.phase)
-  const { names, phase } = alignment
+  return adopt(attempt, runner, alignment)
+}
+
+async function adopt(
+  attempt: Attempt,
+  runner: AttemptRunner,
+  { names, phase }: { readonly names: readonly string[]; readonly phase: number },
+): Promise<boolean> {
   if (!(await runner.keep(attempt, { plan: ADOPT_PHASES, values: { phase }, phaseNames: names }))) return false
   attempt.phaseNames = names
   return true

@@ -75,6 +75,7 @@ export class Worker {
       free: () => this.#free(),
       atOnce: claimedAtOnce(session.concurrency),
       claim: async (limit) => this.#claim(limit),
+      begin: (claimed) => this.#begin(claimed),
       resting: () => this.#attempts.resting,
     })
   }
@@ -123,7 +124,7 @@ export class Worker {
   async runOnce(): Promise<WorkerReport> {
     this.#attempts.takeReport()
     const limit = this.#free()
-    if (limit > 0) await this.#claim(limit)
+    if (limit > 0) this.#begin(await this.#claim(limit))
     await this.#attempts.rest()
     return this.#attempts.takeReport()
   }
@@ -187,8 +188,11 @@ export class Worker {
     const claimed = await this.#parts.store.claims.claim({ holder, types: this.#types, limit })
     if (claimed.sessionLost) this.#session.lost(holder)
     // A session that was lost meanwhile has lost these jobs too.
-    else if (this.#session.holder === holder) for (const job of claimed.jobs) this.#attempts.begin(job)
-    return claimed
+    return this.#session.holder === holder ? claimed : { ...claimed, jobs: [] }
+  }
+
+  #begin({ jobs }: Claimed): void {
+    for (const job of jobs) this.#attempts.begin(job)
   }
 
   /** Handlers can't be ended from outside. With too many of them left running, only a new process helps. */

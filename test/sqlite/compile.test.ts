@@ -224,7 +224,12 @@ interface Comparison {
 }
 
 /** The three ways in which a plan is compiled: for one job by its id, for a list of jobs, and its plain case. */
-function carryOut(db: Database, plan: Plan, inputs: PlanInputs, n: number): Record<'byId' | 'byList' | 'plain', Carried> {
+function carryOut(
+  db: Database,
+  plan: Plan,
+  inputs: PlanInputs,
+  n: number,
+): Record<'byId' | 'byList' | 'plain', Carried> {
   const byList = compilePlan({ plan, role: inputs.scope.role, key: 'list', returning: RETURNED })
   const list = { ...inputs, key: JSON.stringify([n]) }
   return {
@@ -288,7 +293,11 @@ function compare(db: Database, { plan, facts, values }: Comparison): boolean {
   const isPlain = plain.apply !== null
   assert.deepEqual(plain.row, refused || !isPlain ? row : expected.row)
   if (scope.role === 'operator' && compilePlain(plan) !== null) {
-    assert.equal(isPlain, !refused && row.cancelRequestedAt === null, 'the plain case is for those nobody has disturbed')
+    assert.equal(
+      isPlain,
+      !refused && row.cancelRequestedAt === null,
+      'the plain case is for those nobody has disturbed',
+    )
   }
   return !refused
 }
