@@ -17,6 +17,7 @@ import { Alarms } from './alarms.ts'
 import { Attempt } from './attempt.ts'
 import type { AttemptCall } from './attempt-call.ts'
 import type { AttemptHost } from './attempt.ts'
+import type { ClaimAhead } from './claim-ahead.ts'
 import { logEnd, logLost, logStart } from './attempt-logs.ts'
 import { deliver, insist } from './deliver.ts'
 import type { Delivery, Failed } from './deliver.ts'
@@ -38,6 +39,10 @@ export interface AttemptsOptions {
   readonly logger: Logger
   readonly turns: TurnBudget
   readonly handlers: ReadonlyMap<string, Handler>
+  /** How many run at a time. */
+  readonly concurrency: number
+  /** Told how long each job kept its slot. */
+  readonly ahead: ClaimAhead
   /** Whether the session of that key is the worker's present one. */
   readonly holds: (holder: number) => boolean
   /** A slot has become free, or results have stopped waiting for the store. */
@@ -54,12 +59,15 @@ export class Attempts implements AttemptHost, AttemptRunner {
   readonly logger: Logger
   readonly turns: TurnBudget
   readonly #options: AttemptsOptions
+  /** Taken ahead: they wait for a slot. */
+  readonly #waiting: ClaimedJob[] = []
   readonly #running = new Set<Attempt>()
   readonly #settling = new Set<Attempt>()
   readonly #abandoned = new Set<Attempt>()
   readonly #alarms: Alarms<Attempt>
   readonly #watch: InterruptionWatch
   #tally: WorkerTally = emptyTally()
+  #beginning = false
   #delayed = 0
   #shuttingDown = false
   #closed = false
@@ -84,13 +92,18 @@ export class Attempts implements AttemptHost, AttemptRunner {
     return this.#abandoned.size
   }
 
+  /** Jobs that have been taken ahead of their slots. */
+  get waiting(): number {
+    return this.#waiting.length
+  }
+
   /** Results wait for the store: to take more jobs would only make more of them. */
   get delayed(): boolean {
     return this.#delayed > 0
   }
 
   get resting(): boolean {
-    return this.#running.size === 0 && this.#settling.size === 0
+    return this.#running.size === 0 && this.#settling.size === 0 && this.#waiting.length === 0
   }
 
   get deafSince(): number | null {
@@ -113,7 +126,21 @@ export class Attempts implements AttemptHost, AttemptRunner {
     return report
   }
 
-  begin(job: ClaimedJob): void {
+  /** Begins the jobs, as many at a time as there are slots. */
+  take(jobs: readonly ClaimedJob[]): void {
+    this.#waiting.push(...jobs)
+    this.#beginWaiting()
+  }
+
+  #beginWaiting(): void {
+    while (this.#running.size < this.#options.concurrency) {
+      const job = this.#waiting.shift()
+      if (job === undefined) return
+      this.#begin(job)
+    }
+  }
+
+  #begin(job: ClaimedJob): void {
     const handler = this.#options.handlers.get(job.type)
     if (handler === undefined) throw new MillraceError('handler-unknown', `There is no handler for ${job.type}.`)
     const attempt = new Attempt(job, handler, this)
@@ -137,6 +164,8 @@ export class Attempts implements AttemptHost, AttemptRunner {
 
   /** The session is gone, and every claim with it. */
   loseAll(): void {
+    this.#tally.lost += this.#waiting.length
+    this.#waiting.length = 0
     for (const attempt of this.#running) attempt.interrupt(leaseLostStop(attempt.job.claim.jobId, 'heartbeat'))
   }
 
@@ -144,6 +173,8 @@ export class Attempts implements AttemptHost, AttemptRunner {
   shutDown(): void {
     this.#shuttingDown = true
     for (const attempt of this.#running) attempt.interrupt(shutdownStop(attempt.job.claim.jobId))
+    // They are told to stop before they begin, which gives them back.
+    for (const job of this.#waiting.splice(0)) this.#begin(job)
   }
 
   /** Ends every attempt whose handler still runs. Answers how many. */
@@ -196,7 +227,8 @@ export class Attempts implements AttemptHost, AttemptRunner {
     this.#alarms.clear(attempt)
     this.#running.delete(attempt)
     this.#settling.add(attempt)
-    this.#options.onSlotFree()
+    this.#options.ahead.note(attempt.job.type, this.runtime.monotonic() - attempt.startedAt)
+    this.#slotFreed()
     const calls = ending.calls.map((call) => attempt.call(call))
     const [only] = calls
     // Most attempts end with one call and at the first try, and there are many of them.
@@ -284,7 +316,7 @@ export class Attempts implements AttemptHost, AttemptRunner {
     this.#alarms.set(attempt, this.runtime.monotonic() + attempt.job.policy.cancelGraceMs)
     this.#tally.lost += 1
     logLost(attempt)
-    this.#options.onSlotFree()
+    this.#slotFreed()
     this.#restMaybe()
   }
 
@@ -303,8 +335,23 @@ export class Attempts implements AttemptHost, AttemptRunner {
       jobId: attempt.job.claim.jobId,
       error,
     })
-    this.#options.onSlotFree()
+    this.#slotFreed()
     this.#restMaybe()
+  }
+
+  #slotFreed(): void {
+    if (this.#waiting.length > 0) this.#beginSoon()
+    this.#options.onSlotFree()
+  }
+
+  /** Not within the end of another attempt, or a thousand of them would stand on the stack. */
+  #beginSoon(): void {
+    if (this.#beginning) return
+    this.#beginning = true
+    queueMicrotask(() => {
+      this.#beginning = false
+      this.#beginWaiting()
+    })
   }
 }
 

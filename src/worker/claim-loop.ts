@@ -21,23 +21,23 @@ const FAILURE_BACKOFF = { kind: 'exponential', baseMs: 100, maxMs: 10_000, facto
 const CLAIMS_UNDER_WAY = 4
 
 /** More in one answer would hold up the event loop while they begin. */
-const MOST_AT_ONCE = 250
+const MOST_AT_ONCE = 500
 /** Fewer are not worth a commit of their own. */
 const LEAST_AT_ONCE = 32
 
-/** The most that one claim asks for: where there are many slots, no more than half of them. */
-export function claimedAtOnce(concurrency: number): number {
-  return Math.min(MOST_AT_ONCE, Math.max(LEAST_AT_ONCE, Math.ceil(concurrency / 2)))
+/** The most that one claim asks for: where there is much room, no more than half of it. */
+function claimedAtOnce(room: number): number {
+  return Math.min(MOST_AT_ONCE, Math.max(LEAST_AT_ONCE, Math.ceil(room / 2)))
 }
 
 export interface ClaimLoopOptions {
   readonly runtime: Runtime
   readonly logger: Logger
   readonly turns: TurnBudget
-  /** How many jobs may be taken now. */
+  /** How many jobs may be taken now; 0 or less: none. */
   readonly free: () => number
-  /** The most that one claim asks for. */
-  readonly atOnce: number
+  /** How many may be taken in all, if none have been. */
+  readonly room: () => number
   /** Asks the store for jobs. */
   readonly claim: (limit: number) => Promise<Claimed>
   /** Begins them. */
@@ -125,8 +125,9 @@ export class ClaimLoop {
 
   #limit(): number {
     if (!this.#started || this.#underWay >= CLAIMS_UNDER_WAY) return 0
-    const { free, atOnce } = this.#options
-    return Math.min(free() - this.#asked, atOnce)
+    const { free, room } = this.#options
+    const left = free() - this.#asked
+    return left <= LEAST_AT_ONCE ? left : Math.min(left, claimedAtOnce(room()))
   }
 
   #waitMs(): number {

@@ -8,7 +8,8 @@ import type { NewJob } from '../store/jobs.ts'
 import type { NewSession } from '../store/sessions.ts'
 import type { Store } from '../store/store.ts'
 import { Attempts } from './attempts.ts'
-import { ClaimLoop, claimedAtOnce } from './claim-loop.ts'
+import { ClaimAhead } from './claim-ahead.ts'
+import { ClaimLoop } from './claim-loop.ts'
 import { drain } from './drain.ts'
 import type { Handler } from './handler.ts'
 import { TurnBudget } from './turn-budget.ts'
@@ -36,6 +37,7 @@ export interface WorkerParts {
 
 export class Worker {
   readonly #parts: WorkerParts
+  readonly #ahead: ClaimAhead
   readonly #attempts: Attempts
   readonly #session: WorkerSession
   readonly #loop: ClaimLoop
@@ -47,6 +49,7 @@ export class Worker {
   constructor(parts: WorkerParts) {
     const { store, runtime, logger, handlers, session } = parts
     const turns = new TurnBudget(runtime)
+    this.#ahead = new ClaimAhead(handlers.keys())
     this.#parts = parts
     this.#types = [...handlers.keys()]
     this.#session = new WorkerSession({
@@ -63,6 +66,8 @@ export class Worker {
       logger,
       turns,
       handlers,
+      concurrency: session.concurrency,
+      ahead: this.#ahead,
       holds: (holder) => this.#session.holder === holder,
       onSlotFree: () => this.#loop.slotFreed(),
       onRest: () => this.#loop.rested(),
@@ -73,7 +78,7 @@ export class Worker {
       logger,
       turns,
       free: () => this.#free(),
-      atOnce: claimedAtOnce(session.concurrency),
+      room: () => this.#room(),
       claim: async (limit) => this.#claim(limit),
       begin: (claimed) => this.#begin(claimed),
       resting: () => this.#attempts.resting,
@@ -179,7 +184,13 @@ export class Worker {
 
   #free(): number {
     if (this.#state !== 'running' || this.#session.holder === null || this.#attempts.delayed) return 0
-    return this.#parts.session.concurrency - this.#attempts.running
+    return this.#room() - this.#attempts.running - this.#attempts.waiting
+  }
+
+  /** Slots, and what may be taken ahead of them. */
+  #room(): number {
+    const { session, manual } = this.#parts
+    return session.concurrency + (manual ? 0 : this.#ahead.most(session.concurrency))
   }
 
   async #claim(limit: number): Promise<Claimed> {
@@ -192,7 +203,7 @@ export class Worker {
   }
 
   #begin({ jobs }: Claimed): void {
-    for (const job of jobs) this.#attempts.begin(job)
+    this.#attempts.take(jobs)
   }
 
   /** Handlers can't be ended from outside. With too many of them left running, only a new process helps. */

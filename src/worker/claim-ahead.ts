@@ -1,0 +1,45 @@
+/**
+ * How many jobs a worker may take beyond its free slots. A job that takes microseconds would otherwise wait for a commit of the store each
+ * time a few slots become free. What is taken ahead is begun within a few hundredths of a second, so the worker must know how long jobs of
+ * its types take: until it has seen some of each, and while one of them is slow, it takes none.
+ */
+
+/** The longest that a job taken ahead should wait for its slot. */
+const AHEAD_MS = 20
+/** However fast they are. */
+const MOST_AHEAD = 1_000
+/** So many runs of a type are watched first. */
+const RUNS_KNOWN = 10
+/** The weight of the latest run in the average. A slow one counts at once. */
+const LATEST_WEIGHT = 1 / 16
+
+interface TypeRuns {
+  count: number
+  averageMs: number
+}
+
+export class ClaimAhead {
+  readonly #runs: ReadonlyMap<string, TypeRuns>
+
+  constructor(types: Iterable<string>) {
+    this.#runs = new Map([...types].map((type) => [type, { count: 0, averageMs: 0 }]))
+  }
+
+  /** A job of the type kept its slot for so long. */
+  note(type: string, ms: number): void {
+    const runs = this.#runs.get(type)
+    if (runs === undefined) return
+    runs.count += 1
+    runs.averageMs = ms > runs.averageMs ? ms : runs.averageMs + (ms - runs.averageMs) * LATEST_WEIGHT
+  }
+
+  /** At most so many jobs beyond the slots, with `concurrency` of them. */
+  most(concurrency: number): number {
+    let slowestMs = 0
+    for (const { count, averageMs } of this.#runs.values()) {
+      if (count < RUNS_KNOWN || averageMs > AHEAD_MS) return 0
+      slowestMs = Math.max(slowestMs, averageMs)
+    }
+    return slowestMs === 0 ? MOST_AHEAD : Math.min(MOST_AHEAD, Math.floor((concurrency * AHEAD_MS) / slowestMs))
+  }
+}
