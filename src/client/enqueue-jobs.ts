@@ -47,10 +47,12 @@ export async function enqueueAll(
   act: string,
 ): Promise<readonly EnqueueResult[]> {
   const store = context.writer(act)
-  const queueOf = await registeredQueues(store, requests)
+  const queueOf = requests.some(namesItsType) ? await registeredQueues(store) : ownQueue
   const drafts = requests.map((request) => draftOf(request, { context, scope }, queueOf))
-  for (const { job, request } of drafts)
-    await checkInput(schemaOf(request), decodeJson(job.input), at(request.path, 'input'))
+  for (const { job, request } of drafts) {
+    const schema = schemaOf(request)
+    if (schema !== undefined) await checkInput(schema, decodeJson(job.input), at(request.path, 'input'))
+  }
   // The schemas may have taken their time: the Millrace may have been closed since.
   return toResults(drafts, await context.writer(act).jobs.enqueue(drafts.map(({ job }) => job)))
 }
@@ -62,7 +64,7 @@ export function enqueueInTransaction(
   request: JobRequest,
 ): EnqueueResult | Promise<EnqueueResult> {
   const store = context.reader()
-  const draft = draftOf(request, { context, scope }, (type) => type)
+  const draft = draftOf(request, { context, scope }, ownQueue)
   checkInputAtOnce(schemaOf(request), decodeJson(draft.job.input), 'input')
   const enqueued = store.transactions.enqueue(connection, [draft.job])
   return 'then' in enqueued ? enqueued.then((outcomes) => only([draft], outcomes)) : only([draft], enqueued)
@@ -93,11 +95,18 @@ export function requestOf(target: JobDefinition | string, input: unknown, option
 }
 
 /** A type that is named may have a queue of another name: the one that its owner has registered. */
-async function registeredQueues(store: Store, requests: readonly JobRequest[]): Promise<(type: string) => string> {
-  const unknown = requests.some(({ target, options }) => typeof target === 'string' && options.queue === undefined)
-  const types = unknown ? await store.jobTypes.list() : []
+async function registeredQueues(store: Store): Promise<(type: string) => string> {
+  const types = await store.jobTypes.list()
   const queues = new Map(types.map(({ type, queue }) => [type, queue]))
   return (type) => queues.get(type) ?? type
+}
+
+function namesItsType({ target, options }: JobRequest): boolean {
+  return typeof target === 'string' && options.queue === undefined
+}
+
+function ownQueue(type: string): string {
+  return type
 }
 
 function draftOf(request: JobRequest, { context, scope }: Enqueuer, queueOf: (type: string) => string): Draft {

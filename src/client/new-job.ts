@@ -70,7 +70,7 @@ export function makeJob({ target, input, options, path }: JobRequest, { scope, r
     ...orderOf(options, runtime, path),
     queue:
       options.queue === undefined ? (definition?.queue ?? queueOf(type)) : checkName(options.queue, at(path, 'queue')),
-    labels: checkLabels(options.labels ?? {}, at(path, 'labels')),
+    labels: options.labels === undefined ? NO_LABELS : checkLabels(options.labels, at(path, 'labels')),
     key: options.key === undefined ? null : checkKey(options.key, at(path, 'key')),
     uniqueKey: options.unique === undefined ? null : checkKey(options.unique, at(path, 'unique')),
     input: encodeJson(input === undefined && definition?.input === undefined ? null : input, {
@@ -79,6 +79,8 @@ export function makeJob({ target, input, options, path }: JobRequest, { scope, r
     }),
   }
 }
+
+const NO_LABELS: Readonly<Record<string, string>> = {}
 
 /** Where an option of a request stands. */
 export function at(path: string, name: string): string {

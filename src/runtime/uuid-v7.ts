@@ -11,6 +11,7 @@ const COUNTER_BITS = 12
 const COUNTER_BOUND = 2 ** COUNTER_BITS
 /** A new millisecond starts in the lower quarter, so that thousands of ids fit into it before the next has to be borrowed. */
 const COUNTER_START_BOUND = COUNTER_BOUND / 4
+const VERSION = 0x7000
 const VARIANT = 0x8000
 
 /**
@@ -19,25 +20,34 @@ const VARIANT = 0x8000
  */
 export function uuidV7Maker({ now, randomBelow }: UuidV7Source): () => string {
   let lastMs = 0
+  let time = ''
   let counter = 0
+  const begin = (ms: number): void => {
+    lastMs = ms
+    time = timeDigits(ms)
+    counter = randomBelow(COUNTER_START_BOUND)
+  }
   return () => {
     const nowMs = now()
-    if (nowMs > lastMs) {
-      lastMs = nowMs
-      counter = randomBelow(COUNTER_START_BOUND)
-    } else if (counter + 1 < COUNTER_BOUND) {
-      counter += 1
-    } else {
-      lastMs += 1
-      counter = randomBelow(COUNTER_START_BOUND)
-    }
-    const time = hex(lastMs, 12)
-    const variant = hex(VARIANT + randomBelow(2 ** 14), 4)
-    const tail = hex(randomBelow(2 ** 16), 4) + hex(randomBelow(2 ** 32), 8)
-    return `${time.slice(0, 8)}-${time.slice(8)}-7${hex(counter, 3)}-${variant}-${tail}`
+    if (nowMs > lastMs) begin(nowMs)
+    else if (counter + 1 < COUNTER_BOUND) counter += 1
+    else begin(lastMs + 1)
+    const head = hex16(VERSION + counter)
+    const variant = hex16(VARIANT + randomBelow(2 ** 14))
+    const tail = hex16(randomBelow(2 ** 16))
+    const word = randomBelow(2 ** 32)
+    return `${time}-${head}-${variant}-${tail}${hex16(word >>> 16)}${hex16(word & 0xffff)}`
   }
 }
 
-function hex(number: number, digits: number): string {
-  return number.toString(16).padStart(digits, '0')
+function timeDigits(ms: number): string {
+  const digits = ms.toString(16).padStart(12, '0')
+  return `${digits.slice(0, 8)}-${digits.slice(8)}`
+}
+
+/** Looked up, because ids are made by the thousand and `padStart` takes its time. */
+const BYTES: readonly string[] = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, '0'))
+
+function hex16(number: number): string {
+  return `${BYTES[number >>> 8] ?? ''}${BYTES[number & 0xff] ?? ''}`
 }

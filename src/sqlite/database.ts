@@ -26,6 +26,7 @@ export class Database {
   readonly #phaseLists = new Map<string, number>()
   readonly #phaseNames = new Map<number, readonly string[]>()
   #anyLabels: boolean | null = null
+  #lastPolicy: { readonly policy: JobPolicy; readonly text: string } | null = null
   #dataVersion = -1
   #othersCommitted = false
   #lastNow = 0
@@ -135,11 +136,17 @@ export class Database {
   internType(name: string, queue: string, policy: JobPolicy): TypeEntry {
     const known = this.findType(name)
     if (known?.service != null) return known
-    const text = encodePolicy(policy)
+    const text = this.#policyText(policy)
     if (known?.policyText === text && known.queue === queue) return known
     const row = this.get(PUT_PRODUCER_TYPE, name, queue, text)
     if (row === undefined) throw new RangeError(`type ${name} was not stored`)
     return this.#keepType(row)
+  }
+
+  /** Jobs that come together share their policy: it is encoded once. */
+  #policyText(policy: JobPolicy): string {
+    if (this.#lastPolicy?.policy !== policy) this.#lastPolicy = { policy, text: encodePolicy(policy) }
+    return this.#lastPolicy.text
   }
 
   #keepType(row: Row): TypeEntry {

@@ -72,21 +72,21 @@ interface NewRow {
 }
 
 /**
- * Rows are written several at a time, which takes half as long as one by one; more than this at a time takes longer again. Integer keys
- * count on within a transaction, since nobody else can add a job meanwhile.
+ * Rows are written several at a time, which takes half as long as one by one; more than this at a time takes longer again. What they have
+ * in common is bound once. Integer keys count on within a transaction, since nobody else can add a job meanwhile.
  */
 const ROWS_A_STATEMENT = 10
 
 const COLUMNS =
-  'type, lane, phase_count, phase_list, created_at, updated_at, id, state, priority, run_at, tenant, owner, unique_key, idempotency_key, input'
-const SHARED = 5
-const OWN = 9
+  'type, lane, state, priority, run_at, phase_count, phase_list, created_at, updated_at, tenant, owner, unique_key, idempotency_key, id, input'
+const SHARED = 12
+const OWN = 2
 
 function insertSql(rows: number): string {
+  const shared = '?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?8, ?9, ?10, ?11, ?12'
   const places = Array.from({ length: rows }, (_, row) => {
     const first = SHARED + row * OWN
-    const own = Array.from({ length: OWN - 1 }, (_own, column) => `?${first + column + 2}`)
-    return `(?1, ?2, ?3, ?4, ?5, ?5, unhex(?${first + 1}, '-'), ${own.join(', ')})`
+    return `(${shared}, unhex(?${first + 1}, '-'), ?${first + 2})`
   })
   return `INSERT INTO millrace_jobs (${COLUMNS}) VALUES ${places.join(', ')}`
 }
@@ -120,7 +120,7 @@ class Insertion {
 
   add(row: NewRow): void {
     const [first] = this.#waiting
-    if (first !== undefined && (first.type !== row.type || first.job.queue !== row.job.queue)) this.flush()
+    if (first !== undefined && !mayShare(first, row)) this.flush()
     this.#waiting.push(row)
     if (this.#waiting.length === ROWS_A_STATEMENT) this.flush()
   }
@@ -142,23 +142,35 @@ class Insertion {
 
   #insert(sql: string, rows: readonly NewRow[]): void {
     const db = this.#db
-    this.#last = db.insert(sql, ...sharedValues(db, rows), ...rows.flatMap(ownValues))
+    this.#last = db.insert(sql, ...valuesOf(db, rows))
     const first = this.#last - rows.length + 1
     this.#first ??= first
     for (const [index, { job, type }] of rows.entries()) keepBeside(db, first + index, type, job)
   }
 }
 
-function sharedValues(db: Database, [first]: readonly NewRow[]): readonly SqlValue[] {
-  if (first === undefined) return []
-  const { job, type } = first
-  const { phases } = type.policy
-  return [type.n, db.internLane(type.n, job.queue), phases.length, db.internPhaseList(phases), db.now]
+/** A key is nobody else's. */
+function mayShare(one: NewRow, other: NewRow): boolean {
+  const sameLane = one.type === other.type && one.job.queue === other.job.queue
+  const sameOrder = one.state === other.state && one.runAt === other.runAt && one.job.priority === other.job.priority
+  const samePlace = one.job.tenant === other.job.tenant && one.job.owner === other.job.owner
+  return sameLane && sameOrder && samePlace && hasNoKey(one.job) && hasNoKey(other.job)
 }
 
-function ownValues({ job, state, runAt }: NewRow): readonly SqlValue[] {
-  const { id, priority, tenant, owner, uniqueKey, key, input } = job
-  return [id, STATE_CODES[state], priority, runAt, tenant, owner, uniqueKey, key, inlineBody(input)]
+function hasNoKey({ key, uniqueKey }: NewJob): boolean {
+  return key === null && uniqueKey === null
+}
+
+function valuesOf(db: Database, rows: readonly NewRow[]): readonly SqlValue[] {
+  const [first] = rows
+  if (first === undefined) return []
+  const { job, type, state, runAt } = first
+  const { phases } = type.policy
+  const lane = db.internLane(type.n, job.queue)
+  const values: SqlValue[] = [type.n, lane, STATE_CODES[state], job.priority, runAt, phases.length]
+  values.push(db.internPhaseList(phases), db.now, job.tenant, job.owner, job.uniqueKey, job.key)
+  for (const row of rows) values.push(row.job.id, inlineBody(row.job.input))
+  return values
 }
 
 /** What has a table of its own. */

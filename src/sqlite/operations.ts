@@ -7,7 +7,7 @@ import type { Scope } from '../core/scope.ts'
 import type { ClaimRequest } from '../store/claims.ts'
 import type { EventQuery } from '../store/events.ts'
 import type { TypeRegistration } from '../store/job-types.ts'
-import type { Enqueued, JobFilter, JobQuery } from '../store/jobs.ts'
+import type { JobFilter, JobQuery } from '../store/jobs.ts'
 import type { NewSession } from '../store/sessions.ts'
 import { applyCalls } from './apply-calls.ts'
 import { getArtifact, listArtifacts } from './artifacts.ts'
@@ -18,8 +18,8 @@ import { enqueueJobs } from './enqueue.ts'
 import { latestPosition, readEvents } from './events.ts'
 import { listTypes, registerTypes } from './job-types.ts'
 import { countJobs, getJob, jobStates, listJobs } from './jobs.ts'
-import { packResult, unpackCall, unpackNewJob } from './packed-calls.ts'
-import type { PackedCall, PackedNewJob, PackedResult } from './packed-calls.ts'
+import { packEnqueued, packResult, unpackCall, unpackNewJobs } from './packed-calls.ts'
+import type { PackedCall, PackedEnqueued, PackedNewJobs, PackedResult } from './packed-calls.ts'
 import { listQueues, pauseQueue, resumeQueue } from './queues.ts'
 import { beat, endSession, listSessions, openSession } from './sessions.ts'
 import { sweep } from './sweep.ts'
@@ -45,13 +45,13 @@ function oneByOne<Argument, Answered>(
 }
 
 /** The jobs of all calls together, since they are written several at a time. A call is all or none. */
-function enqueueAll(db: Database, calls: readonly (readonly PackedNewJob[])[]): readonly (readonly Enqueued[])[] {
-  const outcomes = enqueueJobs(db, calls.flat().map(unpackNewJob))
+function enqueueAll(db: Database, calls: readonly PackedNewJobs[]): readonly PackedEnqueued[] {
+  const lists = calls.map(unpackNewJobs)
+  const outcomes = enqueueJobs(db, lists.flat())
   // Where there are several calls they are made again one by one, and this is thrown for the one that it is about.
   if (outcomes.some(({ outcome }) => outcome === 'key-reused')) throw new Undo(outcomes)
-  if (calls.length === 1) return [outcomes]
   let end = 0
-  return calls.map(({ length }) => outcomes.slice(end, (end += length)))
+  return lists.map(({ length }) => packEnqueued(outcomes.slice(end, (end += length))))
 }
 
 function applyAll(db: Database, calls: readonly PackedCall[]): readonly PackedResult[] {

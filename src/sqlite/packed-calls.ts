@@ -4,7 +4,7 @@ import type { Plan, PlanValues } from '../core/plan.ts'
 import { OPERATOR } from '../core/scope.ts'
 import type { JobState } from '../core/states.ts'
 import type { PlanCall, PlanResult } from '../store/claims.ts'
-import type { NewJob } from '../store/jobs.ts'
+import type { Enqueued, NewJob } from '../store/jobs.ts'
 
 /** What few calls bring. */
 type Beside = Pick<PlanCall, 'claim' | 'scope'> & Omit<PlanCall, 'jobId' | 'plan' | 'claim' | 'values' | 'detail'>
@@ -78,46 +78,74 @@ const UNDISTURBED: Readonly<Record<JobState, PlanResult>> = {
   cancelled: undisturbed('cancelled'),
 }
 
-export type PackedNewJob = readonly [
+type FullJob = readonly [
   id: string,
+  input: string,
   type: string,
   queue: string,
   policy: NewJob['policy'],
   tenant: string,
   owner: string | null,
-  /** Null: none. */
-  labels: NewJob['labels'] | null,
+  labels: NewJob['labels'],
   priority: number,
   delayMs: number,
   runAt: number | null,
   key: string | null,
   uniqueKey: string | null,
-  input: string,
 ]
 
-export function packNewJob(job: NewJob): PackedNewJob {
-  const { id, type, queue, policy, tenant, owner, labels, priority, delayMs, runAt, key, uniqueKey, input } = job
-  const kept = Object.keys(labels).length === 0 ? null : labels
-  return [id, type, queue, policy, tenant, owner, kept, priority, delayMs, runAt, key, uniqueKey, input]
+/** A job that differs from the one before it in these alone is told by them. */
+type PackedNewJob = FullJob | readonly [id: string, input: string]
+
+export type PackedNewJobs = readonly PackedNewJob[]
+
+export function packNewJobs(jobs: readonly NewJob[]): PackedNewJobs {
+  return jobs.map((job, index) => {
+    const before = jobs[index - 1]
+    return before !== undefined && isLike(before, job) ? [job.id, job.input] : packNewJob(job)
+  })
 }
 
-const NO_LABELS: NewJob['labels'] = {}
+function isLike(one: NewJob, other: NewJob): boolean {
+  const sameKind = one.type === other.type && one.queue === other.queue && one.policy === other.policy
+  const sameOrder = one.priority === other.priority && one.delayMs === other.delayMs && one.runAt === other.runAt
+  const samePlace = one.tenant === other.tenant && one.owner === other.owner && one.labels === other.labels
+  return sameKind && sameOrder && samePlace && one.key === other.key && one.uniqueKey === other.uniqueKey
+}
 
-export function unpackNewJob(packed: PackedNewJob): NewJob {
-  const [id, type, queue, policy, tenant, owner, labels, priority, delayMs, runAt, key, uniqueKey, input] = packed
-  return {
-    id,
-    type,
-    queue,
-    policy,
-    tenant,
-    owner,
-    labels: labels ?? NO_LABELS,
-    priority,
-    delayMs,
-    runAt,
-    key,
-    uniqueKey,
-    input,
-  }
+function packNewJob(job: NewJob): FullJob {
+  const { id, input, type, queue, policy, tenant, owner, labels, priority, delayMs, runAt, key, uniqueKey } = job
+  return [id, input, type, queue, policy, tenant, owner, labels, priority, delayMs, runAt, key, uniqueKey]
+}
+
+export function unpackNewJobs(packed: PackedNewJobs): readonly NewJob[] {
+  const jobs: NewJob[] = []
+  for (const job of packed) jobs.push(job.length === 2 ? likeLast(jobs, job) : unpackNewJob(job))
+  return jobs
+}
+
+function likeLast(jobs: readonly NewJob[], [id, input]: readonly [string, string]): NewJob {
+  const last = jobs.at(-1)
+  if (last === undefined) throw new RangeError('the first job is like no other')
+  return { ...last, id, input }
+}
+
+function unpackNewJob(packed: FullJob): NewJob {
+  const [id, input, type, queue, policy, tenant, owner, labels, priority, delayMs, runAt, key, uniqueKey] = packed
+  return { id, type, queue, policy, tenant, owner, labels, priority, delayMs, runAt, key, uniqueKey, input }
+}
+
+/** A state alone: all of them were created in it, and the caller knows their ids. */
+export type PackedEnqueued = 'queued' | 'scheduled' | readonly Enqueued[]
+
+export function packEnqueued(outcomes: readonly Enqueued[]): PackedEnqueued {
+  const [first] = outcomes
+  if (first?.outcome !== 'created') return outcomes
+  const alike = outcomes.every((each) => each.outcome === 'created' && each.state === first.state)
+  return alike && (first.state === 'queued' || first.state === 'scheduled') ? first.state : outcomes
+}
+
+export function unpackEnqueued(packed: PackedEnqueued, jobs: readonly NewJob[]): readonly Enqueued[] {
+  if (typeof packed !== 'string') return packed
+  return jobs.map(({ id }) => ({ outcome: 'created', id, state: packed }))
 }

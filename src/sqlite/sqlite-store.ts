@@ -15,7 +15,7 @@ import type { Durability } from './driver.ts'
 import { storeClosed } from './inline-link.ts'
 import type { Link, LinkEvents, Links } from './link.ts'
 import { IN_MEMORY } from './location.ts'
-import { packCall, packNewJob, unpackResult } from './packed-calls.ts'
+import { packCall, packNewJobs, unpackEnqueued, unpackResult } from './packed-calls.ts'
 import { unpackClaim } from './packed-claim.ts'
 import { SqliteTransactions } from './transactions.ts'
 
@@ -88,7 +88,7 @@ export class SqliteStore implements Store {
 
   readonly jobs: JobStore = {
     enqueue: (jobs) => {
-      const enqueued = this.#open.writer.call('jobs.enqueue', jobs.map(packNewJob))
+      const enqueued = this.#open.writer.call('jobs.enqueue', packNewJobs(jobs), (packed) => unpackEnqueued(packed, jobs))
       for (const listener of this.#enqueueListeners) this.#guarded(() => listener(jobs))
       return enqueued
     },

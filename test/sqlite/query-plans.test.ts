@@ -14,7 +14,7 @@ import type { Connection, OwnConnection } from '../../src/sqlite/driver.ts'
 import { migrate } from '../../src/sqlite/migrate.ts'
 import { READS, WRITES } from '../../src/sqlite/operations.ts'
 import type { Answer, Arguments, WriteName } from '../../src/sqlite/operations.ts'
-import { packCall, packNewJob } from '../../src/sqlite/packed-calls.ts'
+import { packCall, packNewJobs } from '../../src/sqlite/packed-calls.ts'
 import { unpackClaim } from '../../src/sqlite/packed-claim.ts'
 import type { NewJob } from '../../src/store/jobs.ts'
 import { ONE_PHASE, THREE_PHASES, newJob, planCall } from '../support/contract-bench.ts'
@@ -75,7 +75,7 @@ function write<Name extends WriteName>(db: Database, name: Name, args: Arguments
 }
 
 function enqueue(db: Database, ...jobs: readonly NewJob[]): void {
-  write(db, 'jobs.enqueue', jobs.map(packNewJob))
+  write(db, 'jobs.enqueue', packNewJobs(jobs))
 }
 
 /** Claims a new job, as often as it takes. */
