@@ -9,7 +9,7 @@ import { Database } from './database.ts'
 import { DiskReserve } from './disk-reserve.ts'
 import { openConnection, sqliteVersion, storeError } from './driver.ts'
 import type { Durability, OwnConnection } from './driver.ts'
-import { rollBack, whenFree } from './locks.ts'
+import { LOCK_PATIENCE_MS, rollBack, whenFree } from './locks.ts'
 import { inspectSchema, migrate } from './migrate.ts'
 import { READS } from './operations.ts'
 import type { OperationName, ReadName, WriteName } from './operations.ts'
@@ -100,10 +100,13 @@ interface WriterParts {
 /** A beat that could not be committed (the file is locked, the disk is full) is tried again soon: a lease outlives some that are missed. */
 const LEAST_BEAT_WAIT_MS = 1
 const BEAT_RETRY_MS = 100
+/** The operating system tells of our own writes too, for so long after them. */
+const QUIET_MS = 5
 
 class WriterHost implements Host {
   readonly sqliteVersion: string
   readonly #parts: WriterParts
+  readonly #runtime = systemRuntime()
   readonly #db: Database
   readonly #writer: Writer
   readonly #keeper = new SessionKeeper()
@@ -112,6 +115,7 @@ class WriterHost implements Host {
   #beatTimer: Timer | null = null
   #beatTimerAt: number | null = null
   #paused = false
+  #wroteAt = Number.NEGATIVE_INFINITY
 
   constructor(parts: WriterParts) {
     const { connection, options, clock } = parts
@@ -121,10 +125,10 @@ class WriterHost implements Host {
     this.#db = new Database(connection, clock)
     // From now on a commit by another connection is news: without this, one before the first look would pass for the beginning.
     this.#db.checkDataVersion()
-    this.#reserve = new DiskReserve({ connection, file, maxBytes, monotonic: () => systemRuntime().monotonic() })
+    this.#reserve = new DiskReserve({ connection, file, maxBytes, monotonic: () => this.#runtime.monotonic() })
     const { keeper, reserve, db } = { keeper: this.#keeper, reserve: this.#reserve, db: this.#db }
     this.#writer = new Writer({ connection, db, file, keeper, reserve, patienceMs })
-    this.#watch = watchCommits(file, () => this.#look())
+    this.#watch = watchCommits({ file, look: () => this.#look(), mayBlock: () => this.#isQuiet() })
   }
 
   run(calls: readonly HostCall[]): HostRun {
@@ -148,6 +152,7 @@ class WriterHost implements Host {
       if (name === 'sessions.open' && 'answer' in (outcomes[index] ?? {}))
         this.#keeper.keep(args as NewSession, this.#db.now)
     }
+    this.#wroteAt = this.#runtime.monotonic()
     this.#armBeat(LEAST_BEAT_WAIT_MS)
     return outcomes
   }
@@ -163,15 +168,22 @@ class WriterHost implements Host {
     if (at === null || this.#paused || this.#parts.options.clock !== null) return
     this.#beatTimerAt = at
     const waitMs = Math.max(leastMs, at - this.#parts.clock())
-    this.#beatTimer = systemRuntime().after(waitMs, () => this.#beat(), { idle: true })
+    this.#beatTimer = this.#runtime.after(waitMs, () => this.#beat(), { idle: true })
   }
 
   #beat(): void {
     this.#beatTimerAt = null
     const due = this.#keeper.nextBeatAt
     this.#writer.commit([])
+    this.#wroteAt = this.#runtime.monotonic()
     this.#tellOthers()
     this.#armBeat(this.#keeper.nextBeatAt === due ? BEAT_RETRY_MS : LEAST_BEAT_WAIT_MS)
+  }
+
+  /** A thread of its own, which has not written for a moment. */
+  #isQuiet(): boolean {
+    const ownThread = this.#parts.options.patienceMs >= LOCK_PATIENCE_MS
+    return ownThread && !this.#paused && this.#runtime.monotonic() - this.#wroteAt >= QUIET_MS
   }
 
   #look(): boolean {

@@ -15,7 +15,7 @@ export const LOCK_PATIENCE_MS = 30_000
 const sleeper = new Int32Array(new SharedArrayBuffer(4))
 
 /** Blocks the calling thread. */
-function pauseThread(ms: number): void {
+export function pauseThread(ms: number): void {
   Atomics.wait(sleeper, 0, 0, ms)
 }
 

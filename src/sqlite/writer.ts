@@ -14,7 +14,7 @@ import type { Database } from './database.ts'
 import type { DiskReserve } from './disk-reserve.ts'
 import { isFull, storeError } from './driver.ts'
 import type { OwnConnection } from './driver.ts'
-import { beginWrite, leaveGap, rollBack } from './locks.ts'
+import { leaveGap, rollBack, whenFree } from './locks.ts'
 import { Undo, WRITES } from './operations.ts'
 import type { WriteName } from './operations.ts'
 import type { SessionKeeper } from './session-keeper.ts'
@@ -87,27 +87,39 @@ export class Writer {
     } catch (error) {
       rollBack(connection)
       db.forget()
+      if (error instanceof Undo) return [{ answer: error.answer }]
       return refuseAll(calls, this.#refusal(error, file))
     }
   }
 
   #transact(calls: readonly WriteCall[]): readonly CallOutcome[] {
-    const { connection, db, file, keeper, patienceMs } = this.#options
-    beginWrite(connection, file, patienceMs)
+    const { db, file, keeper, patienceMs } = this.#options
+    whenFree(file, () => db.run('BEGIN IMMEDIATE'), patienceMs)
     const others = db.beginUnit()
     keeper.beatDue(db)
     const changesBefore = db.totalChanges()
+    const outcomes = this.#runAll(calls)
+    const changed = db.totalChanges() > changesBefore
+    db.run('COMMIT')
+    keeper.committed()
+    this.#changed ||= changed
+    if (others) leaveGap()
+    return outcomes
+  }
+
+  #runAll(calls: readonly WriteCall[]): readonly CallOutcome[] {
+    const [only] = calls
+    // Alone it needs no savepoint: what undoes the call undoes the transaction.
+    if (only !== undefined && calls.length === 1 && !this.#options.reserve.isOpen) {
+      const run: RunWrite = WRITES[only.name] as RunWrite
+      return [{ answer: run(this.#options.db, [only.args])[0] }]
+    }
     const outcomes: CallOutcome[] = []
     const byName = Map.groupBy(calls.keys(), (index) => calls[index]?.name)
     for (const [name, run] of KINDS) {
       const mine = byName.get(name)
       if (mine !== undefined) this.#runKind({ name, run, calls, mine }, outcomes)
     }
-    const changed = db.totalChanges() > changesBefore
-    connection.exec('COMMIT')
-    keeper.committed()
-    this.#changed ||= changed
-    if (others) leaveGap()
     return outcomes
   }
 
@@ -118,14 +130,14 @@ export class Writer {
       for (const index of mine) outcomes[index] = { error }
       return
     }
-    connection.exec('SAVEPOINT kind')
+    db.run('SAVEPOINT kind')
     try {
       const answers = run(
         db,
         mine.map((index) => calls[index]?.args),
       )
       for (const [position, index] of mine.entries()) outcomes[index] = { answer: answers[position] }
-      connection.exec('RELEASE kind')
+      db.run('RELEASE kind')
     } catch (error) {
       if (!connection.isTransaction) throw storeError(error, file)
       this.#undoKind()

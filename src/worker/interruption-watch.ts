@@ -1,7 +1,7 @@
 /**
  * Learns which of the running jobs must stop. It asks the store after something was committed, at once when things are quiet, at most every
- * 20 ms when they are not, and every second in any case; so a cancel reaches its handler within a few tens of milliseconds of the commit
- * that this process sees. Jobs that end faster than it asks are never asked for, which keeps a drain free of it.
+ * 2 to 20 ms when they are not, the more jobs run the more rarely, and every second in any case; so a cancel reaches its handler within a
+ * few milliseconds of the commit that this process sees. Jobs that end faster than it asks are never asked for, which keeps a drain free of it.
  */
 import type { Logger } from '../runtime/logger.ts'
 import type { Runtime, Timer } from '../runtime/runtime.ts'
@@ -10,7 +10,10 @@ import type { Store } from '../store/store.ts'
 import type { Attempt } from './attempt.ts'
 import { cancelStop, leaseLostStop } from './stop.ts'
 
-const LEAST_GAP_MS = 20
+/** Asking takes the store a few microseconds for each job that runs: it should take no more than a few hundredths of its time. */
+const GAP_MS_A_JOB = 0.2
+const SHORTEST_GAP_MS = 2
+const LONGEST_GAP_MS = 20
 const BACKSTOP_MS = 1_000
 
 export interface InterruptionWatchOptions {
@@ -61,7 +64,7 @@ export class InterruptionWatch {
     const { runtime, store, running } = this.#options
     const now = runtime.monotonic()
     const last = Math.max(this.#lookedAt, attempt.startedAt)
-    if (this.#closed || now - last < LEAST_GAP_MS) return
+    if (this.#closed || now - last < LONGEST_GAP_MS) return
     const found = store.claims.interruptionsNow([...running].map(({ job }) => job.claim))
     // A store that is slow to answer is left alone for a while: each look may block.
     this.#lookedAt = found === null ? now + BACKSTOP_MS : runtime.monotonic()
@@ -76,7 +79,9 @@ export class InterruptionWatch {
   }
 
   #gapLeftMs(): number {
-    return Math.max(0, this.#askedAt + LEAST_GAP_MS - this.#options.runtime.monotonic())
+    const { running, runtime } = this.#options
+    const gapMs = Math.min(LONGEST_GAP_MS, Math.max(SHORTEST_GAP_MS, running.size * GAP_MS_A_JOB))
+    return Math.max(0, this.#askedAt + gapMs - runtime.monotonic())
   }
 
   #askIn(ms: number): void {
