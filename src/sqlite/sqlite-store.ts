@@ -88,7 +88,9 @@ export class SqliteStore implements Store {
 
   readonly jobs: JobStore = {
     enqueue: (jobs) => {
-      const enqueued = this.#open.writer.call('jobs.enqueue', packNewJobs(jobs), (packed) => unpackEnqueued(packed, jobs))
+      const enqueued = this.#open.writer.call('jobs.enqueue', packNewJobs(jobs), (packed) =>
+        unpackEnqueued(packed, jobs),
+      )
       for (const listener of this.#enqueueListeners) this.#guarded(() => listener(jobs))
       return enqueued
     },

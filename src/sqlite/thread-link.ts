@@ -21,6 +21,11 @@ import type { CallOutcome } from './writer.ts'
 const CALLS_A_MESSAGE = 250
 /** What is answered in one turn: whoever waits for an answer has work to do with it, and timers and requests want their turn too. */
 const ANSWERS_A_TURN = 250
+/**
+ * More answers than this are given in two turns at least. Callers who call again as soon as they are answered would else all wait for one
+ * commit, and then the thread for all of them; in two halves the one half is written while the other is told.
+ */
+const ANSWERS_IN_ONE = 64
 
 interface Pending {
   readonly resolve: (answer: unknown) => void
@@ -182,16 +187,23 @@ export class ThreadLink implements Link {
   /** Works on messages in their order, until there are none or so much has been answered that others should get their turn. */
   #takeTurn(): void {
     this.#nextTurn = null
-    for (let left = ANSWERS_A_TURN; left > 0;) {
+    for (let left = ANSWERS_A_TURN; left > 0; ) {
       const [message] = this.#incoming
       if (message === undefined) return
-      if (message.kind === 'answers') left -= this.#answer(message, left)
+      if (message.kind === 'answers') left = this.#answerSome(message, left)
       else {
         this.#incoming.shift()
         this.#receive(message)
       }
     }
     if (this.#incoming.length > 0) this.#nextTurn = this.#runtime.after(0, () => this.#takeTurn())
+  }
+
+  /** How much may still be answered in this turn. */
+  #answerSome(message: AnswersMessage, left: number): number {
+    const share = Math.max(ANSWERS_IN_ONE, Math.ceil(countAnswers(message.answers) / 2))
+    const given = this.#answer(message, Math.min(left, share))
+    return given < share ? left - given : 0
   }
 
   /** Gives the answers of the first message that have not been given, up to a weight; answers how much it gave. */
