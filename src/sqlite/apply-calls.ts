@@ -6,7 +6,7 @@
  * Calls on one job keep their order: the first calls of all jobs go before the second ones, and so on. Between different jobs there is no
  * order to keep, so within such a wave the calls of one plan go together.
  */
-import type { Plan } from '../core/plan.ts'
+import type { Plan, PlanValues } from '../core/plan.ts'
 import type { PlanCall, PlanResult } from '../store/claims.ts'
 import { applyCall, planInputs } from './apply.ts'
 import { inlineBody } from './bodies.ts'
@@ -131,10 +131,9 @@ function takePlain(
   candidates: readonly Candidate[],
   left: number[],
 ): readonly Candidate[] {
-  const groups = candidates.length < MANY ? [candidates] : [...Map.groupBy(candidates, likeness).values()]
-  return groups.flatMap((group) => {
-    if (group.length >= MANY && takeAlike(db, plain, group)) return group
-    return group.filter((candidate) => {
+  return runsOfAlike(candidates).flatMap((run) => {
+    if (run.length >= MANY && takeAlike(db, plain, run)) return run
+    return run.filter((candidate) => {
       const took = takeOne(db, plain, candidate)
       if (!took) left.push(candidate.index)
       return took
@@ -142,10 +141,33 @@ function takePlain(
   })
 }
 
-/** Calls of one likeness differ in their job alone. A result is kept in a row of its own, so such a call is like no other. */
-function likeness({ row, call: { claim, values, result } }: Candidate): string {
-  if (result !== undefined) return `row ${row}`
-  return `${claim?.holder} ${claim?.fence} ${JSON.stringify(values)}`
+/** Cut where a call differs from the one before it in more than its job. */
+function runsOfAlike(candidates: readonly Candidate[]): readonly (readonly Candidate[])[] {
+  const runs: Candidate[][] = []
+  let run: Candidate[] = []
+  for (const candidate of candidates) {
+    const [first] = run
+    if (first === undefined || !areAlike(first.call, candidate.call)) runs.push((run = []))
+    run.push(candidate)
+  }
+  return runs
+}
+
+/** A result is kept in a row of its own, so a call with one is like no other. */
+function areAlike(one: PlanCall, other: PlanCall): boolean {
+  const sameClaim = one.claim?.holder === other.claim?.holder && one.claim?.fence === other.claim?.fence
+  return sameClaim && one.result === undefined && other.result === undefined && sameValues(one.values, other.values)
+}
+
+function sameValues(one: PlanValues, other: PlanValues): boolean {
+  let names = 0
+  for (const name in one) {
+    names += 1
+    // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- the name is one of its own
+    if (one[name as keyof PlanValues] !== other[name as keyof PlanValues]) return false
+  }
+  for (const _name in other) names -= 1
+  return names === 0
 }
 
 /** All or none: false where one of them is not as its claim says, which is for the single statements to find. */

@@ -46,30 +46,46 @@ export function unflattenCalls(flat: FlatCalls): readonly NumberedCall[] {
   return calls
 }
 
-/** What came of calls, one behind the other: number, whether it went well, the answer or else a PackedError. */
+/**
+ * What came of calls, one behind the other: the number of a call, how many calls with the numbers from there on it is said of, whether it
+ * went well, and the answer or else a PackedError.
+ */
 type FlatAnswers = readonly unknown[]
+
+const ANSWER_PARTS = 4
 
 export function flattenAnswers(calls: readonly NumberedCall[], outcomes: readonly CallOutcome[]): FlatAnswers {
   const flat: unknown[] = []
+  let last = 0
   for (const [index, { number }] of calls.entries()) {
     const outcome = outcomes[index] ?? { answer: undefined }
-    if ('error' in outcome) flat.push(number, false, packError(outcome.error))
-    else flat.push(number, true, outcome.answer)
+    const isSame = index > 0 && 'answer' in outcome && flat[last + 3] === outcome.answer && flat[last + 2] === true
+    const count = flat[last + 1] as number
+    if (isSame && flat[last] === number - count) flat[last + 1] = count + 1
+    else {
+      last = flat.length
+      if ('error' in outcome) flat.push(number, 1, false, packError(outcome.error))
+      else flat.push(number, 1, true, outcome.answer)
+    }
   }
   return flat
 }
 
 export function countAnswers(flat: FlatAnswers): number {
-  return flat.length / CALL_PARTS
+  let count = 0
+  for (let at = 0; at < flat.length; at += ANSWER_PARTS) count += flat[at + 1] as number
+  return count
 }
 
-/** The answers but for the first few, each with its call's number. */
-export function* answersFrom(flat: FlatAnswers, first: number): Generator<Answered> {
-  for (let at = first * CALL_PARTS; at < flat.length; at += CALL_PARTS) {
-    const content = flat[at + 2]
-    const outcome = flat[at + 1] === true ? { answer: content } : { error: unpackError(content as PackedError) }
-    yield { number: flat[at] as number, outcome }
+/** The answers, each with its call's number. */
+export function* answersOf(flat: FlatAnswers): Generator<Answered, undefined> {
+  for (let at = 0; at < flat.length; at += ANSWER_PARTS) {
+    const first = flat[at] as number
+    const content = flat[at + 3]
+    const outcome = flat[at + 2] === true ? { answer: content } : { error: unpackError(content as PackedError) }
+    for (let further = 0; further < (flat[at + 1] as number); further += 1) yield { number: first + further, outcome }
   }
+  return undefined
 }
 
 export interface Answered {

@@ -1,5 +1,5 @@
 /** Plan calls and new jobs as they travel to the store's thread, and what came of the calls on the way back: lists instead of objects. */
-import { PLANS } from '../core/plans.ts'
+import { COMPLETE_ONLY_PHASE, PLANS } from '../core/plans.ts'
 import type { Plan, PlanValues } from '../core/plan.ts'
 import { OPERATOR } from '../core/scope.ts'
 import type { JobState } from '../core/states.ts'
@@ -17,7 +17,8 @@ export type PackedCall = readonly [
   fence: number,
   /** 0: not known. */
   row: number,
-  values: PlanValues,
+  /** A text is an output alone. */
+  values: PlanValues | string,
   detail: string | null,
   /** Null: the operator's, under the claim on this job of that holder and fence, with nothing beside. */
   beside: Beside | null,
@@ -31,7 +32,20 @@ export function packCall(call: PlanCall): PackedCall {
   if (number === undefined) throw new RangeError(`there is no plan ${plan.name}`)
   const bare = claim !== null && claim.jobId === jobId && scope.role === 'operator' && result === undefined
   const beside = bare && isBare(call) ? null : besideOf(call)
-  return [number, jobId, claim?.holder ?? 0, claim?.fence ?? 0, claim?.row ?? 0, values, detail, beside]
+  return [
+    number,
+    jobId,
+    claim?.holder ?? 0,
+    claim?.fence ?? 0,
+    claim?.row ?? 0,
+    packValues(plan, values),
+    detail,
+    beside,
+  ]
+}
+
+function packValues(plan: Plan, values: PlanValues): PlanValues | string {
+  return plan === COMPLETE_ONLY_PHASE && typeof values.output === 'string' ? values.output : values
 }
 
 function isBare({ error, input, phaseNames, artifact }: PlanCall): boolean {
@@ -42,7 +56,8 @@ function besideOf({ jobId: _jobId, plan: _plan, values: _values, detail: _detail
   return beside
 }
 
-export function unpackCall([number, jobId, holder, fence, row, values, detail, beside]: PackedCall): PlanCall {
+export function unpackCall([number, jobId, holder, fence, row, packed, detail, beside]: PackedCall): PlanCall {
+  const values = typeof packed === 'string' ? { output: packed } : packed
   const plan = PLANS[number]
   if (plan === undefined) throw new RangeError(`there is no plan ${number}`)
   if (beside === null) {

@@ -10,12 +10,11 @@ import type { HostOptions } from './host.ts'
 import { storeClosed } from './inline-link.ts'
 import type { Link, LinkEvents } from './link.ts'
 import { LOCK_PATIENCE_MS } from './locks.ts'
-import { PROTOCOL, answersFrom, countAnswers, flattenCalls, unpackError } from './messages.ts'
+import { PROTOCOL, answersOf, countAnswers, flattenCalls, unpackError } from './messages.ts'
 import { SyncLine } from './sync-line.ts'
 import type { LineEnd } from './sync-line.ts'
-import type { AnswersMessage, FromThread, NumberedCall, ThreadData, ToThread } from './messages.ts'
+import type { Answered, AnswersMessage, FromThread, NumberedCall, ThreadData, ToThread } from './messages.ts'
 import type { Answer, Arguments, OperationName, ReadName } from './operations.ts'
-import type { CallOutcome } from './writer.ts'
 
 /** A larger message holds up the thread that posts it, and the one that reads it, for too long. */
 const CALLS_A_MESSAGE = 250
@@ -50,7 +49,8 @@ export class ThreadLink implements Link {
   #outgoing: NumberedCall[] = []
   /** Messages that wait for their turn. */
   readonly #incoming: FromThread[] = []
-  #answered = 0
+  /** What is left of the first of them. */
+  #answering: ReturnType<typeof answersOf> | null = null
   #nextTurn: Timer | null = null
   #lastNumber = 0
   #pausing: Pick<Pending, 'resolve' | 'reject'> | null = null
@@ -187,7 +187,7 @@ export class ThreadLink implements Link {
   /** Works on messages in their order, until there are none or so much has been answered that others should get their turn. */
   #takeTurn(): void {
     this.#nextTurn = null
-    for (let left = ANSWERS_A_TURN; left > 0; ) {
+    for (let left = ANSWERS_A_TURN; left > 0;) {
       const [message] = this.#incoming
       if (message === undefined) return
       if (message.kind === 'answers') left = this.#answerSome(message, left)
@@ -200,25 +200,20 @@ export class ThreadLink implements Link {
   }
 
   /** How much may still be answered in this turn. */
-  #answerSome(message: AnswersMessage, left: number): number {
-    const share = Math.max(ANSWERS_IN_ONE, Math.ceil(countAnswers(message.answers) / 2))
-    const given = this.#answer(message, Math.min(left, share))
-    return given < share ? left - given : 0
-  }
-
-  /** Gives the answers of the first message that have not been given, up to a weight; answers how much it gave. */
-  #answer({ answers, changed }: AnswersMessage, most: number): number {
-    let weight = 0
-    for (const { number, outcome } of answersFrom(answers, this.#answered)) {
-      this.#answered += 1
-      weight += this.#settle(number, outcome)
-      if (weight >= most) break
+  #answerSome({ answers, changed }: AnswersMessage, left: number): number {
+    this.#answering ??= answersOf(answers)
+    const share = Math.min(left, Math.max(ANSWERS_IN_ONE, Math.ceil(countAnswers(answers) / 2)))
+    for (let given = 0; given < share;) {
+      const { value: answer } = this.#answering.next()
+      if (answer === undefined) {
+        this.#answering = null
+        this.#incoming.shift()
+        if (changed) this.#events.onCommit()
+        return left - given
+      }
+      given += this.#settle(answer)
     }
-    if (this.#answered < countAnswers(answers)) return weight
-    this.#answered = 0
-    this.#incoming.shift()
-    if (changed) this.#events.onCommit()
-    return weight
+    return 0
   }
 
   #receive(message: Exclude<FromThread, AnswersMessage>): void {
@@ -242,7 +237,7 @@ export class ThreadLink implements Link {
   }
 
   /** What it weighed. */
-  #settle(number: number, outcome: CallOutcome): number {
+  #settle({ number, outcome }: Answered): number {
     const pending = this.#pending.get(number)
     if (pending === undefined) return 0
     this.#pending.delete(number)
