@@ -11,7 +11,7 @@ import type { PlanCall, PlanResult } from '../store/claims.ts'
 import { applyCall, planInputs } from './apply.ts'
 import { inlineBody } from './bodies.ts'
 import { compilePlain } from './compile.ts'
-import type { PlainCase } from './compile.ts'
+import type { PlainCase, PlanInputs } from './compile.ts'
 import type { Database } from './database.ts'
 import type { Row } from './driver.ts'
 import { eventDetail } from './event-detail.ts'
@@ -153,10 +153,10 @@ function runsOfAlike(candidates: readonly Candidate[]): readonly (readonly Candi
   return runs
 }
 
-/** A result is kept in a row of its own, so a call with one is like no other. */
 function areAlike(one: PlanCall, other: PlanCall): boolean {
   const sameClaim = one.claim?.holder === other.claim?.holder && one.claim?.fence === other.claim?.fence
-  return sameClaim && one.result === undefined && other.result === undefined && sameValues(one.values, other.values)
+  const sameKind = (one.result === undefined) === (other.result === undefined)
+  return sameClaim && sameKind && sameValues(one.values, other.values)
 }
 
 function sameValues(one: PlanValues, other: PlanValues): boolean {
@@ -171,27 +171,38 @@ function sameValues(one: PlanValues, other: PlanValues): boolean {
 }
 
 /** All or none: false where one of them is not as its claim says, which is for the single statements to find. */
-function takeAlike(db: Database, plain: PlainCase, group: readonly Candidate[]): boolean {
-  const [first] = group
+function takeAlike(db: Database, plain: PlainCase, run: readonly Candidate[]): boolean {
+  const [first] = run
   if (first === undefined) return true
-  const key = JSON.stringify(group.map(({ row }) => row))
-  db.connection.exec('SAVEPOINT alike')
-  const changed = db.run(plain.listSql, ...plain.values({ ...planInputs(db, first.call), key }))
-  if (changed !== group.length) db.connection.exec('ROLLBACK TO alike')
-  db.connection.exec('RELEASE alike')
-  return changed === group.length
+  const inputs = { ...planInputs(db, first.call), key: JSON.stringify(run.map(({ row }) => row)) }
+  db.run('SAVEPOINT alike')
+  const all = keepPhases(db, plain, run, inputs) && db.run(plain.listSql, ...plain.values(inputs)) === run.length
+  if (!all) db.run('ROLLBACK TO alike')
+  db.run('RELEASE alike')
+  return all
+}
+
+const KEEP_PHASES =
+  'INSERT INTO millrace_phases (job, ordinal, generation, attempt, started_at, finished_at, result) ' +
+  'SELECT n, phase, generation, attempt, phase_started_at, ?, s.value ->> 1 ' +
+  'FROM json_each(?) AS s CROSS JOIN millrace_jobs AS j ON j.n = s.value ->> 0 WHERE '
+
+/** Results go first, under the guard of the update: that overwrites when the phase began. */
+function keepPhases(db: Database, plain: PlainCase, run: readonly Candidate[], inputs: PlanInputs): boolean {
+  if (run[0]?.call.result === undefined) return true
+  const results = JSON.stringify(run.map(({ row, call: { result } }) => [row, result]))
+  return db.run(`${KEEP_PHASES}${plain.guard}`, db.now, results, ...plain.guardValues(inputs)) === run.length
 }
 
 const KEEP_PHASE =
   'INSERT INTO millrace_phases (job, ordinal, generation, attempt, started_at, finished_at, result) ' +
-  'SELECT n, phase, generation, attempt, phase_started_at, ?, ? FROM millrace_jobs WHERE '
+  'SELECT n, phase, generation, attempt, phase_started_at, ?, ? FROM millrace_jobs WHERE n = ? AND '
 
-/** A phase's result goes first, under the same guard: the update overwrites when the phase began. */
 function takeOne(db: Database, plain: PlainCase, { call, row }: Candidate): boolean {
   const inputs = { ...planInputs(db, call), key: row }
   const { result } = call
   if (result !== undefined) {
-    const kept = db.run(`${KEEP_PHASE}${plain.guard}`, db.now, result, ...plain.guardValues(inputs))
+    const kept = db.run(`${KEEP_PHASE}${plain.guard}`, db.now, result, row, ...plain.guardValues(inputs))
     if (kept === 0) return false
   }
   return db.run(plain.sql, ...plain.values(inputs)) === 1

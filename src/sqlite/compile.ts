@@ -25,6 +25,7 @@ export interface CompiledCase {
 export interface PlainCase extends CompiledCase {
   /** The same for a list of jobs, whose claims and values are alike. */
   readonly listSql: string
+  /** What must hold, whichever job it is. */
   readonly guard: string
   readonly guardValues: CompiledCase['values']
 }
@@ -101,15 +102,13 @@ export function compilePlain(plan: Plan): PlainCase | null {
   const guards: Source[] = []
   const unless = guard(last, plan.cases.slice(0, -1), 'operator', guards)
   const undisturbed = `${unless} AND cancel_requested_at IS NULL`
-  const where = `${undisturbed} AND ${KEY_SQL.n}`
-  const update = `UPDATE millrace_jobs SET ${set.join(', ')} WHERE`
-  guards.push(keyOf)
+  const update = `UPDATE millrace_jobs SET ${set.join(', ')} WHERE ${undisturbed} AND`
   return {
     apply: last,
-    sql: `${update} ${where}`,
-    listSql: `${update} ${undisturbed} AND ${KEY_SQL.list}`,
-    values: valuesFrom([...changes, ...guards]),
-    guard: where,
+    sql: `${update} ${KEY_SQL.n}`,
+    listSql: `${update} ${KEY_SQL.list}`,
+    values: valuesFrom([...changes, ...guards, keyOf]),
+    guard: undisturbed,
     guardValues: valuesFrom(guards),
   }
 }

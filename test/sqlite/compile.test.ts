@@ -223,13 +223,13 @@ interface Comparison {
   readonly values: PlanValues
 }
 
-/** The three ways in which a plan is compiled: for one job by its id, for a list of jobs, and its plain case. */
+/** The ways in which a plan is compiled: for one job by its id, for a list of jobs, and its plain case, for one and for a list. */
 function carryOut(
   db: Database,
   plan: Plan,
   inputs: PlanInputs,
   n: number,
-): Record<'byId' | 'byList' | 'plain', Carried> {
+): Record<'byId' | 'byList' | 'plain' | 'plainList', Carried> {
   const byList = compilePlan({ plan, role: inputs.scope.role, key: 'list', returning: RETURNED })
   const list = { ...inputs, key: JSON.stringify([n]) }
   return {
@@ -239,15 +239,22 @@ function carryOut(
       assert.ok(applied.length < 2, 'two cases applied')
       return applied[0]?.apply ?? null
     }),
-    plain: tryOut(db, () => {
-      const plain = compilePlain(plan)
-      if (plain === null) return null
-      const guarded = db.get(`SELECT 1 FROM millrace_jobs WHERE ${plain.guard}`, ...plain.guardValues(inputs))
-      const changed = db.run(plain.sql, ...plain.values(inputs))
-      assert.equal(changed, guarded === undefined ? 0 : 1, 'the guard alone says what the update does')
-      return changed === 1 ? plain.apply : null
-    }),
+    plain: tryOut(db, () => carryOutPlain(db, plan, { ...inputs, key: n }, 'sql')),
+    plainList: tryOut(db, () => carryOutPlain(db, plan, list, 'listSql')),
   }
+}
+
+function carryOutPlain(db: Database, plan: Plan, inputs: PlanInputs, way: 'sql' | 'listSql'): Apply | null {
+  const plain = compilePlain(plan)
+  if (plain === null) return null
+  const guarded = db.get(
+    `SELECT 1 FROM millrace_jobs WHERE id = ? AND ${plain.guard}`,
+    idToBytes(ID),
+    ...plain.guardValues(inputs),
+  )
+  const changed = db.run(plain[way], ...plain.values(inputs))
+  assert.equal(changed, guarded === undefined ? 0 : 1, 'the guard alone says what the update does')
+  return changed === 1 ? plain.apply : null
 }
 
 interface Carried {
@@ -280,7 +287,7 @@ function compare(db: Database, { plan, facts, values }: Comparison): boolean {
   insertOthers(db, facts)
   const n = insert(db, row, 1)
   const inputs = { key: ID, now: NOW, scope, claim, values, session: 1 }
-  const { byId, byList, plain } = carryOut(db, plan, inputs, n)
+  const { byId, byList, plain, plainList } = carryOut(db, plan, inputs, n)
   db.connection.exec('ROLLBACK TO one; RELEASE one')
   const refused = 'refused' in expected
   for (const way of [byId, byList]) {
@@ -290,6 +297,7 @@ function compare(db: Database, { plan, facts, values }: Comparison): boolean {
     assert.equal(way.apply?.event ?? null, expected.event)
     assert.equal(way.apply?.ends ?? null, expected.ends)
   }
+  assert.deepEqual(plainList, plain)
   const isPlain = plain.apply !== null
   assert.deepEqual(plain.row, refused || !isPlain ? row : expected.row)
   if (scope.role === 'operator' && compilePlain(plan) !== null) {

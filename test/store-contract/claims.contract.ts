@@ -25,7 +25,7 @@ export function claimsContract(open: OpenStore): void {
       assert.deepEqual(await bench.store.claims.claim({ holder, types: ['map.export'], limit: 5 }), {
         jobs: [
           {
-            claim: { jobId: id, holder, fence: 1 },
+            claim: { jobId: id, holder, fence: 1, row: 1 },
             type: 'map.export',
             queue: 'slow',
             tenant: 'acme',

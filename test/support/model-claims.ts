@@ -105,7 +105,7 @@ function take(state: ModelState, job: ModelJob, holder: number): ClaimedJob {
   const { type, queue, tenant, owner, labels } = made
   const { attempt, generation, failures, phase, progress, createdAt, runAt, deadlineAt } = row
   return {
-    claim: { jobId: row.id, holder, fence: row.fence },
+    claim: { jobId: row.id, holder, fence: row.fence, row: job.n },
     type,
     queue,
     tenant,

@@ -50,10 +50,12 @@ export function modelJobs(state: ModelState): JobStore {
 function enqueue(state: ModelState, jobs: readonly NewJob[]): readonly Enqueued[] {
   const types = new Map(state.types)
   const events = state.events.length
+  const { latest } = state.insertions
   const added: string[] = []
   const undo = (): void => {
     for (const id of added) state.jobs.delete(id)
     state.events.length = events
+    state.insertions.latest = latest
     state.types.clear()
     for (const [type, entry] of types) state.types.set(type, entry)
   }
