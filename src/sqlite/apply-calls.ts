@@ -20,16 +20,24 @@ import { writeEvents } from './history.ts'
 export function applyCalls(db: Database, calls: readonly PlanCall[]): readonly PlanResult[] {
   const results: PlanResult[] = []
   for (const wave of wavesOf(calls)) {
-    for (const [plan, indices] of wave) {
-      const plain = plainOf(plan)
-      const left = plain === null ? indices : applyPlain(db, { plan, plain, calls, indices }, results)
-      for (const index of left) {
-        const call = calls[index]
-        if (call !== undefined) results[index] = applyCall(db, call)
-      }
-    }
+    for (const [plan, indices] of wave) applyOfPlan(db, plan, { calls, indices }, results)
   }
   return results
+}
+
+/** Calls of one plan, no two on one job, by their indices. */
+interface Together {
+  readonly calls: readonly PlanCall[]
+  readonly indices: readonly number[]
+}
+
+function applyOfPlan(db: Database, plan: Plan, together: Together, results: PlanResult[]): void {
+  const plain = plainOf(plan)
+  const left = plain === null ? together.indices : applyPlain(db, plain, together, results)
+  for (const index of left) {
+    const call = together.calls[index]
+    if (call !== undefined) results[index] = applyCall(db, call)
+  }
 }
 
 type Wave = Map<Plan, number[]>
@@ -48,22 +56,21 @@ function wavesOf(calls: readonly PlanCall[]): readonly Wave[] {
   return waves
 }
 
-const compiled = new Map<Plan, PlainCase | null>()
+interface PlainPlan {
+  readonly plan: Plan
+  readonly plain: PlainCase
+}
 
-function plainOf(plan: Plan): PlainCase | null {
+const compiled = new Map<Plan, PlainPlan | null>()
+
+/** Null: the plan has no plain case. */
+function plainOf(plan: Plan): PlainPlan | null {
   const known = compiled.get(plan)
   if (known !== undefined) return known
   const plain = compilePlain(plan)
-  compiled.set(plan, plain)
-  return plain
-}
-
-interface PlainRun {
-  readonly plan: Plan
-  readonly plain: PlainCase
-  readonly calls: readonly PlanCall[]
-  /** Of the calls of this plan; no two on one job. */
-  readonly indices: readonly number[]
+  const kept = plain === null ? null : { plan, plain }
+  compiled.set(plan, kept)
+  return kept
 }
 
 /** A call that the plain case may take, with the row its job is in. */
@@ -77,7 +84,12 @@ interface Candidate {
 const UNDISTURBED: Row = { cancel_requested_at: null, cancelled_by: null, cancel_reason: null }
 
 /** Writes the results of those it took; answers which it did not. */
-function applyPlain(db: Database, { plan, plain, calls, indices }: PlainRun, results: PlanResult[]): readonly number[] {
+function applyPlain(
+  db: Database,
+  { plan, plain }: PlainPlan,
+  { calls, indices }: Together,
+  results: PlanResult[],
+): readonly number[] {
   const { event, set } = plain.apply
   const result: PlanResult = {
     applied: true,
@@ -160,14 +172,8 @@ function areAlike(one: PlanCall, other: PlanCall): boolean {
 }
 
 function sameValues(one: PlanValues, other: PlanValues): boolean {
-  let names = 0
-  for (const name in one) {
-    names += 1
-    // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- the name is one of its own
-    if (one[name as keyof PlanValues] !== other[name as keyof PlanValues]) return false
-  }
-  for (const _name in other) names -= 1
-  return names === 0
+  const names = Object.keys(one) as (keyof PlanValues)[]
+  return names.length === Object.keys(other).length && names.every((name) => one[name] === other[name])
 }
 
 /** All or none: false where one of them is not as its claim says, which is for the single statements to find. */

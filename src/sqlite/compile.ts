@@ -43,7 +43,7 @@ export interface PlanInputs {
 }
 
 /** How the jobs are named: the public id; the integer key; a JSON list of integer keys. */
-export type Key = 'id' | 'n' | 'list'
+type Key = 'id' | 'n' | 'list'
 
 const KEY_SQL: Readonly<Record<Key, string>> = {
   id: "id = unhex(?, '-')",

@@ -34,8 +34,8 @@ interface Pending {
   readonly weight: number
 }
 
-function asItIs<Value>(answer: unknown): Value {
-  return answer as Value
+function asItIs(answer: unknown): unknown {
+  return answer
 }
 
 export class ThreadLink implements Link {
@@ -118,7 +118,7 @@ export class ThreadLink implements Link {
   call<Name extends OperationName, Unpacked = Answer<Name>>(
     name: Name,
     args: Arguments<Name>,
-    unpack: (answer: Answer<Name>) => Unpacked = asItIs,
+    unpack?: (answer: Answer<Name>) => Unpacked,
   ): Promise<Unpacked> {
     const refusal = this.#refusal()
     if (refusal !== null) return Promise.reject(refusal)
@@ -127,7 +127,7 @@ export class ThreadLink implements Link {
       this.#hold()
       // A claim begins as many jobs as it is answered with.
       const weight = name === 'claims.claim' ? ANSWERS_A_TURN : 1
-      this.#pending.set(this.#lastNumber, { resolve, reject, weight, unpack } as Pending)
+      this.#pending.set(this.#lastNumber, { resolve, reject, weight, unpack: unpack ?? asItIs } as Pending)
       this.#outgoing.push({ number: this.#lastNumber, name, args })
       if (this.#outgoing.length === 1) queueMicrotask(() => this.#flush())
     })

@@ -185,11 +185,11 @@ function insertOthers(db: Database, { session, keyHeld, uniqueKey }: Facts): voi
   if (keyHeld === 'by nobody' || uniqueKey === null) return
   const finishedAt = keyHeld === 'by a finished job' ? 1 : null
   const state = finishedAt === null ? 'queued' : 'failed'
-  const other = { ...rowOf({ ...plain, uniqueKey }), id: OTHER_ID, state, finishedAt } as const
+  const other = { ...rowOf({ ...usual, uniqueKey }), id: OTHER_ID, state, finishedAt } as const
   insert(db, other, keyHeld === 'by another type' ? 2 : 1)
 }
 
-const plain: Facts = {
+const usual: Facts = {
   state: 'queued',
   pending: false,
   owner: null,
