@@ -15,7 +15,7 @@ import type { Contender, JobCounts, JobInput, Load, Place, Queue } from './conte
 import { millrace, SERVICE } from './millrace.ts'
 import { RAW_LAYERS } from './raw-layers.ts'
 import type { RawLayers, RawName } from './raw-layers.ts'
-import { prepareCheckpoints, prepareRaw } from './raw-statements.ts'
+import { prepareCheckpoints, prepareRaw, ROWS_A_STATEMENT } from './raw-statements.ts'
 import type { ClaimedRow, RawStatements, TypeNumbers } from './raw-statements.ts'
 import { inSqliteFile } from './sqlite-file.ts'
 
@@ -98,13 +98,17 @@ class RawQueue implements Queue {
   }
 
   #insert(inputs: readonly JobInput[]): void {
-    const { insertJob, queued } = this.#statements
+    const { insertJob, insertJobs, queued } = this.#statements
     const now = Date.now()
+    const full = inputs.length - (inputs.length % ROWS_A_STATEMENT)
     this.#transaction(() => {
       let last = 0
-      for (const input of inputs) {
-        const job = insertJob.run(idAt(now), now, this.#phases, JSON.stringify(input))
-        last = Number(job.lastInsertRowid)
+      for (let at = 0; at < inputs.length;) {
+        const rows = at < full ? ROWS_A_STATEMENT : 1
+        const values = inputs.slice(at, at + rows).flatMap((input) => [idAt(now), JSON.stringify(input)])
+        const inserted = (rows === 1 ? insertJob : insertJobs).run(now, this.#phases, ...values)
+        last = Number(inserted.lastInsertRowid)
+        at += rows
       }
       if (this.#layers.events) queued.run(now, last - inputs.length + 1, last)
     })
