@@ -109,10 +109,12 @@ function applyPlain(
     taken.push(candidate)
   }
   if (event !== undefined) {
+    const tell = (given: string | null): string | null => eventDetail({ event, plan, row: UNDISTURBED, given })
+    const untold = tell(null)
     writeEvents(db, {
       event,
       jobs: taken.map(({ row }) => row),
-      details: taken.map(({ call }) => eventDetail({ event, plan, row: UNDISTURBED, given: call.detail })),
+      details: taken.map(({ call: { detail } }) => (detail === null ? untold : tell(detail))),
     })
   }
   return left

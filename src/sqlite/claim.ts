@@ -21,7 +21,7 @@ export function claimJobs(db: Database, request: ClaimRequest): PackedClaim {
   if (session === undefined) return { kinds: [], jobs: [], at: db.now, nextDueInMs: null, sessionLost: true }
   const lanes = db.all(LANES_OF_TYPES, JSON.stringify([...new Set(request.types)]), session['service'] ?? null)
   const heads = laneHeads(db, lanes, request)
-  const taken = takeJobs(db, heads, { holder: request.holder, session: Number(session['n']) })
+  const taken = takeJobs(db, lanes, heads, { holder: request.holder, session: Number(session['n']) })
   return { ...taken, at: db.now, nextDueInMs: nextDueInMs(db, request.types), sessionLost: false }
 }
 
@@ -33,44 +33,38 @@ const LANES_OF_TYPES =
   'AND (t.service IS NULL OR t.service = ?)'
 
 const LANE_HEAD =
-  'SELECT n, priority, run_at, suspect FROM millrace_jobs WHERE lane = ? AND state = 2 AND (suspect = 0 OR ?) ' +
+  'SELECT n, priority, run_at, suspect, lane FROM millrace_jobs WHERE lane = ? AND state = 2 AND (suspect = 0 OR ?) ' +
   'ORDER BY priority, run_at, n LIMIT ?'
 
 const RUNNING_SUSPECT = 'SELECT 1 FROM millrace_jobs WHERE holder = ? AND suspect = 1 LIMIT 1'
 
-interface Head {
-  readonly n: number
-  readonly type: string
-  readonly priority: number
-  readonly runAt: number
-  readonly suspect: boolean
-}
+/** A row as it came: there are many of them, and most are only handed on. */
+type Head = readonly [n: number, priority: number, runAt: number, suspect: 0 | 1, lane: number]
 
 /** The best of all lanes' heads, with at most one suspect, and none if the session already runs one. */
 function laneHeads(db: Database, lanes: readonly Row[], { holder, limit }: ClaimRequest): readonly Head[] {
   const suspectAllowed = db.get(RUNNING_SUSPECT, holder) === undefined
-  const heads: Head[] = []
-  for (const { lane = null, type } of lanes) {
-    for (const row of laneRows(db, lane, suspectAllowed, limit)) heads.push(headOf(String(type), row))
-  }
-  if (lanes.length > 1) heads.sort((a, b) => a.priority - b.priority || a.runAt - b.runAt || a.n - b.n)
-  const firstSuspect = heads.findIndex((head) => head.suspect)
-  const chosen = firstSuspect === -1 ? heads : heads.filter((head, index) => !head.suspect || index === firstSuspect)
+  const heads = lanes.flatMap(({ lane = null }) => laneRows(db, lane, suspectAllowed, limit))
+  if (lanes.length > 1) heads.sort(inOrder)
+  const firstSuspect = heads.findIndex(isSuspect)
+  const chosen = firstSuspect === -1 ? heads : heads.filter((head, index) => !isSuspect(head) || index === firstSuspect)
   return chosen.length <= limit ? chosen : chosen.slice(0, limit)
 }
 
-type HeadRow = readonly [n: number, priority: number, runAt: number, suspect: number]
+function inOrder([n, priority, runAt]: Head, [otherN, otherPriority, otherRunAt]: Head): number {
+  return priority - otherPriority || runAt - otherRunAt || n - otherN
+}
 
-function headOf(type: string, [n, priority, runAt, suspect]: HeadRow): Head {
-  return { n, type, priority, runAt, suspect: suspect === 1 }
+function isSuspect({ 3: suspect }: Head): boolean {
+  return suspect === 1
 }
 
 /** As many as asked for; where more than one suspect stands among them, the innocent ones behind them too. */
-function laneRows(db: Database, lane: SqlValue, suspectAllowed: boolean, limit: number): readonly HeadRow[] {
-  const rows = db.lists(LANE_HEAD, lane, suspectAllowed ? 1 : 0, limit) as unknown as readonly HeadRow[]
-  const suspects = rows.filter(([, , , suspect]) => suspect === 1)
+function laneRows(db: Database, lane: SqlValue, suspectAllowed: boolean, limit: number): readonly Head[] {
+  const rows = db.lists(LANE_HEAD, lane, suspectAllowed ? 1 : 0, limit) as unknown as readonly Head[]
+  const suspects = rows.filter(isSuspect)
   if (suspects.length < 2) return rows
-  const innocent = db.lists(LANE_HEAD, lane, 0, limit) as unknown as readonly HeadRow[]
+  const innocent = db.lists(LANE_HEAD, lane, 0, limit) as unknown as readonly Head[]
   return [...suspects.slice(0, 1), ...innocent]
 }
 
@@ -79,21 +73,33 @@ interface Taker {
   readonly session: number
 }
 
-/** In the order of the heads, whatever the order in which the database returns them. */
-function takeJobs(db: Database, heads: readonly Head[], taker: Taker): Pick<PackedClaim, 'kinds' | 'jobs'> {
+function takeJobs(
+  db: Database,
+  lanes: readonly Row[],
+  heads: readonly Head[],
+  taker: Taker,
+): Pick<PackedClaim, 'kinds' | 'jobs'> {
+  const types = new Map(lanes.map(({ lane, type }) => [Number(lane), String(type)]))
   const kinds = new Kinds(db)
-  const taken = new Map<number, Taken>()
-  for (const [name, mine] of Map.groupBy(heads, ({ type }) => type)) {
-    const type = db.findType(name)
-    if (type !== undefined) takeOfType(db, { type, heads: mine, taker, kinds }, taken)
+  const taken: Taken[] = []
+  for (const [name, mine] of Map.groupBy(heads, ({ 4: lane }) => types.get(lane))) {
+    const type = name === undefined ? undefined : db.findType(name)
+    if (type !== undefined) taken.push(...takeOfType(db, { type, heads: mine, taker, kinds }))
   }
-  const inOrder = heads.map(({ n }) => taken.get(n)).filter((each) => each !== undefined)
+  const ordered = inOrderOf(heads, taken)
   writeEvents(db, {
     event: 'job:started',
-    jobs: inOrder.map(({ job: [, row] }) => row),
-    details: inOrder.map(({ detail }) => detail),
+    jobs: ordered.map(({ job: [, row] }) => row),
+    details: ordered.map(({ detail }) => detail),
   })
-  return { kinds: kinds.list, jobs: inOrder.map(({ job }) => job) }
+  return { kinds: kinds.list, jobs: ordered.map(({ job }) => job) }
+}
+
+/** The database returns rows in an order of its own, which most of the time is the right one. */
+function inOrderOf(heads: readonly Head[], taken: readonly Taken[]): readonly Taken[] {
+  if (taken.every(({ job }, index) => job[1] === heads[index]?.[0])) return taken
+  const byRow = new Map(taken.map((each) => [each.job[1], each]))
+  return heads.map(([n]) => byRow.get(n)).filter((each) => each !== undefined)
 }
 
 const CLAIM_RETURNS = [
@@ -148,21 +154,18 @@ interface TakeOfType {
   readonly kinds: Kinds
 }
 
-function takeOfType(
-  db: Database,
-  { type, heads, taker: { holder, session }, kinds }: TakeOfType,
-  taken: Map<number, Taken>,
-): void {
+function takeOfType(db: Database, { type, heads, taker, kinds }: TakeOfType): readonly Taken[] {
+  const { holder, session } = taker
   const values = { holder, timeoutMs: type.policy.timeoutMs }
-  const key = JSON.stringify(heads.map(({ n }) => n))
+  const key = JSON.stringify(heads.map(([n]) => n))
   const inputs: PlanInputs = { key, now: db.now, scope: OPERATOR, claim: null, values, session }
   const rows = db.lists(CLAIM_LIST.sql, ...CLAIM_LIST.values(inputs)) as unknown as readonly ClaimedRow[]
   const deadlineAt = deadlineOf(inputs)
-  for (const row of rows) {
-    const [n, lane, phaseList] = row
-    const kind = kinds.numberOf(type, lane, phaseList)
-    taken.set(n, { job: packJob(db, row, kind, deadlineAt), detail: startedDetail(db.phaseNames(phaseList), row) })
-  }
+  return rows.map((row) => {
+    const [, lane, phaseList] = row
+    const job = packJob(db, row, kinds.numberOf(type, lane, phaseList), deadlineAt)
+    return { job, detail: startedDetail(db.phaseNames(phaseList), row) }
+  })
 }
 
 /** A plan of many jobs that applies in one way or not at all. */
@@ -177,12 +180,21 @@ class Kinds {
   readonly list: ClaimKind[] = []
   readonly #db: Database
   readonly #numbers = new Map<string, number>()
+  #last = { lane: 0, phaseList: 0, number: 0 }
 
   constructor(db: Database) {
     this.#db = db
   }
 
-  numberOf({ name: type, policy }: TypeEntry, lane: number, phaseList: number): number {
+  numberOf(type: TypeEntry, lane: number, phaseList: number): number {
+    // A lane is of one type.
+    if (lane !== this.#last.lane || phaseList !== this.#last.phaseList) {
+      this.#last = { lane, phaseList, number: this.#lookUp(type, lane, phaseList) }
+    }
+    return this.#last.number
+  }
+
+  #lookUp({ name: type, policy }: TypeEntry, lane: number, phaseList: number): number {
     const name = `${lane} ${phaseList}`
     const known = this.#numbers.get(name)
     if (known !== undefined) return known

@@ -146,12 +146,17 @@ export class Attempts implements AttemptHost, AttemptRunner {
     const attempt = new Attempt(job, handler, this)
     this.#tally.claimed += 1
     this.#running.add(attempt)
-    if (job.deadlineAt !== null) this.#alarms.set(attempt, attempt.startedAt + job.deadlineAt - job.startedAt)
     this.#watch.began()
     logStart(attempt)
     if (this.#shuttingDown) attempt.interrupt(shutdownStop(job.claim.jobId))
     try {
-      runAttempt(attempt, this)?.catch((error: unknown) => this.#broken(attempt, error))
+      const running = runAttempt(attempt, this)
+      if (running === undefined) return
+      // One that has ended already needs no alarm. One that has been given more time, or told to stop, has its own.
+      const { deadlineAt, startedAt } = job
+      const hasAlarm = deadlineAt === null || this.#alarms.get(attempt) !== undefined || !this.#running.has(attempt)
+      if (!hasAlarm) this.#alarms.set(attempt, attempt.startedAt + deadlineAt - startedAt)
+      running.catch((error: unknown) => this.#broken(attempt, error))
     } catch (error) {
       this.#broken(attempt, error)
     }

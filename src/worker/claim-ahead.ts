@@ -6,8 +6,8 @@
 
 /** The longest that a job taken ahead should wait for its slot. */
 const AHEAD_MS = 20
-/** However fast they are. */
-const MOST_AHEAD = 1_000
+/** However fast they are: with so many in hand, more would not be worked on any faster. */
+const MOST_IN_HAND = 1_000
 /** So many runs of a type are watched first. */
 const RUNS_KNOWN = 10
 /** The weight of the latest run in the average. A slow one counts at once. */
@@ -40,6 +40,7 @@ export class ClaimAhead {
       if (count < RUNS_KNOWN || averageMs > AHEAD_MS) return 0
       slowestMs = Math.max(slowestMs, averageMs)
     }
-    return slowestMs === 0 ? MOST_AHEAD : Math.min(MOST_AHEAD, Math.floor((concurrency * AHEAD_MS) / slowestMs))
+    const most = Math.max(0, MOST_IN_HAND - concurrency)
+    return slowestMs === 0 ? most : Math.min(most, Math.floor((concurrency * AHEAD_MS) / slowestMs))
   }
 }

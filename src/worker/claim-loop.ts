@@ -21,7 +21,7 @@ const FAILURE_BACKOFF = { kind: 'exponential', baseMs: 100, maxMs: 10_000, facto
 const CLAIMS_UNDER_WAY = 4
 
 /** More in one answer would hold up the event loop while they begin. */
-const MOST_AT_ONCE = 500
+const MOST_AT_ONCE = 250
 /** Fewer are not worth a commit of their own. */
 const LEAST_AT_ONCE = 32
 

@@ -2,7 +2,7 @@
 import type { Runtime } from '../runtime/runtime.ts'
 
 /** Timers, signals and requests of the same process wait no longer than this, and one handler's own synchronous work. */
-const TURN_MS = 3
+const TURN_MS = 2
 
 /**
  * Handlers that never wait for anything, and a store that answers at once, would otherwise run one after another in a single turn, and
