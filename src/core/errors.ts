@@ -29,6 +29,8 @@ export const ERROR_CODES = {
   'name-invalid': 'a name is empty, too long or has characters that it may not have',
   'network-file-system': "the database file lies on a network file system, where SQLite's locks do not hold",
   'node-too-old': 'this Node.js cannot run Millrace',
+  'not-begun':
+    'the worker had taken the job ahead of its slots and could not begin it soon; it goes back into the queue',
   'not-in-transaction': 'the connection that was handed in has no open transaction',
   'option-invalid': 'an option has a value it may not have',
   'other-database': 'the connection that was handed in belongs to another database file',

@@ -27,9 +27,10 @@ import type { Handler } from './handler.ts'
 import { InterruptionWatch } from './interruption-watch.ts'
 import { runAttempt } from './run-attempt.ts'
 import type { AttemptRunner } from './run-attempt.ts'
-import { leaseLostStop, shutdownStop, timeOutStop } from './stop.ts'
+import { leaseLostStop, notBegunStop, shutdownStop, timeOutStop } from './stop.ts'
 import type { Stop } from './stop.ts'
 import type { TurnBudget } from './turn-budget.ts'
+import { WaitingJobs } from './waiting-jobs.ts'
 import { emptyTally } from './worker-report.ts'
 import type { WorkerReport, WorkerTally } from './worker-report.ts'
 
@@ -60,7 +61,7 @@ export class Attempts implements AttemptHost, AttemptRunner {
   readonly turns: TurnBudget
   readonly #options: AttemptsOptions
   /** Taken ahead: they wait for a slot. */
-  readonly #waiting: ClaimedJob[] = []
+  readonly #waiting: WaitingJobs
   readonly #running = new Set<Attempt>()
   readonly #settling = new Set<Attempt>()
   readonly #abandoned = new Set<Attempt>()
@@ -80,6 +81,7 @@ export class Attempts implements AttemptHost, AttemptRunner {
     this.logger = logger
     this.turns = turns
     this.#options = options
+    this.#waiting = new WaitingJobs({ runtime, onStuck: (jobs) => this.#giveBack(jobs, notBegunStop) })
     this.#alarms = new Alarms(runtime, (attempt) => this.#ring(attempt))
     this.#watch = new InterruptionWatch({ store, runtime, logger, running: this.#running })
   }
@@ -94,7 +96,7 @@ export class Attempts implements AttemptHost, AttemptRunner {
 
   /** Jobs that have been taken ahead of their slots. */
   get waiting(): number {
-    return this.#waiting.length
+    return this.#waiting.size
   }
 
   /** Results wait for the store: to take more jobs would only make more of them. */
@@ -103,7 +105,7 @@ export class Attempts implements AttemptHost, AttemptRunner {
   }
 
   get resting(): boolean {
-    return this.#running.size === 0 && this.#settling.size === 0 && this.#waiting.length === 0
+    return this.#running.size === 0 && this.#settling.size === 0 && this.#waiting.size === 0
   }
 
   get deafSince(): number | null {
@@ -128,19 +130,24 @@ export class Attempts implements AttemptHost, AttemptRunner {
 
   /** Begins the jobs, as many at a time as there are slots. */
   take(jobs: readonly ClaimedJob[]): void {
-    this.#waiting.push(...jobs)
+    this.#waiting.add(jobs)
     this.#beginWaiting()
   }
 
   #beginWaiting(): void {
-    while (this.#running.size < this.#options.concurrency) {
-      const job = this.#waiting.shift()
-      if (job === undefined) return
-      this.#begin(job)
+    while (this.#running.size < this.#options.concurrency && this.#waiting.size > 0) {
+      const job = this.#waiting.next()
+      if (job !== undefined) this.#begin(job, this.#shuttingDown ? shutdownStop(job.claim.jobId) : null)
     }
+    this.#waiting.watch()
   }
 
-  #begin(job: ClaimedJob): void {
+  /** They are told to stop before they begin. */
+  #giveBack(jobs: readonly ClaimedJob[], stopOf: (jobId: string) => Stop): void {
+    for (const job of jobs) this.#begin(job, stopOf(job.claim.jobId))
+  }
+
+  #begin(job: ClaimedJob, stop: Stop | null): void {
     const handler = this.#options.handlers.get(job.type)
     if (handler === undefined) throw new MillraceError('handler-unknown', `There is no handler for ${job.type}.`)
     const attempt = new Attempt(job, handler, this)
@@ -148,7 +155,7 @@ export class Attempts implements AttemptHost, AttemptRunner {
     this.#running.add(attempt)
     this.#watch.began()
     logStart(attempt)
-    if (this.#shuttingDown) attempt.interrupt(shutdownStop(job.claim.jobId))
+    if (stop !== null) attempt.interrupt(stop)
     try {
       const running = runAttempt(attempt, this)
       if (running === undefined) return
@@ -169,8 +176,7 @@ export class Attempts implements AttemptHost, AttemptRunner {
 
   /** The session is gone, and every claim with it. */
   loseAll(): void {
-    this.#tally.lost += this.#waiting.length
-    this.#waiting.length = 0
+    this.#tally.lost += this.#waiting.takeAll().length
     for (const attempt of this.#running) attempt.interrupt(leaseLostStop(attempt.job.claim.jobId, 'heartbeat'))
   }
 
@@ -178,8 +184,7 @@ export class Attempts implements AttemptHost, AttemptRunner {
   shutDown(): void {
     this.#shuttingDown = true
     for (const attempt of this.#running) attempt.interrupt(shutdownStop(attempt.job.claim.jobId))
-    // They are told to stop before they begin, which gives them back.
-    for (const job of this.#waiting.splice(0)) this.#begin(job)
+    this.#giveBack(this.#waiting.takeAll(), shutdownStop)
   }
 
   /** Ends every attempt whose handler still runs. Answers how many. */
@@ -198,6 +203,7 @@ export class Attempts implements AttemptHost, AttemptRunner {
   /** What is not in the store by now is not tried again. */
   close(): void {
     this.#closed = true
+    this.#waiting.close()
     this.#watch.close()
     this.#alarms.close()
   }
@@ -345,7 +351,7 @@ export class Attempts implements AttemptHost, AttemptRunner {
   }
 
   #slotFreed(): void {
-    if (this.#waiting.length > 0) this.#beginSoon()
+    if (this.#waiting.size > 0) this.#beginSoon()
     this.#options.onSlotFree()
   }
 

@@ -37,6 +37,17 @@ export function shutdownStop(jobId: string): Stop {
   return { cause: 'shutdown', error }
 }
 
+/** For a job that was taken ahead and is given back unbegun: nothing has failed. */
+export function notBegunStop(jobId: string): Stop {
+  const error = new MillraceError(
+    'not-begun',
+    `The worker had taken job ${jobId} ahead of its slots, and then a handler kept its slot for longer than any before. ` +
+      'The job goes back into the queue, and no failure is counted.',
+    { details: { jobId } },
+  )
+  return { cause: 'shutdown', error }
+}
+
 /** A cancel outranks what came before it, because it decides what the job becomes; a lost claim outranks everything. */
 export function outranks(next: Stop, present: Stop | null): boolean {
   if (present === null) return true
