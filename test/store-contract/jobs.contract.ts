@@ -214,5 +214,43 @@ export function jobsContract(open: OpenStore): void {
         assert.equal((await bench.details(id)).output, `${round}`)
       }
     })
+
+    test('are told of in the call that adds them, so that a claim made then takes them, until the listener leaves', async (t) => {
+      const bench = await openBench(t, open)
+      const holder = await bench.session()
+      const told: string[][] = []
+      const claims: ReturnType<typeof bench.claim>[] = []
+      const leave = bench.store.onEnqueue((jobs) => {
+        told.push(jobs.map(({ id }) => id))
+        claims.push(bench.claim(holder))
+      })
+      const jobs = [bench.job(), bench.job({ delayMs: MINUTE }), bench.job()]
+      let answered = false
+      const adding = bench.store.jobs.enqueue(jobs).then((added) => {
+        answered = true
+        return added
+      })
+      assert.deepEqual([told, answered], [[jobs.map(({ id }) => id)], false])
+      assert.equal((await adding).length, 3)
+      const taken = (await Promise.all(claims)).flat().map(({ claim }) => claim.jobId)
+      assert.deepEqual(taken, [jobs[0]?.id, jobs[2]?.id])
+      leave()
+      const later = await bench.add()
+      assert.equal(told.length, 1)
+      assert.equal((await bench.details(later)).state, 'queued')
+    })
+
+    test('are told of to every listener, one of which may leave while it is told', async (t) => {
+      const bench = await openBench(t, open)
+      const told: string[] = []
+      const leave = bench.store.onEnqueue(() => {
+        told.push('once')
+        leave()
+      })
+      bench.store.onEnqueue(() => told.push('always'))
+      await bench.add()
+      await bench.add()
+      assert.deepEqual(told, ['once', 'always', 'always'])
+    })
   })
 }

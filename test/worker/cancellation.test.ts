@@ -269,6 +269,75 @@ describe('a handler that throws JobCancelledError on its own account', () => {
   })
 })
 
+describe('asking the store which jobs must stop', () => {
+  for (const [jobs, gapMs] of [
+    [1, 2],
+    [10, 2],
+    [50, 10],
+    [100, 20],
+    [150, 20],
+  ] as const) {
+    test(`happens at once after a commit, and after the next ${gapMs} ms later, while ${jobs} jobs run`, async (context) => {
+      const place = await openWorkplace(context)
+      const ids: string[] = []
+      for (let index = 0; index < jobs; index += 1) ids.push(await place.enqueue(render))
+      const aborted: number[] = []
+      const { runtime } = place
+      const worker = await place.start(
+        [
+          handle(render, ({ signal }) => {
+            signal.addEventListener('abort', () => aborted.push(runtime.monotonic()))
+            return new Promise<null>(() => {})
+          }),
+        ],
+        { concurrency: jobs },
+      )
+      await runtime.advance(100)
+      assert.equal(worker.running, jobs)
+      const asked: number[] = []
+      place.faults.interruptions = () => {
+        asked.push(runtime.monotonic())
+        return undefined
+      }
+      await place.enqueue(render)
+      await runtime.advance(0)
+      assert.deepEqual(asked, [100])
+      await place.cancel(ids[0] ?? '')
+      await runtime.advance(50)
+      assert.deepEqual(asked, [100, 100 + gapMs])
+      assert.deepEqual(aborted, [100 + gapMs])
+    })
+  }
+
+  test('happens every second although nothing was committed', async (context) => {
+    const place = await openWorkplace(context)
+    await startRunning(place, () => new Promise(() => {}))
+    await place.runtime.advance(100)
+    let asked = 0
+    place.faults.interruptions = () => {
+      asked += 1
+      return undefined
+    }
+    await place.runtime.advance(3_000)
+    assert.equal(asked, 3)
+  })
+
+  test('does not happen while nothing runs', async (context) => {
+    const place = await openWorkplace(context)
+    let asked = 0
+    place.faults.interruptions = () => {
+      asked += 1
+      return undefined
+    }
+    await place.start([handle(render, () => null)])
+    for (let jobs = 0; jobs < 5; jobs += 1) {
+      await place.enqueue(render)
+      await place.runtime.advance(1_500)
+    }
+    assert.equal(asked, 0)
+  })
+})
+
 describe('an administrator who fails a running job', () => {
   test('takes its claim: the handler is told, and its slot is free', async (context) => {
     const place = await openWorkplace(context)

@@ -11,7 +11,7 @@ import type { LogFields, Logger } from '../../src/runtime/logger.ts'
 import { virtualRuntime } from '../../src/runtime/virtual-runtime.ts'
 import type { VirtualRuntime } from '../../src/runtime/virtual-runtime.ts'
 import { openSqliteStore } from '../../src/sqlite/open.ts'
-import type { PlanCall } from '../../src/store/claims.ts'
+import type { ClaimRequest, PlanCall } from '../../src/store/claims.ts'
 import type { EventRecord } from '../../src/store/events.ts'
 import type { JobDetails, NewJob } from '../../src/store/jobs.ts'
 import type { Store } from '../../src/store/store.ts'
@@ -29,7 +29,7 @@ interface LogLine {
 /** What the store does instead of its work, where a test says so: reject with the error that is answered. */
 interface Faults {
   apply?: (call: PlanCall) => Error | undefined
-  claim?: () => Error | undefined | Promise<undefined>
+  claim?: (request: ClaimRequest) => Error | undefined | Promise<undefined>
   interruptions?: () => Error | undefined
   openSession?: () => Error | undefined
 }
@@ -156,7 +156,7 @@ function withFaults(store: Store, { faults, calls, onLost }: Watched): Store {
     transactions: store.transactions,
     description: store.description,
     claims: {
-      claim: (request) => unless(faults.claim?.(), () => claims.claim(request)),
+      claim: (request) => unless(faults.claim?.(request), () => claims.claim(request)),
       apply: (call) => {
         calls.push(call)
         return unless(faults.apply?.(call), () => claims.apply(call))

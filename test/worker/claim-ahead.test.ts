@@ -1,0 +1,188 @@
+import assert from 'node:assert/strict'
+import { describe, test } from 'node:test'
+import { defineJob } from '../../src/client/define-job.ts'
+import { OPERATOR } from '../../src/core/scope.ts'
+import { ClaimAhead } from '../../src/worker/claim-ahead.ts'
+import { handle } from '../../src/worker/handler.ts'
+import type { Worker } from '../../src/worker/worker.ts'
+import { openWorkplace } from './open-workplace.ts'
+import type { Workplace } from './open-workplace.ts'
+
+/** Runs of one type, each so many milliseconds long. */
+function times(count: number, ms: number): readonly number[] {
+  return Array.from({ length: count }, () => ms)
+}
+
+describe('how many jobs may be taken ahead', () => {
+  for (const [what, runs, concurrency, most] of [
+    ['nothing is known', {}, 10, 0],
+    ['the type has been seen 9 times', { a: times(9, 1) }, 10, 0],
+    ['the type has been seen 10 times', { a: times(10, 1) }, 10, 200],
+    ['one of two types has been seen 9 times', { a: times(50, 0), b: times(9, 0) }, 10, 0],
+    ['runs take no time that a clock can tell', { a: times(10, 0) }, 1, 1_000],
+    ['runs of all types are very short', { a: times(10, 0.001), b: times(10, 0) }, 100, 1_000],
+    ['runs take as long as a job should wait at most', { a: times(10, 20) }, 10, 10],
+    ['runs take longer than a job should wait', { a: times(10, 20.1) }, 10, 0],
+    ['one of two types is slow', { a: times(50, 0), b: times(10, 21) }, 10, 0],
+    ['the slower of two types decides', { a: times(10, 1), b: times(10, 4) }, 10, 50],
+    ['it is no whole number of jobs', { a: times(10, 3) }, 1, 6],
+    ['the last run was slow', { a: [...times(1_000, 1), 21] }, 10, 0],
+    ['the first run was slow', { a: [40, ...times(9, 0)] }, 10, 0],
+    ['a slow run was followed by a few fast ones', { a: [40, ...times(10, 0)] }, 10, 0],
+    ['a slow run was followed by more fast ones', { a: [40, ...times(11, 0)] }, 10, 10],
+    ['a slow run was followed by many fast ones', { a: [40, ...times(200, 0)] }, 10, 1_000],
+    ['only types of others were seen', { other: times(10, 0) }, 10, 0],
+  ] as readonly (readonly [string, Readonly<Record<string, readonly number[]>>, number, number])[]) {
+    test(`is ${most} with ${concurrency} slots when ${what}`, () => {
+      const ahead = new ClaimAhead(Object.keys(runs).includes('b') ? ['a', 'b'] : ['a'])
+      for (const [type, each] of Object.entries(runs)) for (const ms of each) ahead.note(type, ms)
+      assert.equal(ahead.most(concurrency), most)
+    })
+  }
+})
+
+const quick = defineJob('quick', { service: 'tests', cancelGrace: '1s' })
+
+interface Quick {
+  readonly worker: Worker
+  /** Inputs of the jobs that began and that a gate holds, in their order. */
+  readonly began: string[]
+  /** Lets the handler that has waited the longest end. */
+  readonly open: () => void
+  /** The most that ran at a time. */
+  readonly most: () => number
+}
+
+/** A worker that has seen its type run so often that it takes jobs ahead, and whose further handlers wait for a gate. */
+async function startQuick(place: Workplace, concurrency: number): Promise<Quick> {
+  const began: string[] = []
+  const gates: (() => void)[] = []
+  let running = 0
+  let most = 0
+  const worker = await place.start(
+    [
+      handle(quick, async ({ input }) => {
+        if (input === 'fast') return
+        running += 1
+        most = Math.max(most, running)
+        began.push(String(input))
+        const { promise, resolve } = Promise.withResolvers<void>()
+        gates.push(resolve)
+        await promise
+        running -= 1
+      }),
+    ],
+    { concurrency, drain: '10s' },
+  )
+  for (let runs = 0; runs < 10; runs += 1) await place.enqueue(quick, 'fast')
+  await worker.idle()
+  return { worker, began, open: () => gates.shift()?.(), most: () => most }
+}
+
+/** Adds jobs of such priorities, of which the worker learns together. */
+async function enqueueTogether(place: Workplace, priorities: readonly number[]): Promise<readonly string[]> {
+  const gate = Promise.withResolvers<undefined>()
+  place.faults.claim = () => gate.promise
+  const ids: string[] = []
+  for (const [index, priority] of priorities.entries()) {
+    ids.push(await place.enqueue(quick, `${priority}.${index}`, { priority }))
+  }
+  delete place.faults.claim
+  gate.resolve(undefined)
+  await place.runtime.advance(0)
+  return ids
+}
+
+async function runningInStore({ store }: Workplace): Promise<number> {
+  return (await store.jobs.counts({ scope: OPERATOR })).running
+}
+
+describe('a worker of jobs that are known to be fast', () => {
+  test('takes more of them than it has slots, and runs as many at a time as it has, by their priority', async (context) => {
+    const place = await openWorkplace(context)
+    const { worker, began, open, most } = await startQuick(place, 3)
+    await enqueueTogether(place, [2, 0, 1, 2, 1, 0, 2, 0, 1, 0, 2, 1])
+    assert.equal(await runningInStore(place), 12)
+    assert.equal(worker.running, 3)
+    for (let ended = 0; ended < 12; ended += 1) {
+      open()
+      await place.runtime.advance(0)
+    }
+    await worker.idle()
+    assert.equal(most(), 3)
+    assert.deepEqual(
+      began,
+      ['0.1', '0.5', '0.7', '0.9', '1.2', '1.4', '1.8', '1.11', '2.0', '2.3', '2.6', '2.10'],
+      'first by priority, then by their time',
+    )
+    assert.equal((await place.store.jobs.counts({ scope: OPERATOR })).completed, 22)
+  })
+
+  test('gives back those that wait for a slot when it stops while its handlers hang', async (context) => {
+    const place = await openWorkplace(context)
+    const { worker, began } = await startQuick(place, 2)
+    const ids = await enqueueTogether(place, [0, 0, 0, 0, 0, 0])
+    assert.equal(await runningInStore(place), 6)
+    const stopping = assert.rejects(worker.stop(), { code: 'drain-timeout', message: /^.*10000 ms: 2 of its/ })
+    await place.runtime.advance(10_000)
+    await stopping
+    assert.deepEqual(began, ['0.0', '0.1'])
+    for (const id of ids) {
+      const { state, failures, attempts } = await place.job(id)
+      assert.deepEqual([state, failures, attempts.map(({ outcome }) => outcome)], ['queued', 0, ['released']])
+    }
+  })
+
+  test('runs those that wait for a slot when it stops and its handlers end', async (context) => {
+    const place = await openWorkplace(context)
+    const { worker, began, open, most } = await startQuick(place, 2)
+    await enqueueTogether(place, [0, 0, 0, 0])
+    const stopping = worker.stop()
+    for (let ended = 0; ended < 4; ended += 1) {
+      open()
+      await place.runtime.advance(0)
+    }
+    await stopping
+    assert.deepEqual([began.length, most()], [4, 2])
+    assert.equal((await place.store.jobs.counts({ scope: OPERATOR })).completed, 14)
+  })
+
+  test('drops those that wait for a slot when its session is lost: they run once, under a new claim', async (context) => {
+    const place = await openWorkplace(context)
+    const { worker, began, open } = await startQuick(place, 2)
+    const ids = await enqueueTogether(place, [0, 0, 0, 0, 0])
+    place.sessionLost()
+    await place.runtime.advance(0)
+    open()
+    open()
+    await place.runtime.advance(0)
+    assert.deepEqual(began, ['0.0', '0.1'])
+    assert.equal((await place.store.claims.sweep({ graceMs: 0, random: 0 })).jobsReaped, 5)
+    for (let ended = 0; ended < 5; ended += 1) {
+      await place.runtime.advance(1_000)
+      open()
+    }
+    await worker.idle()
+    assert.deepEqual(began.slice(2).toSorted(), ['0.0', '0.1', '0.2', '0.3', '0.4'])
+    for (const id of ids) assert.equal((await place.job(id)).state, 'completed')
+  })
+
+  test('takes none ahead any more once a run was slow', async (context) => {
+    const place = await openWorkplace(context)
+    const { worker, open } = await startQuick(place, 2)
+    await place.enqueue(quick, 'slow')
+    await place.runtime.advance(21)
+    open()
+    await worker.idle()
+    await enqueueTogether(place, [0, 0, 0, 0, 0, 0])
+    assert.equal(await runningInStore(place), 2)
+  })
+
+  test('takes none ahead when it is driven by hand', async (context) => {
+    const place = await openWorkplace(context)
+    const worker = await place.start([handle(quick, () => null)], { concurrency: 2, manual: true })
+    for (let runs = 0; runs < 24; runs += 1) await place.enqueue(quick, runs)
+    for (let turns = 0; turns < 12; turns += 1) assert.equal((await worker.runOnce()).claimed, 2)
+    assert.equal((await worker.runOnce()).claimed, 0)
+  })
+})
