@@ -188,7 +188,9 @@ export class ClaimLoop {
     }
   }
 
-  #claimed({ jobs, nextDueInMs }: Claimed, limit: number, number: number): void {
+  #claimed({ jobs, nextDueInMs, sessionLost }: Claimed, limit: number, number: number): void {
+    // Whoever opens the next session wakes the loop.
+    if (sessionLost) return
     this.#emptyClaims = jobs.length === 0 ? this.#emptyClaims + 1 : 0
     if (jobs.length === limit) return
     if (jobs.length === 0) this.#foundNothing(number)

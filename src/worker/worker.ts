@@ -199,7 +199,7 @@ export class Worker {
     const claimed = await this.#parts.store.claims.claim({ holder, types: this.#types, limit })
     if (claimed.sessionLost) this.#session.lost(holder)
     // A session that was lost meanwhile has lost these jobs too.
-    return this.#session.holder === holder ? claimed : { ...claimed, jobs: [] }
+    return this.#session.holder === holder ? claimed : NOTHING
   }
 
   #begin({ jobs }: Claimed): void {
@@ -218,4 +218,5 @@ export class Worker {
   }
 }
 
-const NOTHING: Claimed = { jobs: [], nextDueInMs: null, sessionLost: false }
+/** What a claim without a session finds: it says nothing of what there is to take. */
+const NOTHING: Claimed = { jobs: [], nextDueInMs: null, sessionLost: true }

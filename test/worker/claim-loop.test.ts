@@ -141,6 +141,21 @@ describe('waiting until a worker is idle', () => {
     assert.equal(idle, true)
     await waiting
   })
+
+  test('lasts through the loss of its session: what a claim found then was not worked on', async (context) => {
+    const place = await openWorkplace(context)
+    const held = holdClaims(place)
+    const worker = await place.start([handle(ping, () => null)], { concurrency: 10_000 })
+    const id = await place.enqueue(ping)
+    const states: Promise<string>[] = []
+    const waiting = worker.idle().then(() => states.push(place.job(id).then(({ state }) => state)))
+    await place.runtime.advance(0)
+    place.sessionLost()
+    held.releaseAll()
+    await place.runtime.advance(5_000)
+    await waiting
+    assert.deepEqual(await Promise.all(states), ['completed'])
+  })
 })
 
 describe('stopping a worker that claims', () => {
