@@ -55,6 +55,7 @@ interface Idler {
 export class ClaimLoop {
   readonly #options: ClaimLoopOptions
   #started = false
+  #stopped = false
   #more = true
   #scheduled = false
   readonly #claiming = new Set<Promise<void>>()
@@ -103,6 +104,7 @@ export class ClaimLoop {
 
   /** Resolves when nothing runs and a claim, begun after this was asked, has found nothing to take; or when nothing more will be. */
   idle(): Promise<void> {
+    if (this.#stopped) return Promise.resolve()
     const idle = new Promise<void>((resolve) => this.#idlers.push({ after: this.#begun, resolve }))
     this.#wakeNow()
     return idle
@@ -114,6 +116,7 @@ export class ClaimLoop {
     this.#timer?.cancel()
     this.#timer = null
     await Promise.all(this.#claiming)
+    this.#stopped = true
     for (const { resolve } of this.#idlers) resolve()
     this.#idlers = []
   }

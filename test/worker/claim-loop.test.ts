@@ -158,6 +158,30 @@ describe('waiting until a worker is idle', () => {
   })
 })
 
+describe('waiting until a stopped worker is idle', () => {
+  for (const what of ['stops', 'has stopped'] as const) {
+    test(`ends when it is asked for while it ${what}`, async (context) => {
+      const place = await openWorkplace(context)
+      const gate = Promise.withResolvers<null>()
+      const worker = await place.start([handle(ping, () => gate.promise)])
+      await place.enqueue(ping)
+      await place.runtime.advance(0)
+      const stopping = worker.stop()
+      await place.runtime.advance(0)
+      if (what === 'has stopped') {
+        gate.resolve(null)
+        await stopping
+      }
+      let idle = false
+      void worker.idle().then(() => (idle = true))
+      await place.runtime.advance(1_000)
+      assert.equal(idle, true)
+      gate.resolve(null)
+      await stopping
+    })
+  }
+})
+
 describe('stopping a worker that claims', () => {
   test('waits for all claims under way, and gives back or runs what they find', async (context) => {
     const place = await openWorkplace(context)
