@@ -81,7 +81,7 @@ export class Attempts implements AttemptHost, AttemptRunner {
     this.logger = logger
     this.turns = turns
     this.#options = options
-    this.#waiting = new WaitingJobs({ runtime, onStuck: (jobs) => this.#giveBack(jobs, notBegunStop) })
+    this.#waiting = new WaitingJobs({ runtime, onStuck: (jobs) => this.#stuck(jobs) })
     this.#alarms = new Alarms(runtime, (attempt) => this.#ring(attempt))
     this.#watch = new InterruptionWatch({ store, runtime, logger, running: this.#running })
   }
@@ -140,6 +140,16 @@ export class Attempts implements AttemptHost, AttemptRunner {
       if (job !== undefined) this.#begin(job, this.#shuttingDown ? shutdownStop(job.claim.jobId) : null)
     }
     this.#waiting.watch()
+  }
+
+  /** Those that run are known to be slow from now on, not only when they end: else the same jobs would be taken ahead again. */
+  #stuck(jobs: readonly ClaimedJob[]): void {
+    for (const attempt of this.#running) this.#noteSlot(attempt)
+    this.#giveBack(jobs, notBegunStop)
+  }
+
+  #noteSlot({ job, startedAt }: Attempt): void {
+    this.#options.ahead.note(job.type, this.runtime.monotonic() - startedAt)
   }
 
   /** They are told to stop before they begin. */
@@ -236,9 +246,9 @@ export class Attempts implements AttemptHost, AttemptRunner {
     if (ending.failure !== null) attempt.flushProgress()
     attempt.end()
     this.#alarms.clear(attempt)
-    this.#running.delete(attempt)
+    // It may be settled a second time, when the first ending was not the right one.
+    if (this.#running.delete(attempt)) this.#noteSlot(attempt)
     this.#settling.add(attempt)
-    this.#options.ahead.note(attempt.job.type, this.runtime.monotonic() - attempt.startedAt)
     this.#slotFreed()
     const calls = ending.calls.map((call) => attempt.call(call))
     const [only] = calls
@@ -323,6 +333,7 @@ export class Attempts implements AttemptHost, AttemptRunner {
 
   #drop(attempt: Attempt): void {
     if (!this.#running.delete(attempt)) return
+    this.#noteSlot(attempt)
     this.#abandoned.add(attempt)
     this.#alarms.set(attempt, this.runtime.monotonic() + attempt.job.policy.cancelGraceMs)
     this.#tally.lost += 1

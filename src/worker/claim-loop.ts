@@ -3,7 +3,7 @@
  * start, a commit by anyone, a claim that got all it asked for, when a waiting job comes due, and every second in any case. A claim is made
  * in the turn in which its slots became free, so that it shares a commit with what ended there.
  *
- * At most two claims are under way, each for a part of the slots: so the store settles and claims one part while the handlers of another
+ * At most four claims are under way, each for a part of the slots: so the store settles and claims one part while the handlers of another
  * run, and neither waits for the other. What becomes free meanwhile is claimed for together after them.
  */
 import { backoffDelayMs } from '../core/retry.ts'

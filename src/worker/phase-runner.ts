@@ -55,7 +55,8 @@ function resultOf({ handler, phase, phaseNames }: Attempt, name: string, returne
 }
 
 function isThenable(value: unknown): value is PromiseLike<unknown> {
-  return typeof value === 'object' && value !== null && 'then' in value && typeof value.then === 'function'
+  const mayHaveMembers = (typeof value === 'object' && value !== null) || typeof value === 'function'
+  return mayHaveMembers && 'then' in value && typeof value.then === 'function'
 }
 
 function noFunction(type: string, phase: string): MillraceError {

@@ -65,6 +65,7 @@ function storeOver(state: ModelState): ModelStore {
     description: 'model',
     async close() {
       state.listeners.clear()
+      onEnqueue.clear()
     },
   }
   return {

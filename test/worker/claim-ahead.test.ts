@@ -19,8 +19,9 @@ describe('how many jobs may be taken ahead', () => {
     ['the type has been seen 9 times', { a: times(9, 1) }, 10, 0],
     ['the type has been seen 10 times', { a: times(10, 1) }, 10, 200],
     ['one of two types has been seen 9 times', { a: times(50, 0), b: times(9, 0) }, 10, 0],
-    ['runs take no time that a clock can tell', { a: times(10, 0) }, 1, 1_000],
-    ['runs of all types are very short', { a: times(10, 0.001), b: times(10, 0) }, 100, 1_000],
+    ['runs take no time that a clock can tell', { a: times(10, 0) }, 1, 999],
+    ['runs of all types are very short', { a: times(10, 0.001), b: times(10, 0) }, 100, 900],
+    ['there are as many slots as may be in hand', { a: times(10, 0.001) }, 1_000, 0],
     ['runs take as long as a job should wait at most', { a: times(10, 20) }, 10, 10],
     ['runs take longer than a job should wait', { a: times(10, 20.1) }, 10, 0],
     ['one of two types is slow', { a: times(50, 0), b: times(10, 21) }, 10, 0],
@@ -30,7 +31,7 @@ describe('how many jobs may be taken ahead', () => {
     ['the first run was slow', { a: [40, ...times(9, 0)] }, 10, 0],
     ['a slow run was followed by a few fast ones', { a: [40, ...times(10, 0)] }, 10, 0],
     ['a slow run was followed by more fast ones', { a: [40, ...times(11, 0)] }, 10, 10],
-    ['a slow run was followed by many fast ones', { a: [40, ...times(200, 0)] }, 10, 1_000],
+    ['a slow run was followed by many fast ones', { a: [40, ...times(200, 0)] }, 10, 990],
     ['only types of others were seen', { other: times(10, 0) }, 10, 0],
   ] as readonly (readonly [string, Readonly<Record<string, readonly number[]>>, number, number])[]) {
     test(`is ${most} with ${concurrency} slots when ${what}`, () => {
@@ -184,5 +185,46 @@ describe('a worker of jobs that are known to be fast', () => {
     for (let runs = 0; runs < 24; runs += 1) await place.enqueue(quick, runs)
     for (let turns = 0; turns < 12; turns += 1) assert.equal((await worker.runOnce()).claimed, 2)
     assert.equal((await worker.runOnce()).claimed, 0)
+  })
+})
+
+describe('jobs that were taken ahead of a slot that does not become free', () => {
+  test('are given back soon, for workers that have room, and no more are taken ahead', async (context) => {
+    const place = await openWorkplace(context)
+    const { worker, began } = await startQuick(place, 2)
+    const ids = await enqueueTogether(place, [0, 0, 0, 0, 0, 0])
+    await place.runtime.advance(1_000)
+    assert.deepEqual([worker.running, await runningInStore(place)], [2, 2])
+    assert.deepEqual(began, ['0.0', '0.1'])
+    for (const id of ids.slice(2)) {
+      const { state, failures, attempts } = await place.job(id)
+      assert.deepEqual([state, failures, attempts.map(({ outcome }) => outcome)], ['queued', 0, ['released']])
+    }
+  })
+
+  test('are not timed out by the store before they have run', async (context) => {
+    const place = await openWorkplace(context)
+    const brief = defineJob('brief', { service: 'tests', timeout: '1s', cancelGrace: '5s', retry: { maxAttempts: 1 } })
+    const ran: unknown[] = []
+    const worker = await place.start(
+      [
+        handle(brief, ({ input }) => {
+          if (input === 'fast') return null
+          ran.push(input)
+          return input === 'hang' ? new Promise<null>(() => {}) : null
+        }),
+      ],
+      { concurrency: 1, maxAbandonedSlots: 10 },
+    )
+    for (let runs = 0; runs < 10; runs += 1) await place.enqueue(brief, 'fast')
+    await worker.idle()
+    await place.enqueue(brief, 'hang')
+    await place.enqueue(brief, 'hang')
+    const id = await place.enqueue(brief, 'last')
+    await place.runtime.advance(8_500)
+    const { jobsTimedOut } = await place.store.claims.sweep({ graceMs: 2_000, random: 0 })
+    await place.runtime.advance(60_000)
+    const { state, failures } = await place.job(id)
+    assert.deepEqual({ jobsTimedOut, state, failures }, { jobsTimedOut: 0, state: 'completed', failures: 0 })
   })
 })

@@ -57,7 +57,7 @@ describe('claims that are under way together', () => {
       await place.enqueue(ping)
       await place.runtime.advance(0)
     }
-    assert.deepEqual(limits, [500, 500, 500, 500])
+    assert.deepEqual(limits, [250, 250, 250, 250])
     await release(1)
     assert.equal(limits.length, 5, 'a fifth follows the one that was answered')
   })
@@ -68,7 +68,8 @@ describe('claims that are under way together', () => {
     [32, [32]],
     [33, [32, 1]],
     [100, [50, 50]],
-    [1_200, [500, 500, 200]],
+    [700, [250, 250, 200]],
+    [1_200, [250, 250, 250, 250]],
   ] as const) {
     test(`ask for no more than the ${concurrency} slots that are free`, async (context) => {
       const place = await openWorkplace(context)
