@@ -1,90 +1,37 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import type { TestContext } from 'node:test'
 
-import type { EventName } from '../../src/core/events.ts'
-import type { Plan, PlanValues } from '../../src/core/plan.ts'
 import {
   CANCEL,
   CHECKPOINT,
   COMPLETE,
   COMPLETE_ONLY_PHASE,
-  END_OF_GRACE,
   FORCE_RESET,
   LOG,
+  PROGRESS,
   PROGRESS_TOLD,
 } from '../../src/core/plans.ts'
 import type { ClaimedJob, PlanResult } from '../../src/store/claims.ts'
-import type { NewJob } from '../../src/store/jobs.ts'
-import { ONE_PHASE, openBench, THREE_PHASES } from '../support/contract-bench.ts'
-import type { Act, Bench } from '../support/contract-bench.ts'
-import { dumpStore } from '../support/store-dump.ts'
+import {
+  asIfAlone,
+  EVERY_JOB,
+  gaplessNames,
+  idOf,
+  loseClaims,
+  MANY,
+  refusalsOf,
+  runningMany,
+} from '../support/as-if-alone.ts'
+import type { MadeCall } from '../support/as-if-alone.ts'
+import { ONE_PHASE, THREE_PHASES } from '../support/contract-bench.ts'
 import type { OpenStore } from '../support/store-under-test.ts'
 
-const MANY = 100
 const COMPLETED: PlanResult = {
   applied: true,
   row: { state: 'completed', cancelRequestedAt: null, cancelledBy: null, cancelReason: null },
 }
 const LONG = JSON.stringify('long '.repeat(100))
 const TWO_PHASES = { ...ONE_PHASE, phases: ['a', 'b'] }
-
-/** So many jobs that one session runs. */
-async function runningMany(bench: Bench, changes: Partial<NewJob> = {}): Promise<readonly ClaimedJob[]> {
-  await bench.store.jobs.enqueue(Array.from({ length: MANY }, () => bench.job(changes)))
-  const claimed = await bench.claim(await bench.session(), MANY)
-  assert.equal(claimed.length, MANY)
-  return claimed
-}
-
-function idOf(claimed: readonly ClaimedJob[], index: number): string {
-  const job = claimed[index]
-  assert.ok(job !== undefined)
-  return job.claim.jobId
-}
-
-/** The names of a job's events, which must count from 1 without a gap. */
-async function gaplessNames(bench: Bench, id: string): Promise<readonly EventName[]> {
-  const events = await bench.events(id)
-  assert.deepEqual(
-    events.map(({ seq }) => seq),
-    events.map((_event, index) => index + 1),
-  )
-  return events.map(({ name }) => name)
-}
-
-type MadeCall = readonly [plan: Plan, job: number, values?: PlanValues, rest?: Act]
-
-interface AsIfAlone {
-  /** The same in both stores. */
-  readonly prepare: (bench: Bench) => Promise<readonly ClaimedJob[]>
-  readonly calls: readonly MadeCall[]
-}
-
-interface Together {
-  readonly bench: Bench
-  readonly claimed: readonly ClaimedJob[]
-  readonly results: readonly PlanResult[]
-}
-
-/** Makes the calls at once in one store and one after another in a second one, and holds the answers and all that is stored to be the same. */
-async function asIfAlone(context: TestContext, open: OpenStore, { prepare, calls }: AsIfAlone): Promise<Together> {
-  const [bench, twin] = [await openBench(context, open), await openBench(context, open)]
-  const [claimed, others] = [await prepare(bench), await prepare(twin)]
-  const act = async (where: Bench, jobs: readonly ClaimedJob[], call: MadeCall): Promise<PlanResult> => {
-    const job = jobs[call[1]]
-    assert.ok(job !== undefined)
-    return where.act(call[0], job.claim, call[2], call[3])
-  }
-  const results = await Promise.all(calls.map((call) => act(bench, claimed, call)))
-  const alone: PlanResult[] = []
-  for (const call of calls) alone.push(await act(twin, others, call))
-  assert.deepEqual(results, alone)
-  assert.deepEqual(await dumpStore(bench.store), await dumpStore(twin.store))
-  return { bench, claimed, results }
-}
-
-const EVERY_JOB: readonly number[] = Array.from({ length: MANY }, (_, job) => job)
 
 function completions(outputOf: (job: number) => string = () => '"done"'): readonly MadeCall[] {
   return EVERY_JOB.map((job) => [COMPLETE_ONLY_PHASE, job, { output: outputOf(job), seenPhase: 0 }])
@@ -93,19 +40,6 @@ function completions(outputOf: (job: number) => string = () => '"done"'): readon
 function checkpoint(job: number): MadeCall {
   const detail = JSON.stringify({ phase: 'load', next: 'render', job })
   return [CHECKPOINT, job, { progress: 33, seenPhase: 0 }, { result: `"of ${job}"`, detail }]
-}
-
-function refusalsOf(results: readonly PlanResult[]): readonly (readonly [call: number, refusal: string])[] {
-  return results.flatMap((result, index) => (result.applied ? [] : [[index, result.refusal] as const]))
-}
-
-/** Claims that are lost in the middle, each in its own way, of jobs that were claimed together. */
-async function loseClaims(bench: Bench, claimed: readonly ClaimedJob[]): Promise<void> {
-  await bench.must(CANCEL, idOf(claimed, 40), { actor: 'ann', reason: null })
-  const claim = claimed[40]?.claim
-  assert.ok(claim !== undefined)
-  await bench.must(END_OF_GRACE, claim)
-  await bench.renew(FORCE_RESET, idOf(claimed, 50))
 }
 
 export function manyCallsContract(open: OpenStore): void {
@@ -218,19 +152,58 @@ export function manyCallsContract(open: OpenStore): void {
       assert.deepEqual(refusalsOf(results), [[40, 'lease-lost'], [50, 'lease-lost'], ...again])
     })
 
-    test('completions under the claims of several sessions are each held against their own', async (t) => {
-      await asIfAlone(t, open, {
+    test("a claim that is not the job's own counts for nothing among a hundred good ones", async (t) => {
+      const acts: readonly ((job: number) => MadeCall)[] = [
+        (job) => [PROGRESS, job, { progress: 40 }],
+        (job) => [LOG, job],
+        (job) => [CHECKPOINT, job, { progress: 50, seenPhase: 0 }, { result: '1' }],
+      ]
+      const { results } = await asIfAlone(t, open, {
+        prepare: async (prepared) => {
+          const jobs = await runningMany(prepared, { policy: TWO_PHASES })
+          const other = await prepared.session()
+          return jobs.map((job, index) => {
+            if (index === 20) return { ...job, claim: { ...job.claim, holder: other } }
+            return index === 30 ? { ...job, claim: { ...job.claim, fence: job.claim.fence + 1 } } : job
+          })
+        },
+        calls: acts.flatMap((made) => EVERY_JOB.map(made)),
+      })
+      const refused = [20, 30, 120, 130, 220, 230].map((call) => [call, 'lease-lost'] as const)
+      assert.deepEqual(refusalsOf(results), refused)
+    })
+
+    test('of a hundred reports of progress those whose claims are lost are refused, and the others stand', async (t) => {
+      const { bench, claimed, results } = await asIfAlone(t, open, {
+        prepare: async (prepared) => {
+          const jobs = await runningMany(prepared)
+          await loseClaims(prepared, jobs)
+          return jobs
+        },
+        calls: EVERY_JOB.map((job) => [PROGRESS, job, { progress: 40 }]),
+      })
+      assert.deepEqual(refusalsOf(results), [
+        [40, 'lease-lost'],
+        [50, 'lease-lost'],
+      ])
+      const progress = await Promise.all([49, 50, 51].map((job) => bench.details(idOf(claimed, job))))
+      assert.deepEqual(
+        progress.map((details) => details.progress),
+        [40, 0, 40],
+      )
+    })
+
+    test('completions of the jobs of two sessions are each held against their own claims', async (t) => {
+      const { results } = await asIfAlone(t, open, {
         prepare: async (prepared) => {
           await prepared.store.jobs.enqueue(EVERY_JOB.map(() => prepared.job()))
-          const holders = [await prepared.session(), await prepared.session()]
-          const jobs = [...(await prepared.claim(holders[0] ?? 0, 50)), ...(await prepared.claim(holders[1] ?? 0, 50))]
-          // The second session takes the claims of the first for its own.
-          return jobs.map((job, index) =>
-            index % 5 === 0 ? { ...job, claim: { ...job.claim, holder: holders[1] ?? 0 } } : job,
-          )
+          const jobs: ClaimedJob[] = []
+          for (const limit of [60, 40]) jobs.push(...(await prepared.claim(await prepared.session(), limit)))
+          return jobs
         },
         calls: completions(),
       })
+      assert.deepEqual(refusalsOf(results), [])
     })
 
     test('a hundred checkpoints keep their results, when their phases began, and what their events tell', async (t) => {
