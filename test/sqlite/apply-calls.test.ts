@@ -109,6 +109,19 @@ test('a hundred completions with outputs of their own take a statement each, and
   assert.equal(takeCount(), MANY + 1)
 })
 
+test('of calls that are alike but for their results each keeps the one that it brings, or none', () => {
+  const { db } = openCounted()
+  const calls = runningMany(db, THREE_PHASES).map(({ claim }, job) =>
+    planCall(CHECKPOINT, claim, { progress: 33 }, job % 50 < 20 ? {} : { result: `${job}` }),
+  )
+  assert.ok(applyCalls(db, calls).every(({ applied }) => applied))
+  const kept = db.all('SELECT result FROM millrace_phases ORDER BY job').map(({ result }) => Number(result))
+  assert.deepEqual(
+    kept,
+    calls.flatMap(({ result }) => (result === undefined ? [] : Number(result))),
+  )
+})
+
 test('a hundred jobs are claimed, and a hundred are added, in a few statements', () => {
   const { db, takeCount } = openCounted()
   enqueueJobs(db, [newJob(runtime.uuid())])

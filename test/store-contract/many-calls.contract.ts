@@ -272,7 +272,7 @@ export function manyCallsContract(open: OpenStore): void {
       assert.deepEqual((await gaplessNames(bench, idOf(claimed, 50))).slice(2), ['phase:completed'])
     })
 
-    test('checkpoints of a hundred jobs with long results, and with none, are each kept as they are', async (t) => {
+    test('checkpoints of a hundred jobs with long and with strange results are each kept as they are', async (t) => {
       const { bench, claimed } = await asIfAlone(t, open, {
         prepare: (prepared) => runningMany(prepared, { policy: THREE_PHASES }),
         calls: EVERY_JOB.map((job) => {
