@@ -45,7 +45,9 @@ export function packCall(call: PlanCall): PackedCall {
 }
 
 function packValues(plan: Plan, values: PlanValues): PlanValues | string {
-  return plan === COMPLETE_ONLY_PHASE && typeof values.output === 'string' ? values.output : values
+  const { output } = values
+  const isAlone = plan === COMPLETE_ONLY_PHASE && typeof output === 'string' && Object.keys(values).length === 1
+  return isAlone ? output : values
 }
 
 function isBare({ error, input, phaseNames, artifact }: PlanCall): boolean {

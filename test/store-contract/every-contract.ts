@@ -10,6 +10,8 @@ import { jobTypesContract } from './job-types.contract.ts'
 import { jobsContract } from './jobs.contract.ts'
 import { keysContract } from './keys.contract.ts'
 import { listingContract } from './listing.contract.ts'
+import { manyCallsContract } from './many-calls.contract.ts'
+import { manyNewJobsContract } from './many-new-jobs.contract.ts'
 import { phasesContract } from './phases.contract.ts'
 import { plansContract } from './plans.contract.ts'
 import { queuesContract } from './queues.contract.ts'
@@ -40,4 +42,6 @@ export function everyContract(open: OpenStore): void {
   eventsContract(open)
   artifactsContract(open)
   batchesContract(open)
+  manyCallsContract(open)
+  manyNewJobsContract(open)
 }

@@ -177,6 +177,14 @@ export function phasesContract(open: OpenStore): void {
       assert.deepEqual(await bench.eventNames(claim.jobId), ['job:queued', 'job:started', 'job:completed'])
     })
 
+    test('an output that is said to be of a phase other than the present one ends no job', async (t) => {
+      const bench = await openBench(t, open)
+      const { claim } = await bench.running()
+      const result = await bench.act(COMPLETE_ONLY_PHASE, claim, { output: '1', seenPhase: 1 })
+      assert.equal(result.applied ? null : result.refusal, 'phase-moved')
+      await bench.must(COMPLETE_ONLY_PHASE, claim, { output: '1', seenPhase: 0 })
+    })
+
     test('an output of null is an output', async (t) => {
       const bench = await openBench(t, open)
       const { claim } = await bench.running()

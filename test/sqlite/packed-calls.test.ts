@@ -1,0 +1,268 @@
+/** Plan calls, new jobs and what came of them: packed, posted and unpacked they are what they were. */
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+
+import * as fc from 'fast-check'
+
+import type { Claim } from '../../src/core/job-row.ts'
+import type { PlanValues } from '../../src/core/plan.ts'
+import { COMPLETE_ONLY_PHASE, PLANS } from '../../src/core/plans.ts'
+import { OPERATOR } from '../../src/core/scope.ts'
+import type { Scope } from '../../src/core/scope.ts'
+import { JOB_STATES } from '../../src/core/states.ts'
+import {
+  packCall,
+  packEnqueued,
+  packNewJobs,
+  packResult,
+  unpackCall,
+  unpackEnqueued,
+  unpackNewJobs,
+  unpackResult,
+} from '../../src/sqlite/packed-calls.ts'
+import type { PlanCall, PlanResult } from '../../src/store/claims.ts'
+import type { Enqueued, NewJob } from '../../src/store/jobs.ts'
+import { newArtifact, newJob, ONE_PHASE, planCall, THREE_PHASES } from '../support/contract-bench.ts'
+import { scaled } from '../support/scale.ts'
+
+const ID = '019b7613-6800-7000-8000-000000000001'
+const OTHER_ID = '019b7613-6800-7000-8000-000000000002'
+
+/** Objects as everybody makes them: others do not travel. */
+const PLAIN = { noNullPrototype: true }
+
+const claim: fc.Arbitrary<Claim | null> = fc.oneof(
+  { weight: 1, arbitrary: fc.constant(null) },
+  {
+    weight: 6,
+    arbitrary: fc.record(
+      {
+        jobId: fc.oneof({ weight: 4, arbitrary: fc.constant(ID) }, { weight: 1, arbitrary: fc.constant(OTHER_ID) }),
+        holder: fc.maxSafeNat(),
+        fence: fc.nat(),
+        row: fc.integer({ min: 1 }),
+      },
+      { requiredKeys: ['jobId', 'holder', 'fence'], ...PLAIN },
+    ),
+  },
+)
+
+const scope: fc.Arbitrary<Scope> = fc.oneof(
+  { weight: 5, arbitrary: fc.constant(OPERATOR) },
+  fc.record({ role: fc.constant('admin' as const), tenant: fc.string() }, PLAIN),
+  fc.record({ role: fc.constant('member' as const), tenant: fc.string(), user: fc.string() }, PLAIN),
+)
+
+const text = fc.json()
+
+const values: fc.Arbitrary<PlanValues> = fc.oneof(
+  fc.constant({}),
+  fc.record({ output: fc.oneof(text, fc.constant(null)) }, PLAIN),
+  fc.record({ output: text, seenPhase: fc.nat() }, PLAIN),
+  fc.record(
+    {
+      holder: fc.maxSafeNat(),
+      delayMs: fc.nat(),
+      timeoutMs: fc.option(fc.nat()),
+      phase: fc.nat(),
+      phaseCount: fc.nat(),
+      seenPhase: fc.nat(),
+      progress: fc.double({ min: 0, max: 100, noNaN: true }),
+      actor: fc.string(),
+      reason: fc.option(fc.string()),
+      output: fc.option(text),
+      seenGeneration: fc.nat(),
+      seenFence: fc.nat(),
+    },
+    { requiredKeys: [], ...PLAIN },
+  ),
+)
+
+/** What few calls bring beside: mostly nothing, else some of it. */
+const beside = fc.oneof(
+  { weight: 2, arbitrary: fc.constant({}) },
+  {
+    weight: 3,
+    arbitrary: fc.record(
+      {
+        result: text,
+        error: text,
+        input: text,
+        phaseNames: fc.array(fc.string()),
+        artifact: fc.constant(newArtifact(OTHER_ID)),
+      },
+      { requiredKeys: [], ...PLAIN },
+    ),
+  },
+)
+
+const call: fc.Arbitrary<PlanCall> = fc
+  .record({
+    plan: fc.oneof(fc.constantFrom(...PLANS), fc.constant(COMPLETE_ONLY_PHASE)),
+    claim,
+    scope,
+    values,
+    detail: fc.option(text),
+    beside,
+  })
+  .map(({ beside: more, ...fields }) => ({ jobId: ID, ...fields, ...more }))
+
+test('a plan call is after its journey what it was, with a claim or without, whatever is beside it', () => {
+  fc.assert(
+    fc.property(call, (made) => {
+      assert.deepEqual(unpackCall(structuredClone(packCall(made))), made)
+    }),
+    { numRuns: scaled(1_000) },
+  )
+})
+
+test('the plan of a call is the very same after its journey, and one that nobody knows is refused', () => {
+  for (const plan of PLANS) assert.equal(unpackCall(structuredClone(packCall(planCall(plan, ID)))).plan, plan)
+  assert.throws(() => packCall(planCall({ ...COMPLETE_ONLY_PHASE }, ID)), RangeError)
+})
+
+test('the usual completion travels without names', () => {
+  const packed = packCall(planCall(COMPLETE_ONLY_PHASE, { jobId: ID, holder: 5, fence: 2, row: 7 }, { output: '"x"' }))
+  assert.ok(packed.every((part) => typeof part !== 'object' || part === null))
+})
+
+const instant = fc.option(fc.nat())
+const result: fc.Arbitrary<PlanResult> = fc.oneof(
+  fc
+    .record({ state: fc.constantFrom(...JOB_STATES), at: instant, by: fc.string(), reason: fc.option(fc.string()) })
+    .map(({ state, at, by, reason }) => ({
+      applied: true as const,
+      row:
+        at === null
+          ? { state, cancelRequestedAt: null, cancelledBy: null, cancelReason: null }
+          : { state, cancelRequestedAt: at, cancelledBy: by, cancelReason: reason },
+    })),
+  fc.record(
+    {
+      applied: fc.constant(false as const),
+      refusal: fc.constantFrom('lease-lost' as const, 'final' as const, 'artifact-exists' as const),
+      row: fc.constant(null),
+    },
+    PLAIN,
+  ),
+)
+
+test('what came of a plan call is after its journey what it was', () => {
+  fc.assert(
+    fc.property(result, (came) => {
+      assert.deepEqual(unpackResult(structuredClone(packResult(came))), came)
+    }),
+    { numRuns: scaled(500) },
+  )
+})
+
+/** Few of each, and the same objects: so that neighbours are often alike, and alike but for one field. */
+const POLICIES = [ONE_PHASE, THREE_PHASES] as const
+const LABELS = [{}, { course: 'c1' }, { course: 'c2', level: 'a' }] as const
+
+const job: fc.Arbitrary<NewJob> = fc
+  .record({
+    type: fc.constantFrom('a', 'b'),
+    queue: fc.constantFrom('q', 'r'),
+    policy: fc.constantFrom(...POLICIES),
+    tenant: fc.constantFrom('', 'acme'),
+    owner: fc.constantFrom(null, 'ann'),
+    labels: fc.constantFrom(...LABELS),
+    priority: fc.constantFrom(0, 1),
+    delayMs: fc.constantFrom(0, 5),
+    runAt: fc.constantFrom(null, 9),
+    key: fc.constantFrom(null, 'k'),
+    uniqueKey: fc.constantFrom(null, 'u'),
+    input: text,
+    id: fc.uuid({ version: 7 }),
+  })
+  .map(({ id, ...changes }) => newJob(id, changes))
+
+/** Each differs from the one before it in the fields named, which may be none. */
+const jobs: fc.Arbitrary<readonly NewJob[]> = fc
+  .tuple(
+    job,
+    fc.array(
+      fc.tuple(
+        job,
+        fc.subarray(
+          [
+            'type',
+            'queue',
+            'policy',
+            'tenant',
+            'owner',
+            'labels',
+            'priority',
+            'delayMs',
+            'runAt',
+            'key',
+            'uniqueKey',
+          ] as const,
+          { maxLength: 1 },
+        ),
+      ),
+      { maxLength: 30 },
+    ),
+  )
+  .map(([first, others]) => {
+    const made = [first]
+    for (const [other, fields] of others) {
+      const last = made.at(-1) ?? first
+      const changes = Object.fromEntries(fields.map((name) => [name, other[name]]))
+      made.push({ ...last, id: other.id, input: other.input, ...changes })
+    }
+    return made
+  })
+
+test('new jobs are after their journey what they were, alike or not', () => {
+  fc.assert(
+    fc.property(jobs, (made) => {
+      assert.deepEqual(unpackNewJobs(structuredClone(packNewJobs(made))), made)
+    }),
+    { numRuns: scaled(500) },
+  )
+  assert.deepEqual(unpackNewJobs(packNewJobs([])), [])
+  assert.throws(() => unpackNewJobs([[ID, '1']]), RangeError)
+})
+
+test('jobs that are alike are told by their ids and inputs', () => {
+  const labels = {}
+  const alike = Array.from({ length: 50 }, (_, n) => newJob(`${n}`, { labels, input: `${n}` }))
+  const [first, ...others] = packNewJobs(alike)
+  assert.equal(first?.length, 13)
+  assert.deepEqual(
+    others,
+    alike.slice(1).map(({ id, input }) => [id, input]),
+  )
+})
+
+const outcomes: fc.Arbitrary<readonly Enqueued[]> = fc
+  .array(
+    fc.oneof(
+      {
+        weight: 5,
+        arbitrary: fc.record({
+          outcome: fc.constant('created' as const),
+          state: fc.oneof({ weight: 9, arbitrary: fc.constant('queued' as const) }, fc.constant('scheduled' as const)),
+        }),
+      },
+      fc.record({
+        outcome: fc.constant('duplicate' as const),
+        state: fc.constantFrom(...JOB_STATES, 'deleted' as const),
+      }),
+      fc.record({ outcome: fc.constant('key-reused' as const) }),
+    ),
+    { maxLength: 6 },
+  )
+  .map((made) => made.map((each, n): Enqueued => ({ ...each, id: each.outcome === 'created' ? `${n}` : 'other' })))
+
+test('what came of new jobs is after its journey what it was', () => {
+  fc.assert(
+    fc.property(outcomes, (came) => {
+      const made = came.map((_outcome, n) => newJob(`${n}`))
+      assert.deepEqual(unpackEnqueued(structuredClone(packEnqueued(came)), made), came)
+    }),
+    { numRuns: scaled(500) },
+  )
+})

@@ -1,0 +1,89 @@
+/** A hundred running jobs and what is done to them at once, which must be as if each call had been alone. */
+import assert from 'node:assert/strict'
+import type { TestContext } from 'node:test'
+
+import type { EventName } from '../../src/core/events.ts'
+import type { Plan, PlanValues } from '../../src/core/plan.ts'
+import { CANCEL, END_OF_GRACE, FORCE_RESET } from '../../src/core/plans.ts'
+import type { ClaimedJob, PlanResult } from '../../src/store/claims.ts'
+import type { NewJob } from '../../src/store/jobs.ts'
+import { openBench } from './contract-bench.ts'
+import type { Act, Bench } from './contract-bench.ts'
+import { dumpStore } from './store-dump.ts'
+import type { OpenStore } from './store-under-test.ts'
+
+export const MANY = 100
+
+/** So many jobs that one session runs. */
+export async function runningMany(bench: Bench, changes: Partial<NewJob> = {}): Promise<readonly ClaimedJob[]> {
+  await bench.store.jobs.enqueue(Array.from({ length: MANY }, () => bench.job(changes)))
+  const claimed = await bench.claim(await bench.session(), MANY)
+  assert.equal(claimed.length, MANY)
+  return claimed
+}
+
+export function idOf(claimed: readonly ClaimedJob[], index: number): string {
+  const job = claimed[index]
+  assert.ok(job !== undefined)
+  return job.claim.jobId
+}
+
+/** The names of a job's events, which must count from 1 without a gap. */
+export async function gaplessNames(bench: Bench, id: string): Promise<readonly EventName[]> {
+  const events = await bench.events(id)
+  assert.deepEqual(
+    events.map(({ seq }) => seq),
+    events.map((_event, index) => index + 1),
+  )
+  return events.map(({ name }) => name)
+}
+
+export type MadeCall = readonly [plan: Plan, job: number, values?: PlanValues, rest?: Act]
+
+interface AsIfAlone {
+  /** The same in both stores. */
+  readonly prepare: (bench: Bench) => Promise<readonly ClaimedJob[]>
+  readonly calls: readonly MadeCall[]
+}
+
+interface Together {
+  readonly bench: Bench
+  readonly claimed: readonly ClaimedJob[]
+  readonly results: readonly PlanResult[]
+}
+
+/** Makes the calls at once in one store and one after another in a second one, and holds the answers and all that is stored to be the same. */
+export async function asIfAlone(
+  context: TestContext,
+  open: OpenStore,
+  { prepare, calls }: AsIfAlone,
+): Promise<Together> {
+  const [bench, twin] = [await openBench(context, open), await openBench(context, open)]
+  const [claimed, others] = [await prepare(bench), await prepare(twin)]
+  const act = async (where: Bench, jobs: readonly ClaimedJob[], call: MadeCall): Promise<PlanResult> => {
+    const job = jobs[call[1]]
+    assert.ok(job !== undefined)
+    return where.act(call[0], job.claim, call[2], call[3])
+  }
+  const results = await Promise.all(calls.map((call) => act(bench, claimed, call)))
+  const alone: PlanResult[] = []
+  for (const call of calls) alone.push(await act(twin, others, call))
+  assert.deepEqual(results, alone)
+  assert.deepEqual(await dumpStore(bench.store), await dumpStore(twin.store))
+  return { bench, claimed, results }
+}
+
+export const EVERY_JOB: readonly number[] = Array.from({ length: MANY }, (_, job) => job)
+
+export function refusalsOf(results: readonly PlanResult[]): readonly (readonly [call: number, refusal: string])[] {
+  return results.flatMap((result, index) => (result.applied ? [] : [[index, result.refusal] as const]))
+}
+
+/** Claims that are lost in the middle, each in its own way, of jobs that were claimed together. */
+export async function loseClaims(bench: Bench, claimed: readonly ClaimedJob[]): Promise<void> {
+  await bench.must(CANCEL, idOf(claimed, 40), { actor: 'ann', reason: null })
+  const claim = claimed[40]?.claim
+  assert.ok(claim !== undefined)
+  await bench.must(END_OF_GRACE, claim)
+  await bench.renew(FORCE_RESET, idOf(claimed, 50))
+}
