@@ -111,8 +111,12 @@ export class ThreadLink implements Link {
       this.#incoming.push(message)
       if (this.#nextTurn === null) this.#takeTurn()
     })
-    this.#worker.on('error', (error) => this.#break(error))
-    this.#worker.on('exit', () => this.#ended())
+    // An error is followed by the end, before which all that the thread has said arrives: what it has answered is so.
+    let thrown: unknown = null
+    this.#worker.on('error', (error) => {
+      thrown = error
+    })
+    this.#worker.on('exit', () => this.#ended(thrown))
   }
 
   call<Name extends OperationName, Unpacked = Answer<Name>>(
@@ -262,10 +266,11 @@ export class ThreadLink implements Link {
     this.#events.onBroken(broken)
   }
 
-  #ended(): void {
+  #ended(thrown: unknown): void {
     while (this.#incoming.length > 0) this.#takeTurn()
     this.#onClosed()
-    if (this.#closing === null || this.#pending.size > 0) this.#break(new Error('the thread has ended'))
+    const expected = thrown === null && this.#closing !== null && this.#pending.size === 0
+    if (!expected) this.#break(thrown ?? new Error('the thread has ended'))
   }
 
   pause(): Promise<void> {
