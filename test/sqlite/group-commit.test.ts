@@ -2,9 +2,12 @@ import assert from 'node:assert/strict'
 import { readFileSync, statSync } from 'node:fs'
 import { test } from 'node:test'
 
+import { defineJob } from '../../src/client/define-job.ts'
 import { COMPLETE_ONLY_PHASE, LOG } from '../../src/core/plans.ts'
+import { handle } from '../../src/worker/handler.ts'
+import { startWorker } from '../../src/worker/start-worker.ts'
 import { scaled } from '../support/scale.ts'
-import { openSqlite } from './sqlite-bench.ts'
+import { elapsed, openSqlite, runtime } from './sqlite-bench.ts'
 
 /** SQLite's file format, section 4.1: a header, then frames; each commit ends with a frame that says how large the database is now. */
 const WAL_HEADER_BYTES = 32
@@ -39,6 +42,73 @@ for (const thread of [true, false]) {
     const before = commitsIn(b.file)
     for (let n = 0; n < 5; n += 1) await b.add()
     assert.equal(commitsIn(b.file) - before, 5)
+  })
+
+  test(`a job that comes while a worker of the process is idle is added and claimed in one commit, ${where}`, async (t) => {
+    const b = await openSqlite(t, { thread })
+    const press = defineJob('press', { service: 'mill' })
+    const { promise: ended, resolve: end } = Promise.withResolvers<void>()
+    const begun: (() => void)[] = []
+    const handlers = [
+      handle(press, () => {
+        begun.shift()?.()
+        return ended
+      }),
+    ]
+    const logger = { info: () => undefined, warn: () => undefined, error: () => undefined }
+    const worker = await startWorker({ store: b.store, runtime, logger, service: 'mill', handlers, concurrency: 5 })
+    const commits: number[] = []
+    await worker.idle()
+    for (let round = 0; round < 3; round += 1) {
+      // A worker that has just been busy lets others have their turn first.
+      await elapsed(10)
+      const started = new Promise<void>((resolve) => begun.push(resolve))
+      const before = commitsIn(b.file)
+      const job = b.job({ type: press.name, queue: press.queue, policy: press.policy })
+      await Promise.all([started, b.store.jobs.enqueue([job])])
+      commits.push(commitsIn(b.file) - before)
+    }
+    end()
+    await worker.stop()
+    assert.deepEqual(commits, [1, 1, 1])
+  })
+
+  test(`a lone call whose answer must leave no trace leaves none, and the next call works, ${where}`, async (t) => {
+    const b = await openSqlite(t, { thread })
+    const first = await b.add({ key: 'k', input: '1' })
+    const holder = await b.session()
+    const before = commitsIn(b.file)
+    const other = { type: 'new.type', queue: 'new.queue', labels: { course: 'c1' } }
+    for (let round = 0; round < 3; round += 1) {
+      const refused = await b.store.jobs.enqueue([b.job(other), b.job({ key: 'k', input: '2' }), b.job(other)])
+      assert.deepEqual(
+        refused.map(({ outcome }) => outcome),
+        ['created', 'key-reused', 'created'],
+      )
+      assert.equal(refused[1]?.id, first)
+    }
+    assert.equal(commitsIn(b.file), before)
+    assert.deepEqual(
+      (await b.store.queues.list()).map(({ name }) => name),
+      ['map.export'],
+    )
+    const id = await b.add(other)
+    assert.equal((await b.details(id)).queue, 'new.queue')
+    assert.equal((await b.take(holder, ['new.type'])).claim.jobId, id)
+    const { queued, running } = await b.store.jobs.counts({ scope: { role: 'operator' } })
+    assert.deepEqual([queued, running], [1, 1])
+  })
+
+  test(`a lone call that fails is refused, leaves no trace, and the next call works, ${where}`, async (t) => {
+    const b = await openSqlite(t, { thread })
+    const twice = await b.add()
+    const before = commitsIn(b.file)
+    const type = { type: 'new.type', queue: 'new.queue' }
+    await assert.rejects(b.store.jobs.enqueue([b.job(type), b.job({ id: twice })]), { code: 'internal' })
+    assert.equal(commitsIn(b.file), before)
+    assert.equal((await b.details(await b.add(type))).queue, 'new.queue')
+    const { queued } = await b.store.jobs.counts({ scope: { role: 'operator' } })
+    assert.equal(queued, 2)
   })
 
   test(`a call that fails is refused alone, and those that share its commit are carried out once, ${where}`, async (t) => {

@@ -8,6 +8,7 @@ import * as plans from '../../src/core/plans.ts'
 import { OPERATOR } from '../../src/core/scope.ts'
 import type { Scope } from '../../src/core/scope.ts'
 import { JOB_STATES } from '../../src/core/states.ts'
+import { compilePlain } from '../../src/sqlite/compile.ts'
 import { Database } from '../../src/sqlite/database.ts'
 import { openConnection } from '../../src/sqlite/driver.ts'
 import type { Connection, OwnConnection } from '../../src/sqlite/driver.ts'
@@ -30,6 +31,7 @@ const MAY_SCAN: readonly (readonly [pattern: RegExp, because: string])[] = [
   [/^SCAN millrace_jobs USING (COVERING )?INDEX/, 'all jobs are counted, each through its partial index'],
   [/^SCAN j$/, 'jobs are counted by a type or a queue, for which there is no index'],
   [/^SCAN (wanted|s|json_each) VIRTUAL TABLE/, 'the types, or the jobs, that one transaction names'],
+  [/^SCAN \d+-ROW VALUES CLAUSE$/, 'the jobs that one statement adds'],
 ]
 
 interface Recorded {
@@ -55,6 +57,9 @@ function openRecorded(): Recorded {
   }
   return { db: new Database(recording, () => runtime.now()), statements, connection }
 }
+
+/** Plans that have a short way for many calls. */
+const PLAIN_PLANS: readonly Plan[] = plans.PLANS.filter((plan) => compilePlain(plan) !== null)
 
 const LONG = JSON.stringify('x'.repeat(1_000))
 const SCOPES: readonly Scope[] = [
@@ -122,6 +127,32 @@ function driveWrites(db: Database): void {
   write(db, 'jobTypes.register', ['s', [{ type: 'driven', queue: 'driven', policy: ONE_PHASE }]])
 }
 
+/** So many that each kind of call is carried out by its statements for lists. */
+const ALIKE = 12
+
+/** Claims as many jobs, in one call. */
+function runningAlike(db: Database, holder: number): readonly Claim[] {
+  const labels = {}
+  enqueue(db, ...Array.from({ length: ALIKE }, () => makeJob({ type: 'listed', policy: THREE_PHASES, labels })))
+  const claimed = write(db, 'claims.claim', { holder, types: ['listed'], limit: ALIKE })
+  const claims = unpackClaim(claimed, holder).jobs.map(({ claim }) => claim)
+  assert.equal(claims.length, ALIKE)
+  return claims
+}
+
+function driveLists(db: Database): void {
+  const holder = runtime.key()
+  write(db, 'sessions.open', { holder, service: 's', host: 'h', pid: 1, leaseMs: 30_000, concurrency: ALIKE })
+  const values = { delayMs: 0, timeoutMs: 1, phase: 0, progress: 1 }
+  for (const plan of PLAIN_PLANS) {
+    for (const rest of [{}, { detail: '{}' }, ...(plan === plans.CHECKPOINT ? [{ result: '1' }] : [])]) {
+      const calls = runningAlike(db, holder).map((claim) => packCall(planCall(plan, claim, values, rest)))
+      WRITES['claims.apply'](db, calls)
+    }
+  }
+  enqueue(db, ...Array.from({ length: ALIKE }, () => makeJob({ runAt: 1 })), makeJob({ delayMs: 1 }))
+}
+
 function driveReads(db: Database): void {
   const id = runtime.uuid()
   const [known] = READS['jobs.list'](db, { scope: OPERATOR, limit: 1, after: null }).jobs
@@ -161,6 +192,7 @@ function collect({ db, connection, statements }: Recorded): readonly string[] {
   connection.exec('BEGIN')
   db.beginUnit()
   driveWrites(db)
+  driveLists(db)
   driveReads(db)
   connection.exec('ROLLBACK')
   db.forget()
@@ -250,5 +282,41 @@ test('the statements on the way of every job use the index that is made for them
       const [first = ''] = planOf(recorded.connection, sql)
       assert.match(first, /(INDEX millrace_jobs_id \(id=\?\)|INTEGER PRIMARY KEY \(rowid=\?\))/, sql)
     }
+  }
+})
+
+test('the statements for lists of jobs are among them, and find each job by its key', () => {
+  const recorded = openRecorded()
+  recorded.connection.exec(MANY)
+  for (const analyzed of [false, true]) {
+    if (analyzed) recorded.connection.exec('ANALYZE')
+    const statements = collect(recorded)
+    const updates = statements.filter((sql) => /^UPDATE millrace_jobs .* IN \(SELECT value FROM json_each/.test(sql))
+    for (const plan of PLAIN_PLANS) {
+      const { listSql = '' } = compilePlain(plan) ?? {}
+      // A job of three phases is not completed, so some are tried and undone: the statement is the same.
+      assert.ok(updates.includes(listSql), `no list of ${plan.name}`)
+    }
+    // Besides, claims and promotions.
+    assert.ok(updates.length >= new Set(PLAIN_PLANS.map((plan) => compilePlain(plan)?.listSql)).size + 1)
+    for (const sql of updates) {
+      const steps = planOf(recorded.connection, sql)
+      assert.match(steps[0] ?? '', /^SEARCH millrace_jobs USING INTEGER PRIMARY KEY \(rowid=\?\)$/, sql)
+    }
+    const copies = statements.filter((sql) => /^INSERT INTO millrace_(events|phases) .*json_each/.test(sql))
+    assert.equal(copies.filter((sql) => sql.startsWith('INSERT INTO millrace_events')).length, 2)
+    assert.ok(copies.some((sql) => sql.startsWith('INSERT INTO millrace_phases')))
+    for (const sql of copies) {
+      const steps = planOf(recorded.connection, sql)
+      assert.deepEqual(
+        steps.map((step) => step.replace(/ VIRTUAL TABLE.*/, '')),
+        ['SCAN s', 'SEARCH j USING INTEGER PRIMARY KEY (rowid=?)'],
+        sql,
+      )
+    }
+    const added = statements.find((sql) => /^INSERT INTO millrace_events .*n BETWEEN/.test(sql)) ?? ''
+    assert.deepEqual(planOf(recorded.connection, added), [
+      'SEARCH millrace_jobs USING INTEGER PRIMARY KEY (rowid>? AND rowid<?)',
+    ])
   }
 })
