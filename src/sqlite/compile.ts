@@ -97,6 +97,8 @@ export function compilePlain(plan: Plan): PlainCase | null {
   const last = plan.cases.at(-1)
   const byHolder = plan.cases[0]?.when[0] === 'claim-lost'
   if (!byHolder || last === undefined || isRefusal(last) || last.ends !== undefined) return null
+  // What sets the phase drops the results from there on, which is more than a row.
+  if (last.set.phase === 'set') return null
   const changes: Source[] = []
   const set = assignments(last, changes)
   const guards: Source[] = []

@@ -50,7 +50,7 @@ export class ThreadLink implements Link {
   /** Messages that wait for their turn. */
   readonly #incoming: FromThread[] = []
   /** What is left of the first of them. */
-  #answering: ReturnType<typeof answersOf> | null = null
+  #answering: { readonly answers: ReturnType<typeof answersOf>; left: number } | null = null
   #nextTurn: Timer | null = null
   #lastNumber = 0
   #pausing: Pick<Pending, 'resolve' | 'reject'> | null = null
@@ -205,19 +205,21 @@ export class ThreadLink implements Link {
 
   /** How much may still be answered in this turn. */
   #answerSome({ answers, changed }: AnswersMessage, left: number): number {
-    this.#answering ??= answersOf(answers)
-    const share = Math.min(left, Math.max(ANSWERS_IN_ONE, Math.ceil(countAnswers(answers) / 2)))
-    for (let given = 0; given < share;) {
-      const { value: answer } = this.#answering.next()
-      if (answer === undefined) {
-        this.#answering = null
-        this.#incoming.shift()
-        if (changed) this.#events.onCommit()
-        return left - given
-      }
-      given += this.#settle(answer)
+    const count = countAnswers(answers)
+    this.#answering ??= { answers: answersOf(answers), left: count }
+    const answering = this.#answering
+    let share = Math.min(left, Math.max(ANSWERS_IN_ONE, Math.ceil(count / 2)))
+    const rest = left - share
+    while (share > 0 && answering.left > 0) {
+      const { value: answer } = answering.answers.next()
+      answering.left -= 1
+      if (answer !== undefined) share -= this.#settle(answer)
     }
-    return 0
+    if (answering.left > 0) return 0
+    this.#answering = null
+    this.#incoming.shift()
+    if (changed) this.#events.onCommit()
+    return rest + share
   }
 
   #receive(message: Exclude<FromThread, AnswersMessage>): void {
@@ -247,7 +249,7 @@ export class ThreadLink implements Link {
     this.#pending.delete(number)
     this.#release()
     if ('error' in outcome) pending.reject(outcome.error)
-    else pending.resolve(pending.unpack(outcome.answer))
+    else resolveUnpacked(pending, outcome.answer)
     return pending.weight
   }
 
@@ -305,6 +307,15 @@ export class ThreadLink implements Link {
     }
     this.#line?.close()
     await this.#worker.terminate()
+  }
+}
+
+/** A bug in the unpacking must not leave its caller without an answer. */
+function resolveUnpacked({ resolve, reject, unpack }: Pending, answer: unknown): void {
+  try {
+    resolve(unpack(answer))
+  } catch (cause) {
+    reject(new MillraceError('internal', "An answer of the store's thread could not be read. Please report this.", { cause }))
   }
 }
 
