@@ -19,15 +19,15 @@ const loopDelay: View = {
   name: 'loop-delay',
   title: 'Delay of the event loop',
   about:
-    'The 99th percentile, in milliseconds, in the process that enqueues or works, and how much that is above an idle process.',
+    'The 99th percentile, in milliseconds, in the process of Millrace that enqueues or works, and how much that is above an idle process.',
   from: [...LOADS, 'idle'],
-  table(results) {
-    const own = results.figures.filter((summary) => summary.figure === 'loopDelayP99Ms' && isBestMillrace(summary))
+  table(results, label) {
+    const own = results.figures.filter((each) => each.figure === 'loopDelayP99Ms' && each.contender === 'millrace')
     const idle = own.find(({ measure }) => measure === 'idle')?.median ?? Number.NaN
-    const rows = LOADS.flatMap((load) => own.filter(({ measure }) => measure === load)).map(({ measure, median }) => [
-      measure,
-      numberText(median, 1),
-      numberText(median - idle, 1),
+    const rows = LOADS.flatMap((load) => own.filter(({ measure }) => measure === load)).map((each) => [
+      `${each.measure}: ${label(each)}`,
+      numberText(each.median, 1),
+      numberText(each.median - idle, 1),
     ])
     if (rows.length === 0) return null
     return table(['', 'p99, ms', 'above idle, ms'], [['an idle process', numberText(idle, 1), ''], ...rows])
@@ -52,10 +52,6 @@ const disk: View = {
 }
 
 export const VIEWS: readonly View[] = [loopDelay, memory, disk]
-
-function isBestMillrace({ contender, settings }: Entry): boolean {
-  return contender === 'millrace' && settings === 'best'
-}
 
 interface Column {
   readonly figure: string

@@ -315,7 +315,11 @@ function resolveUnpacked({ resolve, reject, unpack }: Pending, answer: unknown):
   try {
     resolve(unpack(answer))
   } catch (cause) {
-    reject(new MillraceError('internal', "An answer of the store's thread could not be read. Please report this.", { cause }))
+    reject(
+      new MillraceError('internal', "An answer of the store's thread could not be read. Please report this.", {
+        cause,
+      }),
+    )
   }
 }
 

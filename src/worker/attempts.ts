@@ -231,7 +231,7 @@ export class Attempts implements AttemptHost, AttemptRunner {
   }
 
   async keep(attempt: Attempt, call: AttemptCall): Promise<boolean> {
-    const result = await this.#deliver(attempt, [attempt.call(call)], () => !attempt.over)
+    const result = await this.#keep(attempt, attempt.call(call))
     if (result?.applied === true) {
       attempt.notice(result.row)
       return !attempt.over
@@ -240,6 +240,15 @@ export class Attempts implements AttemptHost, AttemptRunner {
     if (result?.refusal === 'phase-moved') return !attempt.over
     attempt.interrupt(leaseLostStop(attempt.job.claim.jobId, call.plan.name))
     return false
+  }
+
+  async #keep(attempt: Attempt, call: PlanCall): Promise<PlanResult | null> {
+    try {
+      return await this.store.claims.apply(call)
+    } catch (error) {
+      const delivery = this.#deliveryOf(attempt, [call], () => !attempt.over)
+      return insist(delivery, { again: [call], error })
+    }
   }
 
   settle(attempt: Attempt, ending: Ending): void {
@@ -253,7 +262,8 @@ export class Attempts implements AttemptHost, AttemptRunner {
     const calls = ending.calls.map((call) => attempt.call(call))
     const [only] = calls
     // Most attempts end with one call and at the first try, and there are many of them.
-    const first = only === undefined || calls.length > 1 ? this.#deliver(attempt, calls) : this.store.claims.apply(only)
+    const many = only === undefined || calls.length > 1
+    const first = many ? deliver(this.#deliveryOf(attempt, calls)) : this.store.claims.apply(only)
     first.then(
       (result) => this.#settled(attempt, ending, result),
       (error: unknown) => this.#settleAgain(attempt, ending, { again: calls, error }),
@@ -270,10 +280,6 @@ export class Attempts implements AttemptHost, AttemptRunner {
   handlerEnded(attempt: Attempt): void {
     this.#abandoned.delete(attempt)
     this.#alarms.clear(attempt)
-  }
-
-  #deliver(attempt: Attempt, calls: readonly PlanCall[], wanted?: () => boolean): Promise<PlanResult | null> {
-    return deliver(this.#deliveryOf(attempt, calls, wanted))
   }
 
   #deliveryOf(attempt: Attempt, calls: readonly PlanCall[], wanted: () => boolean = () => true): Delivery {

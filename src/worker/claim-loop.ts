@@ -21,13 +21,13 @@ const FAILURE_BACKOFF = { kind: 'exponential', baseMs: 100, maxMs: 10_000, facto
 const CLAIMS_UNDER_WAY = 4
 
 /** More in one answer would hold up the event loop while they begin. */
-const MOST_AT_ONCE = 250
+const MOST_AT_ONCE = 500
 /** Fewer are not worth a commit of their own. */
 const LEAST_AT_ONCE = 32
 
-/** The most that one claim asks for: where there is much room, no more than half of it. */
+/** The most that one claim asks for: where there is much room, as much of it as each claim under way may have. */
 function claimedAtOnce(room: number): number {
-  return Math.min(MOST_AT_ONCE, Math.max(LEAST_AT_ONCE, Math.ceil(room / 2)))
+  return Math.min(MOST_AT_ONCE, Math.max(LEAST_AT_ONCE, Math.ceil(room / CLAIMS_UNDER_WAY)))
 }
 
 export interface ClaimLoopOptions {

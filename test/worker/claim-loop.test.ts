@@ -57,7 +57,7 @@ describe('claims that are under way together', () => {
       await place.enqueue(ping)
       await place.runtime.advance(0)
     }
-    assert.deepEqual(limits, [250, 250, 250, 250])
+    assert.deepEqual(limits, [500, 500, 500, 500])
     await release(1)
     assert.equal(limits.length, 5, 'a fifth follows the one that was answered')
   })
@@ -67,9 +67,9 @@ describe('claims that are under way together', () => {
     [10, [10]],
     [32, [32]],
     [33, [32, 1]],
-    [100, [50, 50]],
-    [700, [250, 250, 200]],
-    [1_200, [250, 250, 250, 250]],
+    [100, [32, 32, 32, 4]],
+    [700, [175, 175, 175, 175]],
+    [1_200, [300, 300, 300, 300]],
   ] as const) {
     test(`ask for no more than the ${concurrency} slots that are free`, async (context) => {
       const place = await openWorkplace(context)

@@ -12,7 +12,7 @@ import { nowMs } from '../clock.ts'
 import type { Contender, JobInput, Load, Queue, Settings } from './contender.ts'
 import { inSqliteFile } from './sqlite-file.ts'
 
-const BEST_CONCURRENCY = 1_000
+const BEST_CONCURRENCY = 2_000
 export const SERVICE = 'bench'
 
 export const plainJob = defineJob('bench.plain', { service: SERVICE })
