@@ -65,7 +65,7 @@ function laneRows(db: Database, lane: SqlValue, suspectAllowed: boolean, limit: 
   const suspects = rows.filter(isSuspect)
   if (suspects.length < 2) return rows
   const innocent = db.lists(LANE_HEAD, lane, 0, limit) as unknown as readonly Head[]
-  return [...suspects.slice(0, 1), ...innocent]
+  return [...suspects.slice(0, 1), ...innocent].toSorted(inOrder)
 }
 
 interface Taker {

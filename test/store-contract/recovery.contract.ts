@@ -190,6 +190,22 @@ export function recoveryContract(open: OpenStore): void {
       )
     })
 
+    test('a suspect among others is claimed in its place, and not before those that go first', async (t) => {
+      const bench = await openBench(t, open)
+      const suspects = [await bench.add({ priority: 5 }), await bench.add({ priority: 5 })]
+      const dying = await bench.session()
+      await bench.claim(dying)
+      await bench.store.sessions.end(dying)
+      await bench.sweep()
+      const later = await bench.add({ priority: 9 })
+      const first = await bench.add({ priority: 1 })
+      const claimed = await bench.claim(await bench.session())
+      assert.deepEqual(
+        claimed.map(({ claim }) => claim.jobId),
+        [first, suspects[0], later],
+      )
+    })
+
     test('the suspect of a dead session gets a strike, and its companions go free', async (t) => {
       const bench = await openBench(t, open)
       const guilty = await bench.add()
