@@ -111,7 +111,7 @@ test('answers that are equal but differ in kind are told apart', () => {
   )
 })
 
-test('an answer that is the very packed error of the call before it is not taken for one more of its kind', () => {
+test('errors of calls in a row are each told, and the answer behind them is no error', () => {
   const error = errorOf('first')
   const calls = callsOf([1, 2, 3])
   const flat = flattenAnswers(calls, [{ error }, { error }, { answer: undefined }])
