@@ -13,6 +13,8 @@ interface Step {
   readonly name: string
   /** Commands that follow one another; the step stops at the first that fails. */
   readonly commands: readonly (readonly string[])[]
+  /** A step that must have ended before. */
+  readonly after?: string
 }
 
 interface Outcome {
@@ -37,7 +39,8 @@ const steps: readonly Step[] = [
       ['attw', '--no-emoji', '--profile', 'node16', '--ignore-rules', 'cjs-resolves-to-esm', '--', tarball],
     ],
   },
-  { name: 'lint', commands: [['oxlint', ...code]] },
+  // The packing makes `dist/` anew, and the linter looks into it.
+  { name: 'lint', commands: [['oxlint', ...code]], after: 'package' },
   { name: 'types', commands: [['tsc', '-p', 'tsconfig.json']] },
   { name: 'rooms', commands: [['node', 'tools/check-rooms.ts']] },
   { name: 'format', commands: [['oxfmt', '--check']] },
@@ -56,19 +59,27 @@ async function check(names: readonly string[]): Promise<void> {
   if (unknown.length > 0)
     throw new Error(`no step "${unknown[0]}": there are ${steps.map(({ name }) => name).join(', ')}`)
   const waiting = steps.filter(({ name }) => names.length === 0 || names.includes(name))
-  await Promise.all(Array.from({ length: parallel }, () => takeSteps(waiting)))
+  const unfinished = new Set(waiting.map(({ name }) => name))
+  await Promise.all(Array.from({ length: parallel }, () => takeSteps(waiting, unfinished)))
 }
 
-async function takeSteps(waiting: Step[]): Promise<void> {
-  for (let step = waiting.shift(); step !== undefined; step = waiting.shift()) {
+async function takeSteps(waiting: Step[], unfinished: Set<string>): Promise<void> {
+  for (let step = takeReady(waiting, unfinished); step !== undefined; step = takeReady(waiting, unfinished)) {
     const startedAt = performance.now()
     const { passed, output } = await runStep(step)
+    unfinished.delete(step.name)
     const seconds = ((performance.now() - startedAt) / 1000).toFixed(1)
     console.log(`${passed ? 'ok  ' : 'FAIL'}  ${step.name.padEnd(12)}${seconds.padStart(6)} s`)
     if (passed) continue
     process.exitCode = 1
     console.log(output.trimEnd().replaceAll(/^/gm, '      '))
   }
+}
+
+/** Undefined: there is none, or it is for whoever runs what it must follow. */
+function takeReady(waiting: Step[], unfinished: ReadonlySet<string>): Step | undefined {
+  const at = waiting.findIndex(({ after }) => after === undefined || !unfinished.has(after))
+  return at === -1 ? undefined : waiting.splice(at, 1)[0]
 }
 
 async function runStep({ commands }: Step): Promise<Outcome> {
