@@ -33,9 +33,13 @@ export class Database {
   /** The present transaction's time, epoch milliseconds. */
   now = 0
 
-  constructor(connection: Connection, clock: () => number) {
+  /** False: the connection is the application's, and its driver may know fewer kinds of statements than ours. */
+  readonly isOwn: boolean
+
+  constructor(connection: Connection, clock: () => number, isOwn: boolean = true) {
     this.connection = connection
     this.#clock = clock
+    this.isOwn = isOwn
   }
 
   statement(sql: string): Statement {

@@ -91,7 +91,9 @@ function insertSql(rows: number): string {
   return `INSERT INTO millrace_jobs (${COLUMNS}) VALUES ${places.join(', ')}`
 }
 
-const INSERT_ONE = insertSql(1)
+/** Without numbered parameters: some drivers take them for named ones, and this one also runs on connections of the application's. */
+const INSERT_ONE =
+  `INSERT INTO millrace_jobs (${COLUMNS}) ` + "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, unhex(?, '-'), ?)"
 const INSERT_MANY = insertSql(ROWS_A_STATEMENT)
 const COPY_EVENTS =
   'INSERT INTO millrace_events (job, seq, code, at, attempt) SELECT n, event_seq, state, created_at, attempt ' +
@@ -130,7 +132,7 @@ class Insertion {
     const rows = this.#waiting
     if (rows.length === 0) return
     this.#waiting = []
-    if (rows.length === ROWS_A_STATEMENT) this.#insert(INSERT_MANY, rows)
+    if (rows.length === ROWS_A_STATEMENT && this.#db.isOwn) this.#insert(INSERT_MANY, rows)
     else for (const row of rows) this.#insert(INSERT_ONE, [row])
   }
 
@@ -142,7 +144,7 @@ class Insertion {
 
   #insert(sql: string, rows: readonly NewRow[]): void {
     const db = this.#db
-    this.#last = db.insert(sql, ...valuesOf(db, rows))
+    this.#last = db.insert(sql, ...valuesOf(db, rows, sql === INSERT_ONE))
     const first = this.#last - rows.length + 1
     this.#first ??= first
     for (const [index, { job, type }] of rows.entries()) keepBeside(db, first + index, type, job)
@@ -161,14 +163,17 @@ function hasNoKey({ key, uniqueKey }: NewJob): boolean {
   return key === null && uniqueKey === null
 }
 
-function valuesOf(db: Database, rows: readonly NewRow[]): readonly SqlValue[] {
+/** `singly`: the instant is bound twice, for when it was made and when it was changed. */
+function valuesOf(db: Database, rows: readonly NewRow[], singly: boolean): readonly SqlValue[] {
   const [first] = rows
   if (first === undefined) return []
   const { job, type, state, runAt } = first
   const { phases } = type.policy
   const lane = db.internLane(type.n, job.queue)
   const values: SqlValue[] = [type.n, lane, STATE_CODES[state], job.priority, runAt, phases.length]
-  values.push(db.internPhaseList(phases), db.now, job.tenant, job.owner, job.uniqueKey, job.key)
+  values.push(db.internPhaseList(phases), db.now)
+  if (singly) values.push(db.now)
+  values.push(job.tenant, job.owner, job.uniqueKey, job.key)
   for (const row of rows) values.push(row.job.id, inlineBody(row.job.input))
   return values
 }

@@ -45,7 +45,7 @@ export interface PackedClaim extends Omit<Claimed, 'jobs'> {
   readonly at: number
 }
 
-const NO_LABELS: Readonly<Record<string, string>> = {}
+const NO_LABELS: Readonly<Record<string, string>> = Object.freeze({})
 const NO_RESULTS: readonly string[] = []
 
 export function unpackClaim({ kinds, jobs, at, nextDueInMs, sessionLost }: PackedClaim, holder: number): Claimed {

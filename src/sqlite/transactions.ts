@@ -126,7 +126,7 @@ export class SqliteTransactions implements StoreTransactions {
     if (known !== undefined) return known
     const connection = adopt(caller)
     refuseOtherDatabase(connection, this.#parts.file)
-    const db = new Database(connection, this.#parts.clock)
+    const db = new Database(connection, this.#parts.clock, false)
     this.#databases.set(caller, db)
     return db
   }

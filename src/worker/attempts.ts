@@ -256,7 +256,8 @@ export class Attempts implements AttemptHost, AttemptRunner {
     attempt.end()
     this.#alarms.clear(attempt)
     // It may be settled a second time, when the first ending was not the right one.
-    if (this.#running.delete(attempt)) this.#noteSlot(attempt)
+    // One that was told to stop before it began has kept no slot.
+    if (this.#running.delete(attempt) && attempt.stop?.cause !== 'shutdown') this.#noteSlot(attempt)
     this.#settling.add(attempt)
     this.#slotFreed()
     const calls = ending.calls.map((call) => attempt.call(call))
