@@ -92,8 +92,8 @@ function insertSql(rows: number): string {
 }
 
 /** Without numbered parameters: some drivers take them for named ones, and this one also runs on connections of the application's. */
-const INSERT_ONE =
-  `INSERT INTO millrace_jobs (${COLUMNS}) ` + "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, unhex(?, '-'), ?)"
+const INSERT_ONE = `INSERT INTO millrace_jobs (${COLUMNS})
+  VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, unhex(?, '-'), ?)`
 const INSERT_MANY = insertSql(ROWS_A_STATEMENT)
 const COPY_EVENTS =
   'INSERT INTO millrace_events (job, seq, code, at, attempt) SELECT n, event_seq, state, created_at, attempt ' +
