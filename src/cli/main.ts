@@ -36,6 +36,7 @@ function commandLine(): Command {
     .description('A durable job queue in one SQLite file: look at its jobs, act on them, work on them.')
     .version(readVersion())
     .addOption(new Option('--db <url>', 'the store').env('MILLRACE_URL').default(DEFAULT_URL, DEFAULT_URL))
+    .addOption(new Option('--schema <name>', 'the schema of its tables, in PostgreSQL').env('MILLRACE_SCHEMA'))
     .option('--json', 'answer with one JSON document')
     .addOption(new Option('--log-format <format>', 'how workers log').choices(LOG_FORMATS))
     .configureHelp({ showGlobalOptions: true })

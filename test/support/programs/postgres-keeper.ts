@@ -31,7 +31,7 @@ const server = new EmbeddedPostgres({
     unix_socket_directories: '',
     max_connections: MAX_CONNECTIONS,
   }).flatMap(([name, setting]) => ['-c', `${name}=${setting}`]),
-  onLog: (line) => void log.push(String(line)),
+  onLog: (line) => void log.push(line),
   onError: (problem) => void log.push(String(problem)),
 })
 
