@@ -1,6 +1,6 @@
 import type { Scope } from '../core/scope.ts'
 import type { EventQuery, EventRecord } from '../store/events.ts'
-import { eventOf } from './codes.ts'
+import { eventOf } from '../store/codes.ts'
 import type { Database } from './database.ts'
 import type { SqlValue } from './driver.ts'
 import { idFromBytes, idToBytes, isId } from './ids.ts'

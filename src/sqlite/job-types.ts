@@ -1,6 +1,6 @@
 import type { Registered, TypeRecord, TypeRegistration } from '../store/job-types.ts'
 import type { Database } from './database.ts'
-import { decodePolicy, encodePolicy } from './policy-text.ts'
+import { decodePolicy, encodePolicy } from '../store/policy-text.ts'
 import { nullableNumber, nullableText } from './rows.ts'
 
 const PUT_TYPE =

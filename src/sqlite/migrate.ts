@@ -2,10 +2,11 @@
 import { createHash } from 'node:crypto'
 import { readFileSync, readdirSync, statSync } from 'node:fs'
 import { MillraceError } from '../core/errors.ts'
+import { findMigrations } from '../runtime/package-files.ts'
 import { isReadOnly, openConnection } from './driver.ts'
 import type { Connection } from './driver.ts'
+import { FILES } from './files.ts'
 import { beginWrite, rollBack, whenFree } from './locks.ts'
-import { findMigrations } from './thread-file.ts'
 
 export interface Migration {
   readonly version: number
@@ -15,7 +16,7 @@ export interface Migration {
 }
 
 export function readMigrations(): readonly Migration[] {
-  const folder = findMigrations()
+  const folder = findMigrations(FILES)
   return readdirSync(folder)
     .filter((name) => name.endsWith('.sql'))
     .toSorted()

@@ -4,17 +4,18 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { InvalidInputError } from '../core/errors.ts'
 import type { Logger } from '../runtime/logger.ts'
+import { findThreadFile } from '../runtime/package-files.ts'
 import type { Runtime } from '../runtime/runtime.ts'
 import type { Store } from '../store/store.ts'
 import type { Durability } from './driver.ts'
 import { clockOf } from './host.ts'
 import type { HostOptions } from './host.ts'
+import { FILES } from './files.ts'
 import { InlineLink } from './inline-link.ts'
 import type { LinkEvents, Links } from './link.ts'
 import { IN_MEMORY, checkFile, fileOfUrl, realFile } from './location.ts'
 import { SqliteStore } from './sqlite-store.ts'
 import type { ArtifactFolder } from './sqlite-store.ts'
-import { findThreadFile } from './thread-file.ts'
 import { ThreadLink } from './thread-link.ts'
 
 export interface SqliteOptions {
@@ -87,7 +88,7 @@ async function openLinks(
     const link = new InlineLink(host, writerEvents)
     return { writer: link, reader: link }
   }
-  const threadFile = findThreadFile(options.threadFile)
+  const threadFile = findThreadFile(FILES, options.threadFile)
   const writer = await ThreadLink.open(threadFile, host, writerEvents)
   try {
     const reader = await ThreadLink.open(threadFile, { ...host, role: 'reader' }, readerEvents)
