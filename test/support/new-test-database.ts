@@ -1,3 +1,4 @@
+import { postgresDatabase } from './postgres-database.ts'
 import { sqliteDatabase } from './sqlite-database.ts'
 import type { TestDatabase } from './test-database.ts'
 
@@ -5,5 +6,6 @@ import type { TestDatabase } from './test-database.ts'
 export async function newTestDatabase(folder: string): Promise<TestDatabase> {
   const kind = process.env['MILLRACE_TEST_STORE'] ?? 'sqlite'
   if (kind === 'sqlite') return sqliteDatabase(folder)
+  if (kind === 'postgres') return postgresDatabase(folder)
   throw new Error(`MILLRACE_TEST_STORE is "${kind}": set it to sqlite or postgres`)
 }
