@@ -60,7 +60,7 @@ export async function withMill(
 export interface OpenAt {
   readonly creates: boolean
   readonly logger: Logger
-  /** False for a command that asks one thing: threads would take longer to start than it takes. */
+  /** On SQLite. False for a command that asks one thing: threads would take longer to start than it takes. */
   readonly thread: boolean
 }
 
@@ -71,7 +71,11 @@ export async function openAt(
   if (!creates) refuseMissing(url)
   // The folder of the default, and no other: a folder that was misspelt is not wanted.
   else if (url === DEFAULT_URL) mkdirSync('data', { recursive: true })
-  return openMillrace(url, { logger, thread, ...(schema === null ? {} : { schema }) })
+  return openMillrace(url, {
+    logger,
+    ...(url.startsWith('sqlite:') ? { thread } : {}),
+    ...(schema === null ? {} : { schema }),
+  })
 }
 
 function refuseMissing(url: string): void {

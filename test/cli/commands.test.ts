@@ -86,11 +86,18 @@ describe('the command line', { concurrency: 2 }, () => {
     assert.ok(!existsSync(join(folder, 'jobs.db')))
   })
 
-  test('refuses a URL of PostgreSQL with exit code 2', async (context) => {
-    const { code, stderr } = await openShell(context).run('stats', '--db', 'postgres://ann:secret@db/jobs')
-    assert.equal(code, 2)
-    assert.match(stderr, /SQLite only/)
+  test('says that there is no server at a URL of PostgreSQL with exit code 5, and keeps the password to itself', async (context) => {
+    const { run } = openShell(context)
+    const { code, stderr } = await run('stats', '--db', 'postgres://ann:secret@127.0.0.1:1/jobs', '--schema', 'shop')
+    assert.equal(code, 5)
+    assert.match(stderr, /store-unreachable/)
     assert.doesNotMatch(stderr, /secret/)
+  })
+
+  test('refuses a schema on SQLite with exit code 2', async (context) => {
+    const { code, stderr } = await openShell(context).run('enqueue', 'mail.send', '--schema', 'shop')
+    assert.equal(code, 2)
+    assert.match(stderr, /^millrace: schema: .*PostgreSQL/)
   })
 
   test('answers an error as JSON on standard error where JSON is wanted', async (context) => {
