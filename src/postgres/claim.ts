@@ -45,7 +45,7 @@ const TAKE =
 const TELL =
   `${numberedSql('taken')}, told AS (INSERT INTO millrace.events (commit, idx, job, seq, code, at, attempt, detail) ` +
   `SELECT numbered.n, row_number() OVER (ORDER BY m.priority, m.run_at, m.n) - 1, m.id, m.event_seq, ${EVENT_CODES['job:started']}, $1, m.attempt, ` +
-  "CASE WHEN m.phase_count > 1 AND m.phase < m.phase_count THEN json_build_object('phase', p.names::json ->> m.phase::integer)::text END " +
+  "CASE WHEN m.phase_count > 1 AND m.phase < m.phase_count THEN '{\"phase\":' || to_json(p.names::json ->> m.phase::integer)::text || '}' END " +
   'FROM taken AS m JOIN millrace.phase_lists AS p ON p.n = m.phase_list, numbered)'
 
 const ANSWER =

@@ -50,6 +50,7 @@ export class PostgresStore implements Store {
   readonly #onLost = new Map<number, () => void>()
   readonly #enqueuer: Enqueuer
   readonly #applyLane: Lane<PlanCall, PlanResult>
+  #adding: Promise<unknown> | null = null
   readonly #underWay = new Set<Promise<unknown>>()
   #keeper: Keeper | null = null
   #notices: Notices | null = null
@@ -84,7 +85,11 @@ export class PostgresStore implements Store {
   }
 
   readonly claims: ClaimStore = {
-    claim: (request) => this.#read(() => this.#claim(request)),
+    claim: (request) => {
+      // Asked for while it is told of new jobs, it waits for them.
+      const adding = this.#adding?.catch(() => undefined)
+      return this.#read(() => (adding === undefined ? this.#claim(request) : adding.then(() => this.#claim(request))))
+    },
     apply: (call) => this.#write(() => this.#applyLane.call(call)),
     interruptions: (held) => this.#read(() => findInterruptions(this.#db.rows, held)),
     interruptionsNow: (held) => this.#keeper?.interruptionsNow(held) ?? null,
@@ -162,7 +167,9 @@ export class PostgresStore implements Store {
 
   #enqueue(jobs: readonly NewJob[]): Promise<readonly Enqueued[]> {
     const enqueued = this.#write(() => this.#enqueuer.add(jobs))
+    this.#adding = enqueued
     for (const listener of this.#enqueueListeners) this.#guarded(() => listener(jobs))
+    this.#adding = null
     return enqueued
   }
 
