@@ -9,7 +9,8 @@ import type { Claimed, ClaimedJob, ClaimRequest } from '../store/claims.ts'
 import { numberedSql } from './compile.ts'
 import type { Transaction } from './database.ts'
 import type { Names } from './names.ts'
-import { labelsOf, nullableNumber, nullableText } from './rows.ts'
+import { nullableNumber, nullableText } from '../store/columns.ts'
+import { labelsOf } from './rows.ts'
 
 /** `$1` now, `$2` holder, `$3` types, `$4` limit, `$5` whether what has come due may wait. */
 const LANES =
