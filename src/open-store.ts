@@ -103,15 +103,14 @@ function checkSqliteUrl(url: unknown): string {
 
 /** An option that would be passed over in silence is an error of the caller's. */
 function refuseOptions(options: Readonly<Record<string, unknown>>, store: string): void {
-  const [found] = Object.entries(options).filter(([, option]) => option !== undefined)
+  const found = Object.entries(options).find(([, option]) => option !== undefined)
   if (found === undefined) return
   throw new InvalidInputError({ path: found[0], expected: `nothing: it is an option of stores on ${store}` })
 }
 
-type Given<Options> = { [Name in keyof Options]?: Exclude<Options[Name], undefined> }
-
-function given<Options extends object>(options: Options): Given<Options> {
-  return Object.fromEntries(Object.entries(options).filter(([, option]) => option !== undefined)) as Given<Options>
+/** Without the names of options that were not given. */
+function given<Name extends string, Option>(options: Readonly<Record<Name, Option>>): object {
+  return Object.fromEntries(Object.entries(options).filter(([, option]) => option !== undefined))
 }
 
 const KNOWN_OPTIONS: Readonly<Record<keyof MillraceOptions, true>> = {

@@ -15,7 +15,8 @@ import type { Row } from './driver.ts'
 import { dropPhasesFrom, keepArtifact, keepAttempts, keepPhases, writeEvents } from './history.ts'
 import type { EndedAttempt, FinishedPhase, NewEvent } from './history.ts'
 import type { Names } from './names.ts'
-import { ROW_COLUMNS, appliedRow, hiddenFrom, isId, jobRow, nullableNumber } from './rows.ts'
+import { nullableNumber } from '../store/columns.ts'
+import { ROW_COLUMNS, appliedRow, hiddenFrom, isId, jobRow } from './rows.ts'
 
 /** A job as it was when it was locked. */
 interface Locked {

@@ -2,7 +2,8 @@ import type { Scope } from '../core/scope.ts'
 import type { ArtifactRecord } from '../store/artifacts.ts'
 import type { RunRows } from './database.ts'
 import type { Row } from './driver.ts'
-import { hiddenFrom, isId, nullableNumber, nullableText } from './rows.ts'
+import { nullableNumber, nullableText } from '../store/columns.ts'
+import { hiddenFrom, isId } from './rows.ts'
 
 const JOB = 'SELECT generation, tenant, owner FROM millrace.jobs WHERE id = $1'
 const COLUMNS =

@@ -9,7 +9,8 @@ import type { Claimed, ClaimedJob, ClaimRequest } from '../store/claims.ts'
 import { numberedSql } from './compile.ts'
 import type { Transaction } from './database.ts'
 import type { Names } from './names.ts'
-import { labelsOf, nullableNumber, nullableText } from './rows.ts'
+import { nullableNumber, nullableText } from '../store/columns.ts'
+import { labelsOf } from './rows.ts'
 
 /** `$1` now, `$2` holder, `$3` types, `$4` limit, `$5` whether what has come due may wait. */
 const LANES =
@@ -45,7 +46,7 @@ const TAKE =
 const TELL =
   `${numberedSql('taken')}, told AS (INSERT INTO millrace.events (commit, idx, job, seq, code, at, attempt, detail) ` +
   `SELECT numbered.n, row_number() OVER (ORDER BY m.priority, m.run_at, m.n) - 1, m.id, m.event_seq, ${EVENT_CODES['job:started']}, $1, m.attempt, ` +
-  "CASE WHEN m.phase_count > 1 AND m.phase < m.phase_count THEN json_build_object('phase', p.names::json ->> m.phase::integer)::text END " +
+  "CASE WHEN m.phase_count > 1 AND m.phase < m.phase_count THEN '{\"phase\":' || to_json(p.names::json ->> m.phase::integer)::text || '}' END " +
   'FROM taken AS m JOIN millrace.phase_lists AS p ON p.n = m.phase_list, numbered)'
 
 const ANSWER =

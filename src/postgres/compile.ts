@@ -105,21 +105,16 @@ function tellSql(code: number): string {
 
 type Use = (column: Column) => string
 
+const CONDITIONS: Partial<Readonly<Record<Condition, (use: Use) => string>>> = {
+  'phases-left': () => 'j.phase < j.phase_count',
+  'several-phases': () => 'j.phase_count > 1',
+  'phase-moved': (use) => `(j.phase >= j.phase_count OR j.phase <> coalesce(${use(SEEN_PHASE)}, j.phase))`,
+}
+
 function conditionSql(condition: Condition, use: Use): string {
-  switch (condition) {
-    case 'phases-left':
-      return 'j.phase < j.phase_count'
-    case 'several-phases':
-      return 'j.phase_count > 1'
-    case 'phase-moved':
-      return `(j.phase >= j.phase_count OR j.phase <> coalesce(${use(SEEN_PHASE)}, j.phase))`
-    case 'no-cancel-pending':
-      return 'j.cancel_requested_at IS NULL'
-    case 'cancel-pending':
-      return 'j.cancel_requested_at IS NOT NULL'
-    default:
-      throw new RangeError(`a holder's plain case does not ask for ${condition}`)
-  }
+  const sql = CONDITIONS[condition]
+  if (sql === undefined) throw new RangeError(`a holder's plain case does not ask for ${condition}`)
+  return sql(use)
 }
 
 function assignments({ set, event }: Apply, use: Use): readonly string[] {

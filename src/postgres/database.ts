@@ -12,7 +12,7 @@ import { pause } from '../runtime/pause.ts'
 import type { Runtime } from '../runtime/runtime.ts'
 import { commit, listsOf, rowsOf } from './driver.ts'
 import type { PgPool, PgValue, PooledClient, Row } from './driver.ts'
-import { isConnectionLost, isTransient, storeError } from './failures.ts'
+import { isConnectionLost, isTransient, storeError, violatedIndex } from './failures.ts'
 import { inSchema } from './location.ts'
 
 export interface DatabaseOptions {
@@ -185,6 +185,23 @@ export class Database {
       } catch (error) {
         if (!isConnectionLost(error)) await rollBack(client)
         throw error
+      }
+    })
+  }
+
+  /** The same, for a statement that is not to be made twice: `again` says what came of it where its answer was lost, or null: nothing. */
+  async rowsUnlessMade(
+    sql: string,
+    values: readonly PgValue[],
+    again: () => Promise<readonly Row[] | null>,
+  ): Promise<readonly Row[]> {
+    return this.#insist(async (client, tried) => {
+      try {
+        return await this.#rows(client, sql, values)
+      } catch (error) {
+        const made = tried === 0 || violatedIndex(error) === null ? null : await again()
+        if (made === null) throw error
+        return made
       }
     })
   }

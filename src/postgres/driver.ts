@@ -27,7 +27,7 @@ export interface PgClient {
   removeListener(event: 'error', listener: (error: Error) => void): unknown
 }
 
-export interface PgNotification {
+interface PgNotification {
   readonly channel: string
   readonly payload?: string
 }

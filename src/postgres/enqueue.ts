@@ -44,8 +44,7 @@ const SAME_CODES =
   EVENT_CODES['job:queued'] === STATE_CODES.queued && EVENT_CODES['job:scheduled'] === STATE_CODES.scheduled
 if (!SAME_CODES) throw new RangeError('states and their events differ in their codes')
 
-// A type that has changed since it was looked up makes the whole statement add nothing. A job that is there already (its enqueue was
-// committed, but the answer lost) is left alone.
+// A type that has changed since it was looked up makes the whole statement add nothing. An id that is there already is an error.
 const ADD =
   `WITH clock AS MATERIALIZED (SELECT ${NOW} AS now), ` +
   'fresh AS MATERIALIZED (SELECT coalesce(bool_and(t.revision = v.revision), false) AS yes FROM unnest($2::integer[], $3::integer[]) AS v (n, revision) ' +
@@ -56,7 +55,7 @@ const ADD =
   'tenant, owner, unique_key, idempotency_key, input, ord) WHERE fresh.yes), ' +
   'added AS (INSERT INTO millrace.jobs (id, type, lane, state, priority, run_at, phase_count, phase_list, created_at, updated_at, tenant, ' +
   'owner, unique_key, idempotency_key, input) SELECT id, type, lane, CASE WHEN due > now THEN 1 ELSE 2 END, priority, due, phase_count, ' +
-  'phase_list, now, now, tenant, owner, unique_key, idempotency_key, input FROM new ORDER BY ord ON CONFLICT DO NOTHING ' +
+  'phase_list, now, now, tenant, owner, unique_key, idempotency_key, input FROM new ORDER BY ord ON CONFLICT (type, tenant, unique_key) WHERE unique_key IS NOT NULL AND finished_at IS NULL DO NOTHING ' +
   'RETURNING id, n, state, created_at, attempt), ' +
   'labelled AS (INSERT INTO millrace.labels (job, name, content) SELECT b.job, b.name, b.content FROM unnest($17::uuid[], $18::text[], $19::text[]) ' +
   'AS b (job, name, content) JOIN added ON added.id = b.job), ' +
@@ -72,8 +71,17 @@ export interface Added {
   readonly scheduled: ReadonlySet<string>
 }
 
-export async function addJobs(run: RunRows, now: number | null, placed: readonly PlacedJob[]): Promise<Added> {
-  const types = [...new Set(placed.map(({ type }) => type))]
+/** As the batch has left them: of a type that it has changed itself, the last revision counts. */
+function typesOf(placed: readonly PlacedJob[]): readonly TypeEntry[] {
+  return [...new Map(placed.map(({ type }) => [type.n, type])).values()]
+}
+
+export async function addJobs(
+  run: RunRows,
+  now: number | null,
+  placed: readonly PlacedJob[],
+  types: readonly TypeEntry[] = typesOf(placed),
+): Promise<Added> {
   const column = (pick: (one: PlacedJob) => PgValue): readonly PgValue[] => placed.map(pick)
   const labels = placed.flatMap(({ job }) =>
     Object.entries(job.labels).map(([name, content]) => [job.id, name, content]),
@@ -128,8 +136,9 @@ export async function addKeyedJobs(
   placed: readonly PlacedJob[],
 ): Promise<readonly Enqueued[]> {
   const outcomes: Enqueued[] = []
+  const types = typesOf(placed)
   for (const round of roundsOf(placed)) {
-    for (const [index, outcome] of await addRound(run, now, round)) outcomes[index] = outcome
+    for (const [index, outcome] of await addRound({ run, now, types, round })) outcomes[index] = outcome
   }
   return outcomes
 }
@@ -157,7 +166,14 @@ function roundsOf(placed: readonly PlacedJob[]): readonly (readonly Numbered[])[
   return rounds
 }
 
-async function addRound(run: RunRows, now: number, round: readonly Numbered[]): Promise<ReadonlyMap<number, Enqueued>> {
+interface Round {
+  readonly run: RunRows
+  readonly now: number
+  readonly types: readonly TypeEntry[]
+  readonly round: readonly Numbered[]
+}
+
+async function addRound({ run, now, types, round }: Round): Promise<ReadonlyMap<number, Enqueued>> {
   const outcomes = new Map<number, Enqueued>()
   const keyed = round.filter(({ placed }) => placed.job.key !== null)
   const taken = await takeKeys(run, now, keyed)
@@ -167,11 +183,8 @@ async function addRound(run: RunRows, now: number, round: readonly Numbered[]): 
   let left = round.filter(({ index }) => !outcomes.has(index))
   // A unique key that is held when the row is inserted, and free when its holder is looked for, is tried again.
   while (left.length > 0) {
-    const added = await addJobs(
-      run,
-      now,
-      left.map(({ placed }) => placed),
-    )
+    const jobs = left.map(({ placed }) => placed)
+    const added = await addJobs(run, now, jobs, types)
     if (!added.fresh) throw new StaleTypes()
     const there = added.count === left.length ? null : await idsThere(run, left)
     const refused: Numbered[] = []

@@ -1,11 +1,12 @@
-/** Which new jobs share a commit. Those with keys go by themselves: whether they are added is decided call by call. */
+/** New jobs that arrive while others are being added share the next commit. */
 import type { MillraceError } from '../core/errors.ts'
 import type { Enqueued, NewJob } from '../store/jobs.ts'
 import type { Database } from './database.ts'
+import type { PgValue, Row } from './driver.ts'
 import { StaleTypes, addJobs, addKeyedJobs, created, isKeyed, placeJobs } from './enqueue.ts'
-import type { PlacedJob } from './enqueue.ts'
+import { jobStates } from './jobs.ts'
 import { Lane } from './lane.ts'
-import type { Names } from './names.ts'
+import { Names } from './names.ts'
 
 export interface EnqueuerOptions {
   readonly db: Database
@@ -20,36 +21,53 @@ const CALLS_A_COMMIT = 1_000
 
 export class Enqueuer {
   readonly #options: EnqueuerOptions
-  readonly #bare: Lane<Call, readonly Enqueued[]>
-  readonly #keyed: Lane<Call, readonly Enqueued[]>
+  readonly #lane: Lane<Call, readonly Enqueued[]>
 
   constructor(options: EnqueuerOptions) {
     const { asError } = options
     this.#options = options
-    this.#bare = new Lane({ most: CALLS_A_COMMIT, run: (calls) => this.#addBare(calls), asError })
-    this.#keyed = new Lane({ most: CALLS_A_COMMIT, run: (calls) => this.#addKeyed(calls), asError })
+    this.#lane = new Lane({ most: CALLS_A_COMMIT, run: (calls) => this.#add(calls), asError })
   }
 
+  /** In the order of the calls. */
   add(jobs: Call): Promise<readonly Enqueued[]> {
-    return jobs.some(isKeyed) ? this.#keyed.call(jobs) : this.#bare.call(jobs)
+    return this.#lane.call(jobs)
+  }
+
+  #add(calls: readonly Call[]): Promise<readonly (readonly Enqueued[])[]> {
+    return calls.some((jobs) => jobs.some(isKeyed)) ? this.#addKeyed(calls) : this.#addBare(calls)
   }
 
   async #addBare(calls: readonly Call[]): Promise<readonly (readonly Enqueued[])[]> {
-    const { db } = this.#options
+    const { db, names } = this.#options
     const jobs = calls.flat()
     if (jobs.length === 0) return calls.map(() => [])
-    const added = await this.#freshly(jobs, async (placed) => {
+    const added = await this.#freshly(async () => {
+      const placed = await placeJobs(names, jobs)
       if (!db.mayAutocommit) return db.write(async (tx) => fresh(await addJobs(tx.rows, tx.now, placed)))
-      return fresh(await addJobs(db.rows, db.virtualNow, placed))
+      return fresh(await addJobs((sql, ...values) => this.#addOnce(jobs, sql, values), db.virtualNow, placed))
     })
     return calls.map((call) => call.map((job) => created(job, added)))
   }
 
-  async #addKeyed(calls: readonly Call[]): Promise<readonly (readonly Enqueued[])[]> {
+  /** A statement that is committed by itself, and whose answer may be lost: then the ids tell whether it was. */
+  async #addOnce(jobs: readonly NewJob[], sql: string, values: readonly PgValue[]): Promise<readonly Row[]> {
     const { db } = this.#options
-    const outcomes = await this.#freshly(calls.flat(), async (placed) => {
+    return db.rowsUnlessMade(sql, values, async () => {
+      const states = await jobStates(
+        db.rows,
+        jobs.map(({ id }) => id),
+      )
+      if (states.size < jobs.length) return null
+      const scheduled = [...states].filter(([, state]) => state === 'scheduled').map(([id]) => id)
+      return [{ fresh: true, added: jobs.length, scheduled: scheduled.join(',') || null }]
+    })
+  }
+
+  async #addKeyed(calls: readonly Call[]): Promise<readonly (readonly Enqueued[])[]> {
+    const outcomes = await this.#freshly(async () => {
       try {
-        return await db.write(async (tx) => whole(await addKeyedJobs(tx.rows, tx.now, placed)))
+        return await this.#addInDraft(calls.flat())
       } catch (error) {
         const { cause } = error as { readonly cause?: unknown }
         // Of several calls, made again one by one, only the one that it is about is refused.
@@ -61,12 +79,24 @@ export class Enqueuer {
     return calls.map(({ length }) => outcomes.slice(end, (end += length)))
   }
 
-  /** Looks the names up, and again where a type has changed since. */
-  async #freshly<T>(jobs: readonly NewJob[], add: (placed: readonly PlacedJob[]) => Promise<T>): Promise<T> {
+  /** A type that is new belongs to the transaction: should it be undone, the type is not there. */
+  async #addInDraft(jobs: readonly NewJob[]): Promise<readonly Enqueued[]> {
+    const { db, names } = this.#options
+    const [draft, outcomes] = await db.write(async (tx) => {
+      const drafted = new Names(tx.rows, names)
+      const added = await addKeyedJobs(tx.rows, tx.now, await placeJobs(drafted, jobs))
+      return [drafted, whole(added)] as const
+    })
+    names.adopt(draft)
+    return outcomes
+  }
+
+  /** Once more where a type has changed since its name was looked up. */
+  async #freshly<T>(add: () => Promise<T>): Promise<T> {
     const { names } = this.#options
     for (;;) {
       try {
-        return await add(await placeJobs(names, jobs))
+        return await add()
       } catch (error) {
         const { cause } = error as { readonly cause?: unknown }
         if (!(cause instanceof StaleTypes) && !(error instanceof StaleTypes)) throw error

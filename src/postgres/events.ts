@@ -10,7 +10,8 @@ import { eventOf } from '../store/codes.ts'
 import type { EventQuery, EventRecord } from '../store/events.ts'
 import type { Database, Transaction } from './database.ts'
 import type { PgValue } from './driver.ts'
-import { isId, nullableText } from './rows.ts'
+import { nullableText } from '../store/columns.ts'
+import { isId } from './rows.ts'
 
 const ANY_UNPLACED = 'SELECT 1 FROM millrace.commits WHERE first IS NULL LIMIT 1'
 

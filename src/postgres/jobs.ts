@@ -1,23 +1,23 @@
 /** Reading jobs. */
-import { phaseState } from '../core/phases.ts'
 import type { Scope } from '../core/scope.ts'
 import { JOB_STATES } from '../core/states.ts'
 import type { JobState } from '../core/states.ts'
 import { STATE_CODES, outcomeOf, stateOf } from '../store/codes.ts'
+import { latestAttempt, phasesOf } from '../store/job-details.ts'
+import type { FinishedPhase } from '../store/job-details.ts'
 import type {
   AttemptRecord,
   JobDetails,
   JobFilter,
   JobPage,
   JobQuery,
-  JobSummary,
-  PhaseRecord,
   StateCounts,
   WorkerIdentity,
 } from '../store/jobs.ts'
 import type { RunRows, Transaction } from './database.ts'
 import type { PgValue, Row } from './driver.ts'
-import { BESIDE_JOB, SUMMARY_COLUMNS, hiddenFrom, isId, jobSummary, nullableNumber, nullableText } from './rows.ts'
+import { nullableNumber, nullableText } from '../store/columns.ts'
+import { BESIDE_JOB, SUMMARY_COLUMNS, hiddenFrom, isId, jobSummary } from './rows.ts'
 
 const JOB_BY_ID =
   `SELECT ${SUMMARY_COLUMNS}, j.input, j.output, s.service AS worker_service, s.host, s.pid FROM millrace.jobs AS j ${BESIDE_JOB} ` +
@@ -45,7 +45,8 @@ export async function getJob(
   if (hidden !== null) return hidden
   const ended = attemptRows.map(endedAttempt)
   const own = summary.state === 'completed' ? nullableText(row['output']) : null
-  const phases = phasesOf(summary, phaseRows, { ended, output: own })
+  const finished = new Map(phaseRows.map((each) => [Number(each['ordinal']), finishedPhase(each)]))
+  const phases = phasesOf(summary, finished, { ended, output: own })
   const worker = identity(row)
   return {
     ...summary,
@@ -58,15 +59,6 @@ export async function getJob(
   }
 }
 
-/** What is known of a phase that is done. */
-interface FinishedPhase {
-  readonly generation: number
-  readonly attempt: number
-  readonly startedAt: number | null
-  readonly finishedAt: number | null
-  readonly result: string | null
-}
-
 function finishedPhase(row: Row): FinishedPhase {
   return {
     generation: Number(row['generation']),
@@ -75,44 +67,6 @@ function finishedPhase(row: Row): FinishedPhase {
     finishedAt: nullableNumber(row['finished_at']),
     result: nullableText(row['result']),
   }
-}
-
-interface PhaseSources {
-  readonly ended: readonly AttemptRecord[]
-  readonly output: string | null
-}
-
-function phasesOf(job: JobSummary, found: readonly Row[], { ended, output }: PhaseSources): readonly PhaseRecord[] {
-  const rows = new Map(found.map((row) => [Number(row['ordinal']), finishedPhase(row)]))
-  const { generation, attempt, phaseStartedAt: startedAt, finishedAt } = job
-  // The only phase of a job ends with the job, and has no row of its own.
-  const last: FinishedPhase = { generation, attempt, startedAt, finishedAt, result: output }
-  return job.phaseNames.map((name, index) => {
-    const state = phaseState({ jobState: job.state, phase: job.phase, index })
-    const done = index < job.phase ? (rows.get(index) ?? last) : null
-    const attempts = attemptsIn({ job, name, index, done, ended })
-    if (done !== null)
-      return { name, state, startedAt: done.startedAt, finishedAt: done.finishedAt, attempts, result: done.result }
-    return { name, state, startedAt: index === job.phase ? startedAt : null, finishedAt: null, attempts, result: null }
-  })
-}
-
-interface AttemptsIn {
-  readonly job: JobSummary
-  readonly name: string
-  readonly index: number
-  readonly done: FinishedPhase | null
-  readonly ended: readonly AttemptRecord[]
-}
-
-/** Attempts of this generation that were cut off in the phase, and the one that finished it or is in it. */
-function attemptsIn({ job, name, index, done, ended }: AttemptsIn): number {
-  const before = done?.attempt ?? Infinity
-  const cutOff = ended.filter(
-    ({ generation, attempt, phase }) => generation === job.generation && attempt < before && phase === name,
-  )
-  const isIn = index === job.phase && job.state === 'running'
-  return cutOff.length + (isIn || done?.generation === job.generation ? 1 : 0)
 }
 
 function endedAttempt(row: Row): AttemptRecord {
@@ -127,29 +81,6 @@ function endedAttempt(row: Row): AttemptRecord {
     error: nullableText(row['error']),
     worker: identity(row),
   }
-}
-
-/** The attempt that runs or completed has no row of its own: it is the job's. */
-function latestAttempt(
-  job: JobSummary,
-  ended: readonly AttemptRecord[],
-  worker: WorkerIdentity | null,
-): readonly AttemptRecord[] {
-  if (job.attempt === 0 || job.startedAt === null || ended.some(({ attempt }) => attempt === job.attempt)) return []
-  const running = job.state === 'running'
-  return [
-    {
-      attempt: job.attempt,
-      generation: job.generation,
-      startedAt: job.startedAt,
-      endedAt: running ? null : job.finishedAt,
-      outcome: running ? 'running' : 'completed',
-      phase: job.phaseNames[job.phase] ?? job.phaseNames.at(-1) ?? '',
-      progress: job.progress,
-      error: null,
-      worker,
-    },
-  ]
 }
 
 function identity(row: Row): WorkerIdentity | null {

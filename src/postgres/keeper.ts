@@ -23,7 +23,7 @@ export interface Keeper {
 /** A lease outlives two missed beats. */
 const BEATS_PER_LEASE = 3
 
-export function beatEveryMs(leaseMs: number): number {
+function beatEveryMs(leaseMs: number): number {
   return Math.max(1, Math.floor(leaseMs / BEATS_PER_LEASE))
 }
 
@@ -134,7 +134,7 @@ export class LoopKeeper implements Keeper {
   }
 
   close(): Promise<void> {
-    for (const holder of [...this.#kept.keys()]) this.drop(holder)
+    for (const holder of this.#kept.keys()) this.drop(holder)
     return Promise.resolve()
   }
 }

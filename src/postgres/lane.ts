@@ -44,7 +44,7 @@ export class Lane<Call, Answer> {
 
   async #work(): Promise<void> {
     // What is called in the same turn shares the first batch.
-    await null
+    await Promise.resolve()
     while (this.#waiting.length > 0) {
       const batch = this.#waiting.splice(0, this.#options.most)
       const outcomes = await this.#outcomes(batch.map(({ call }) => call))

@@ -49,12 +49,6 @@ export interface SchemaFacts {
   readonly where: string
 }
 
-export interface PlannedMigration {
-  readonly name: string
-  /** As it will be run. */
-  readonly sql: string
-}
-
 const HAS_MIGRATIONS = 'SELECT to_regclass($1) IS NOT NULL AS there'
 const OWN_TABLES =
   "SELECT c.relname AS name FROM pg_class AS c JOIN pg_namespace AS s ON s.oid = c.relnamespace WHERE s.nspname = $1 AND c.relkind IN ('r', 'v') " +
@@ -110,7 +104,7 @@ const CREATE_MIGRATIONS =
 const INSERT = 'INSERT INTO millrace.migrations (version, name, checksum, works_with) VALUES ($1, $2, $3, $4)'
 
 /** Runs several statements in one text. */
-export type RunScript = (sql: string) => Promise<unknown>
+type RunScript = (sql: string) => Promise<unknown>
 
 export interface Migrating {
   readonly run: RunRows

@@ -1,10 +1,10 @@
 /**
- * Names that are kept as numbers: looked up once, and added where they are new. What is added is committed at once, so it is never gone;
- * it is not added from inside a transaction, which would need a second connection while it keeps the first.
+ * Names that are kept as numbers: looked up once, and added where they are new. What is added is committed
+ * at once, so that it is never gone, or belongs to a draft, which counts once its transaction is committed.
  */
 import type { JobPolicy } from '../core/policy.ts'
 import { decodePolicy, encodePolicy } from '../store/policy-text.ts'
-import type { Database, RunRows } from './database.ts'
+import type { RunRows } from './database.ts'
 import type { Row } from './driver.ts'
 
 export interface TypeEntry {
@@ -24,8 +24,16 @@ export interface LaneEntry {
   readonly queue: string
 }
 
+/** What a draft need not look up. */
+interface Inherited {
+  readonly types: ReadonlyMap<string, TypeEntry>
+  readonly lanes: ReadonlyMap<string, number>
+  readonly phaseLists: ReadonlyMap<string, number>
+}
+
 export class Names {
-  readonly #db: Database
+  readonly #run: RunRows
+  readonly #inherited: Inherited | null
   readonly #types = new Map<string, TypeEntry>()
   readonly #typesByNumber = new Map<number, TypeEntry>()
   readonly #lanes = new Map<string, number>()
@@ -34,8 +42,17 @@ export class Names {
   readonly #phaseNames = new Map<number, readonly string[]>()
   #lastPolicy: { readonly policy: JobPolicy; readonly text: string } | null = null
 
-  constructor(db: Database) {
-    this.#db = db
+  /** With a base: a draft, which adds what is new by `run`, in a transaction that may yet be undone. */
+  constructor(run: RunRows, base: Names | null = null) {
+    this.#run = run
+    this.#inherited = base === null ? null : { types: base.#types, lanes: base.#lanes, phaseLists: base.#phaseLists }
+  }
+
+  /** The draft's transaction was committed. */
+  adopt(draft: Names): void {
+    for (const type of draft.#types.values()) this.#keepEntry(type)
+    for (const [name, lane] of draft.#lanes) this.#lanes.set(name, lane)
+    for (const [names, list] of draft.#phaseLists) this.#phaseLists.set(names, list)
   }
 
   /** After a type was found to have changed. */
@@ -46,12 +63,13 @@ export class Names {
 
   /** The type's row, made from the producer's copy where it is new or nobody has registered it. */
   async internType(name: string, queue: string, policy: JobPolicy): Promise<TypeEntry> {
-    const known = this.#types.get(name) ?? (await this.#readType(this.#db.rows, TYPE_BY_NAME, name))
+    const known =
+      this.#types.get(name) ?? this.#inherited?.types.get(name) ?? (await this.#readType(this.#run, TYPE_BY_NAME, name))
     if (known?.service != null) return known
     const text = this.#policyText(policy)
     if (known?.policyText === text && known.queue === queue) return known
-    const [row] = await this.#db.rows(PUT_PRODUCER_TYPE, name, queue, text, policy.timeoutMs)
-    const kept = row === undefined ? await this.#readType(this.#db.rows, TYPE_BY_NAME, name) : this.#keepType(row)
+    const [row] = await this.#run(PUT_PRODUCER_TYPE, name, queue, text, policy.timeoutMs)
+    const kept = row === undefined ? await this.#readType(this.#run, TYPE_BY_NAME, name) : this.#keepType(row)
     if (kept === undefined) throw new RangeError(`type ${name} was not stored`)
     return kept
   }
@@ -86,21 +104,31 @@ export class Names {
       policyText: String(row['policy']),
       revision: Number(row['revision']),
     }
+    this.#keepEntry(entry)
+    return entry
+  }
+
+  #keepEntry(entry: TypeEntry): void {
     this.#types.set(entry.name, entry)
     this.#typesByNumber.set(entry.n, entry)
-    return entry
   }
 
   async internLane(type: number, queue: string): Promise<number> {
     const name = `${type} ${queue}`
-    const known = this.#lanes.get(name)
+    const known = this.#lanes.get(name) ?? this.#inherited?.lanes.get(name)
     if (known !== undefined) return known
-    const [queueRow] = await this.#db.rows(PUT_QUEUE, queue)
-    const [row] = await this.#db.rows(PUT_LANE, type, Number(queueRow?.['n']))
-    const lane = Number(row?.['n'])
+    // Looked for first: what is only put is locked, and others would wait for it.
+    const [found] = await this.#run(LANE_BY_NAMES, type, queue)
+    const lane = Number((found ?? (await this.#putLane(type, queue)))?.['n'])
     this.#lanes.set(name, lane)
     this.#lanesByNumber.set(lane, { type, queue })
     return lane
+  }
+
+  async #putLane(type: number, queue: string): Promise<Row | undefined> {
+    const [queueRow] = await this.#run(PUT_QUEUE, queue)
+    const [row] = await this.#run(PUT_LANE, type, Number(queueRow?.['n']))
+    return row
   }
 
   async laneOf(run: RunRows, n: number): Promise<LaneEntry> {
@@ -114,9 +142,10 @@ export class Names {
 
   async internPhaseList(names: readonly string[]): Promise<number> {
     const text = JSON.stringify(names)
-    const known = this.#phaseLists.get(text)
+    const known = this.#phaseLists.get(text) ?? this.#inherited?.phaseLists.get(text)
     if (known !== undefined) return known
-    const [row] = await this.#db.rows(PUT_PHASE_LIST, text)
+    const [found] = await this.#run(PHASE_LIST, text)
+    const [row] = found === undefined ? await this.#run(PUT_PHASE_LIST, text) : [found]
     const n = Number(row?.['n'])
     this.#phaseLists.set(text, n)
     this.#phaseNames.set(n, names)
@@ -147,6 +176,9 @@ const PUT_QUEUE =
   'INSERT INTO millrace.queues (name) VALUES ($1) ON CONFLICT (name) DO UPDATE SET name = excluded.name RETURNING n'
 const PUT_LANE =
   'INSERT INTO millrace.lanes (type, queue) VALUES ($1, $2) ON CONFLICT (type, queue) DO UPDATE SET type = excluded.type RETURNING n'
+const LANE_BY_NAMES =
+  'SELECT l.n FROM millrace.lanes AS l JOIN millrace.queues AS q ON q.n = l.queue WHERE l.type = $1 AND q.name = $2'
+const PHASE_LIST = 'SELECT n FROM millrace.phase_lists WHERE names = $1'
 const LANE_BY_NUMBER =
   'SELECT l.type, q.name AS queue FROM millrace.lanes AS l JOIN millrace.queues AS q ON q.n = l.queue WHERE l.n = $1'
 const PUT_PHASE_LIST =

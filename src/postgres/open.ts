@@ -85,7 +85,7 @@ async function poolOf({ url, pool, connections }: PostgresOptions, answerWithinM
     const own = await openPool({ url, answerWithinMs, most: connections ?? CONNECTIONS })
     return { pool: own, closePool: () => own.end() }
   }
-  const given = pool as Partial<PgPool> | undefined
+  const given: Partial<PgPool> | undefined = pool
   if (typeof given?.connect !== 'function' || typeof given.on !== 'function') {
     throw new InvalidInputError({ path: 'pool', expected: 'a Pool of "pg"' })
   }
@@ -109,7 +109,7 @@ async function openOn(
   const kept = `synchronous_commit ${synchronousCommit ?? server.synchronousCommit}`
   const store = new PostgresStore({
     db,
-    names: new Names(db),
+    names: new Names(db.rows),
     logger,
     description: `${where} (PostgreSQL ${server.version}, schema ${schema}, ${kept})`,
     storeId,

@@ -8,6 +8,7 @@ import type { JobTypeStore, Registered, TypeRegistration } from '../store/job-ty
 import type { Enqueued, JobStore, NewJob } from '../store/jobs.ts'
 import type { QueueStore } from '../store/queues.ts'
 import type { NewSession, SessionStore } from '../store/sessions.ts'
+import { Listeners } from '../store/listeners.ts'
 import type { Store } from '../store/store.ts'
 import { applyCalls } from './apply-calls.ts'
 import { getArtifact, listArtifacts } from './artifacts.ts'
@@ -45,11 +46,11 @@ const CALLS_A_COMMIT = 1_000
 
 export class PostgresStore implements Store {
   readonly #parts: PostgresStoreParts
-  readonly #listeners = new Set<() => void>()
-  readonly #enqueueListeners = new Set<(jobs: readonly NewJob[]) => void>()
+  readonly #listeners: Listeners
   readonly #onLost = new Map<number, () => void>()
   readonly #enqueuer: Enqueuer
   readonly #applyLane: Lane<PlanCall, PlanResult>
+  #adding: Promise<unknown> | null = null
   readonly #underWay = new Set<Promise<unknown>>()
   #keeper: Keeper | null = null
   #notices: Notices | null = null
@@ -58,7 +59,8 @@ export class PostgresStore implements Store {
 
   constructor(parts: PostgresStoreParts) {
     this.#parts = parts
-    const { db, names } = parts
+    const { db, names, logger } = parts
+    this.#listeners = new Listeners((cause) => logger.error('A listener of the store threw an error.', { cause }))
     const asError = (error: unknown): MillraceError => storeError(error, db.where)
     this.#enqueuer = new Enqueuer({ db, names, asError })
     this.#applyLane = new Lane({ most: CALLS_A_COMMIT, run: (calls) => this.#apply(calls), asError })
@@ -84,7 +86,11 @@ export class PostgresStore implements Store {
   }
 
   readonly claims: ClaimStore = {
-    claim: (request) => this.#read(() => this.#claim(request)),
+    claim: (request) => {
+      // Asked for while it is told of new jobs, it waits for them.
+      const adding = this.#adding?.catch(() => undefined)
+      return this.#read(() => (adding === undefined ? this.#claim(request) : adding.then(() => this.#claim(request))))
+    },
     apply: (call) => this.#write(() => this.#applyLane.call(call)),
     interruptions: (held) => this.#read(() => findInterruptions(this.#db.rows, held)),
     interruptionsNow: (held) => this.#keeper?.interruptionsNow(held) ?? null,
@@ -146,9 +152,13 @@ export class PostgresStore implements Store {
     if (this.#closing !== null) return Promise.reject(storeClosed())
     const working = work()
     this.#underWay.add(working)
-    const done = (): void => void this.#underWay.delete(working)
-    working.then(done, done)
+    void this.#forget(working)
     return working
+  }
+
+  async #forget(working: Promise<unknown>): Promise<void> {
+    await Promise.allSettled([working])
+    this.#underWay.delete(working)
   }
 
   /** Something that others may want to hear of. */
@@ -162,7 +172,9 @@ export class PostgresStore implements Store {
 
   #enqueue(jobs: readonly NewJob[]): Promise<readonly Enqueued[]> {
     const enqueued = this.#write(() => this.#enqueuer.add(jobs))
-    for (const listener of this.#enqueueListeners) this.#guarded(() => listener(jobs))
+    this.#adding = enqueued
+    this.#listeners.enqueuing(jobs)
+    this.#adding = null
     return enqueued
   }
 
@@ -211,17 +223,15 @@ export class PostgresStore implements Store {
   sessionLost(holder: number): void {
     const onLost = this.#onLost.get(holder)
     this.#onLost.delete(holder)
-    if (onLost !== undefined) this.#guarded(onLost)
+    if (onLost !== undefined) this.#listeners.guarded(onLost)
   }
 
   onChange(listener: () => void): () => void {
-    this.#listeners.add(listener)
-    return () => this.#listeners.delete(listener)
+    return this.#listeners.onChange(listener)
   }
 
   onEnqueue(listener: (jobs: readonly NewJob[]) => void): () => void {
-    this.#enqueueListeners.add(listener)
-    return () => this.#enqueueListeners.delete(listener)
+    return this.#listeners.onEnqueue(listener)
   }
 
   #committed(): void {
@@ -231,16 +241,7 @@ export class PostgresStore implements Store {
 
   /** By this process or another. */
   changed(): void {
-    for (const listener of this.#listeners) this.#guarded(listener)
-  }
-
-  /** Runs what was handed in from outside: whatever it throws must not harm the store. */
-  #guarded(listener: () => void): void {
-    try {
-      listener()
-    } catch (cause) {
-      this.#parts.logger.error('A listener of the store threw an error.', { cause })
-    }
+    this.#listeners.changed()
   }
 
   close(): Promise<void> {
@@ -251,7 +252,6 @@ export class PostgresStore implements Store {
   async #close(): Promise<void> {
     await this.#transactions?.close()
     this.#listeners.clear()
-    this.#enqueueListeners.clear()
     this.#db.close()
     await Promise.allSettled(this.#underWay)
     await this.#keeper?.close()

@@ -3,7 +3,7 @@ import type { JobRow } from '../core/job-row.ts'
 import type { Scope } from '../core/scope.ts'
 import { canSee, canTouch } from '../core/scope.ts'
 import type { AppliedRow } from '../store/claims.ts'
-import { stateOf } from '../store/codes.ts'
+import { jobRowOf, nullableText } from '../store/columns.ts'
 import type { JobSummary } from '../store/jobs.ts'
 import { decodePolicy } from '../store/policy-text.ts'
 import type { Row } from './driver.ts'
@@ -24,42 +24,8 @@ export const BESIDE_JOB =
   'JOIN millrace.types AS t ON t.n = j.type JOIN millrace.lanes AS l ON l.n = j.lane JOIN millrace.queues AS q ON q.n = l.queue ' +
   'JOIN millrace.phase_lists AS p ON p.n = j.phase_list'
 
-export function nullableNumber(column: unknown): number | null {
-  return column === null || column === undefined ? null : Number(column)
-}
-
-export function nullableText(column: unknown): string | null {
-  return typeof column === 'string' ? column : null
-}
-
 export function jobRow(row: Row): JobRow {
-  return {
-    id: String(row['id']),
-    tenant: String(row['tenant']),
-    owner: nullableText(row['owner']),
-    state: stateOf(row['state']),
-    runAt: Number(row['run_at']),
-    attempt: Number(row['attempt']),
-    failures: Number(row['failures']),
-    strikes: Number(row['strikes']),
-    suspect: row['suspect'] === true,
-    fence: Number(row['fence']),
-    generation: Number(row['generation']),
-    holder: nullableNumber(row['holder']),
-    phase: Number(row['phase']),
-    phaseCount: Number(row['phase_count']),
-    phaseStartedAt: nullableNumber(row['phase_started_at']),
-    progress: Number(row['progress']),
-    createdAt: Number(row['created_at']),
-    startedAt: nullableNumber(row['started_at']),
-    finishedAt: nullableNumber(row['finished_at']),
-    deadlineAt: nullableNumber(row['deadline_at']),
-    cancelRequestedAt: nullableNumber(row['cancel_requested_at']),
-    cancelledBy: nullableText(row['cancelled_by']),
-    cancelReason: nullableText(row['cancel_reason']),
-    uniqueKey: nullableText(row['unique_key']),
-    eventSeq: Number(row['event_seq']),
-  }
+  return jobRowOf(row, { id: String(row['id']), suspect: row['suspect'] === true })
 }
 
 export function appliedRow({ state, cancelRequestedAt, cancelledBy, cancelReason }: JobRow): AppliedRow {

@@ -1,7 +1,7 @@
 import type { NewSession, SessionRecord } from '../store/sessions.ts'
 import { NOW } from './database.ts'
 import type { RunRows } from './database.ts'
-import { nullableNumber } from './rows.ts'
+import { nullableNumber } from '../store/columns.ts'
 
 // Made again after a lost answer it changes nothing.
 const OPEN =
@@ -17,7 +17,7 @@ export async function openSession(run: RunRows, now: number | null, session: New
  * None of the rows: the session was ended, and what it held is somebody else's. A lease that ran out while nobody looked is simply taken up
  * again: every job the session holds is still its own, or its claim would be gone.
  */
-export const BEAT =
+const BEAT =
   `WITH clock AS (SELECT ${NOW} AS now) UPDATE millrace.sessions SET beat_at = now, expires_at = now + lease_ms FROM clock ` +
   'WHERE holder = $2 AND ended_at IS NULL RETURNING 1 AS alive'
 

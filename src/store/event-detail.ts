@@ -2,7 +2,7 @@ import type { EventName } from '../core/events.ts'
 import type { Plan } from '../core/plan.ts'
 
 /** The columns of a job's row that events tell of. */
-export type EventRow = Readonly<Record<string, unknown>>
+type EventRow = Readonly<Record<string, unknown>>
 
 export interface EventFacts {
   readonly event: EventName
