@@ -38,6 +38,8 @@ export interface PooledClient extends PgClient {
 }
 
 export interface LoneClient extends PgClient {
+  /** The connection does not keep the process alive. */
+  unref(): void
   connect(): Promise<unknown>
   end(): Promise<void>
 }
@@ -102,6 +104,7 @@ export async function openLoneClient(options: ConnectionOptions): Promise<LoneCl
   const client = new Client(configOf(options))
   client.on('error', () => undefined)
   await client.connect()
+  client.unref()
   return client
 }
 

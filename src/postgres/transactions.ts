@@ -36,6 +36,8 @@ const CLOCK = `SELECT ${NOW} AS now`
 export class PostgresTransactions implements StoreTransactions {
   readonly #parts: PostgresTransactionsParts
   readonly #checked = new WeakSet<CallerConnection>()
+  /** Those of one connection run one after the other: each begins when the one before has ended. */
+  readonly #last = new WeakMap<CallerConnection, Promise<unknown>>()
   readonly #running = new Set<Promise<unknown>>()
   #closed = false
 
@@ -77,7 +79,12 @@ export class PostgresTransactions implements StoreTransactions {
 
   async run<T>(caller: CallerConnection, body: () => T | Promise<T>): Promise<T> {
     if (this.#closed) throw storeClosed()
-    const running = this.#run(this.#adopt(caller), body)
+    const run = this.#adopt(caller)
+    const running = (this.#last.get(caller) ?? Promise.resolve()).then(() => this.#run(run, body))
+    this.#last.set(
+      caller,
+      running.catch(() => undefined),
+    )
     this.#running.add(running)
     try {
       return await running
