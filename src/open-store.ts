@@ -1,9 +1,11 @@
 /** Which store, and how it is to be kept: the one place that knows all of them. */
+import { CONSOLE_LOGGER } from './client/console-logger.ts'
 import { checkName, shown } from './client/names.ts'
 import { checkBoolean, checkChoice, checkOptions, checkWhole } from './client/option-values.ts'
 import { InvalidInputError, MillraceError } from './core/errors.ts'
 import type { Logger } from './runtime/logger.ts'
 import type { Runtime } from './runtime/runtime.ts'
+import { systemRuntime } from './runtime/system-runtime.ts'
 import type { Store } from './store/store.ts'
 
 /** Instead of a URL: a pool of connections that the application has. */
@@ -79,9 +81,64 @@ export async function openStore(
   return openSqliteStore({ ...shared, url, ...given({ thread }) })
 }
 
+export interface MigrationOptions {
+  /** PostgreSQL: the schema that the tables are in. Default `millrace`. */
+  readonly schema?: string
+}
+
+/** What a store's tables lack, or have been given. */
+export interface Migration {
+  /** The store, for people. */
+  readonly store: string
+  /** The migrations, in their order; none: the tables are up to date. */
+  readonly migrations: readonly string[]
+  /** All that they run, as one script. */
+  readonly sql: string
+}
+
+/**
+ * Tells which migrations the store at the URL lacks, and changes nothing. `openMillrace` applies them, unless `migrate` is false.
+ *
+ * @throws MillraceError as `openMillrace` does
+ */
+export async function planMigration(url: string, options: MigrationOptions = {}): Promise<Migration> {
+  return migration(url, options, { apply: false })
+}
+
+/**
+ * Applies what the store at the URL lacks, under a lock: should others do so at once, one of them applies and the rest find it done.
+ *
+ * @returns what was applied
+ * @throws MillraceError as `openMillrace` does
+ */
+export async function applyMigration(url: string, options: MigrationOptions = {}): Promise<Migration> {
+  return migration(url, options, { apply: true })
+}
+
+async function migration(
+  url: string,
+  options: MigrationOptions,
+  { apply }: { readonly apply: boolean },
+): Promise<Migration> {
+  const { schema } = checkOptions(options, { schema: true }, 'options')
+  if (isOnPostgres(url)) {
+    const { migratePostgres } = await import('./postgres/migrate-database.ts')
+    const done = await migratePostgres({ url, runtime: systemRuntime(), ...given({ schema }) }, { apply })
+    return { store: done.where, migrations: done.missing, sql: done.script }
+  }
+  refuseOptions({ schema }, 'PostgreSQL')
+  const { openSqliteStore, planSqliteMigration } = await import('./sqlite/open.ts')
+  const { where, missing } = planSqliteMigration(checkSqliteUrl(url))
+  if (apply && missing.length > 0) {
+    const store = await openSqliteStore({ url, runtime: systemRuntime(), logger: CONSOLE_LOGGER, thread: false })
+    await store.close()
+  }
+  return { store: where, migrations: missing.map(({ name }) => name), sql: missing.map(({ sql }) => sql).join('\n') }
+}
+
 const POSTGRES = /^postgres(?:ql)?:/i
 
-function isOnPostgres(place: unknown): place is string | MillracePool {
+function isOnPostgres<Place>(place: Place): place is Place & (string | MillracePool) {
   return typeof place === 'string'
     ? POSTGRES.test(place)
     : typeof place === 'object' && place !== null && 'pool' in place

@@ -46,6 +46,23 @@ export function inspectSchema(file: string): void {
   }
 }
 
+/** Those that the file still lacks, in order. Throws where it isn't ours to use. Nothing is changed, and no file is made. */
+export function missingMigrations(file: string): readonly Migration[] {
+  const migrations = readMigrations()
+  const size = file === ':memory:' ? 0 : (statSync(file, { throwIfNoEntry: false })?.size ?? 0)
+  if (size === 0) return migrations
+  return whenFree(file, () => {
+    const connection = openConnection({ file, readOnly: true, durability: 'full', maxBytes: null })
+    try {
+      if (isCurrent(connection, migrations, file)) return []
+      const done = new Set(appliedMigrations(connection)?.map(({ version }) => version))
+      return migrations.filter(({ version }) => !done.has(version))
+    } finally {
+      connection.close()
+    }
+  })
+}
+
 export interface MigrateOptions {
   readonly file: string
   readonly clock: () => number

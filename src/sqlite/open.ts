@@ -14,6 +14,7 @@ import { FILES } from './files.ts'
 import { InlineLink } from './inline-link.ts'
 import type { LinkEvents, Links } from './link.ts'
 import { IN_MEMORY, checkFile, fileOfUrl, realFile } from './location.ts'
+import { missingMigrations } from './migrate.ts'
 import { SqliteStore } from './sqlite-store.ts'
 import type { ArtifactFolder } from './sqlite-store.ts'
 import { ThreadLink } from './thread-link.ts'
@@ -54,6 +55,21 @@ export async function openSqliteStore(options: SqliteOptions): Promise<Store> {
   })
   await store.connect((writer, reader) => openLinks(file, options, writer, reader))
   return store
+}
+
+export interface SqliteMigration {
+  readonly name: string
+  readonly sql: string
+}
+
+/** What opening the store at the URL would change of its tables. */
+export function planSqliteMigration(url: string): {
+  readonly where: string
+  readonly missing: readonly SqliteMigration[]
+} {
+  const file = realFile(fileOfUrl(url))
+  checkFile(file)
+  return { where: `sqlite:${file}`, missing: missingMigrations(file) }
 }
 
 function checkMaxBytes(maxBytes: number | undefined): void {
