@@ -21,7 +21,9 @@ const LANES =
 
 const FACTS =
   'facts AS MATERIALIZED (SELECT EXISTS (SELECT 1 FROM millrace.jobs WHERE state IN (1, 4) AND run_at <= $1) AS due, ' +
-  'EXISTS (SELECT 1 FROM lanes CROSS JOIN LATERAL (SELECT 1 FROM millrace.jobs AS s WHERE s.lane = lanes.lane AND s.state = 2 AND s.suspect LIMIT 1) AS x) AS suspects)'
+  'EXISTS (SELECT 1 FROM lanes CROSS JOIN LATERAL (SELECT 1 FROM millrace.jobs AS s WHERE s.lane = lanes.lane AND s.state = 2 AND s.suspect LIMIT 1) AS x) AS suspects, ' +
+  '(SELECT min(x.run_at) - $1 FROM unnest($3::text[]) AS w (name) JOIN millrace.types AS t ON t.name = w.name CROSS JOIN LATERAL (SELECT j.run_at ' +
+  'FROM millrace.jobs AS j WHERE j.type = t.n AND j.state IN (1, 4) ORDER BY j.run_at LIMIT 1) AS x) AS next_due_ms)'
 
 // How many of the best are each lane's; one lane has them all.
 const SHARES =
@@ -31,36 +33,37 @@ const SHARES =
   'UNION ALL SELECT lane, $4::bigint FROM lanes WHERE (SELECT count(*) FROM lanes) = 1)'
 
 const PICKED =
-  'picked AS MATERIALIZED (SELECT x.id, lanes.timeout_ms, lanes.revision FROM facts, shares JOIN lanes ON lanes.lane = shares.lane CROSS JOIN LATERAL ' +
-  '(SELECT j.id FROM millrace.jobs AS j WHERE j.lane = shares.lane AND j.state = 2 ORDER BY j.priority, j.run_at, j.n LIMIT shares.jobs ' +
+  'picked AS MATERIALIZED (SELECT x.place, lanes.timeout_ms, lanes.revision FROM facts, shares JOIN lanes ON lanes.lane = shares.lane CROSS JOIN LATERAL ' +
+  '(SELECT j.ctid AS place FROM millrace.jobs AS j WHERE j.lane = shares.lane AND j.state = 2 ORDER BY j.priority, j.run_at, j.n LIMIT shares.jobs ' +
   'FOR UPDATE SKIP LOCKED) AS x WHERE (NOT facts.due OR $5::boolean) AND NOT facts.suspects)'
 
 /** The changes of the plan `CLAIM`; a test compares the two. */
 const TAKE =
   'taken AS (UPDATE millrace.jobs AS j SET updated_at = $1, event_seq = j.event_seq + 1, state = 3, holder = $2, session = me.n, ' +
   'fence = j.fence + 1, attempt = j.attempt + 1, started_at = $1, deadline_at = $1 + v.timeout_ms, phase_started_at = $1, ' +
-  'progress = 100.0 * j.phase / j.phase_count FROM me, picked AS v WHERE j.id = v.id AND j.state = 2 ' +
+  'progress = 100.0 * j.phase / j.phase_count FROM me, picked AS v WHERE j.ctid = v.place AND j.state = 2 ' +
   'RETURNING j.id, j.n, j.type, j.lane, j.phase_list, j.fence, j.tenant, j.owner, j.input, j.attempt, j.generation, j.failures, j.phase, j.phase_count, ' +
   'j.progress, j.created_at, j.run_at, j.deadline_at, j.priority, j.event_seq, v.revision)'
 
 const TELL =
   `${numberedSql('taken')}, told AS (INSERT INTO millrace.events (commit, idx, job, seq, code, at, attempt, detail) ` +
   `SELECT numbered.n, row_number() OVER (ORDER BY m.priority, m.run_at, m.n) - 1, m.id, m.event_seq, ${EVENT_CODES['job:started']}, $1, m.attempt, ` +
-  "CASE WHEN m.phase_count > 1 AND m.phase < m.phase_count THEN '{\"phase\":' || to_json(p.names::json ->> m.phase::integer)::text || '}' END " +
-  'FROM taken AS m JOIN millrace.phase_lists AS p ON p.n = m.phase_list, numbered)'
+  "CASE WHEN m.phase_count > 1 AND m.phase < m.phase_count THEN (SELECT '{\"phase\":' || to_json(p.names::json ->> m.phase::integer)::text || '}' " +
+  'FROM millrace.phase_lists AS p WHERE p.n = m.phase_list) END ' +
+  'FROM taken AS m, numbered)'
 
 const ANSWER =
   'SELECT (SELECT n FROM me) AS session, facts.due, facts.suspects, EXISTS (SELECT 1 FROM millrace.labels) AS labels, taken.id, taken.n, taken.type, ' +
   'taken.lane, taken.phase_list, taken.fence, taken.tenant, taken.owner, taken.input, taken.attempt, taken.generation, taken.failures, taken.phase, ' +
-  'taken.progress, taken.created_at, taken.run_at, taken.deadline_at, taken.priority, taken.revision FROM facts LEFT JOIN taken ON true'
+  'taken.progress, taken.created_at, taken.run_at, taken.deadline_at, taken.priority, taken.revision, facts.next_due_ms FROM facts LEFT JOIN taken ON true'
 
 const CLAIM = `WITH ${LANES}, ${FACTS}, ${SHARES}, ${PICKED}, ${TAKE}, ${TELL} ${ANSWER}`
 
 /** The same for jobs that have been chosen and locked beforehand: `$4` their ids. */
 const PICKED_BY_ID =
-  'picked AS MATERIALIZED (SELECT j.id, lanes.timeout_ms, lanes.revision FROM millrace.jobs AS j JOIN lanes ON lanes.lane = j.lane ' +
+  'picked AS MATERIALIZED (SELECT j.ctid AS place, lanes.timeout_ms, lanes.revision FROM millrace.jobs AS j JOIN lanes ON lanes.lane = j.lane ' +
   'WHERE j.id = ANY($4::uuid[]))'
-const NO_FACTS = 'facts AS MATERIALIZED (SELECT false AS due, false AS suspects)'
+const NO_FACTS = 'facts AS MATERIALIZED (SELECT false AS due, false AS suspects, $5::bigint AS next_due_ms)'
 const CLAIM_CHOSEN = `WITH ${LANES}, ${NO_FACTS}, ${PICKED_BY_ID}, ${TAKE}, ${TELL} ${ANSWER}`
 
 type ClaimedRow = readonly unknown[]
@@ -72,10 +75,14 @@ export async function claimJobs(tx: Transaction, names: Names, request: ClaimReq
     await promoteDue(tx)
     rows = await tx.lists(CLAIM, tx.now, request.holder, types, request.limit, true)
   }
+  const dueMs = nullableNumber(rows[0]?.[23])
   if (rows[0]?.[2] === true) rows = await claimWithSuspects(tx, { ...request, types })
-  const nextDueInMs = await nextDue(tx, types)
   const jobs = await readTaken(tx, names, request.holder, rows)
-  return { jobs, nextDueInMs, sessionLost: rows[0]?.[0] === null || rows[0] === undefined }
+  return {
+    jobs,
+    nextDueInMs: dueMs === null ? null : Math.max(0, dueMs),
+    sessionLost: rows[0]?.[0] === null || rows[0] === undefined,
+  }
 }
 
 const HEADS =
@@ -103,13 +110,8 @@ async function claimWithSuspects(
   const chosen = suspects.length < 2 || first === undefined ? heads : [first, ...innocent].toSorted(inOrder)
   const ids = chosen.slice(0, limit).map(([id]) => String(id))
   const locked = await tx.lists(LOCK_CHOSEN, ids)
-  return tx.lists(
-    CLAIM_CHOSEN,
-    tx.now,
-    holder,
-    types,
-    locked.map(([id]) => String(id)),
-  )
+  const taken = locked.map(([id]) => String(id))
+  return tx.lists(CLAIM_CHOSEN, tx.now, holder, types, taken, null)
 }
 
 function isSuspect(head: ClaimedRow): boolean {
@@ -118,16 +120,6 @@ function isSuspect(head: ClaimedRow): boolean {
 
 function inOrder(one: ClaimedRow, other: ClaimedRow): number {
   return Number(one[1]) - Number(other[1]) || Number(one[2]) - Number(other[2]) || Number(one[3]) - Number(other[3])
-}
-
-const NEXT_DUE =
-  'SELECT min(x.run_at) - $1::bigint AS ms FROM unnest($2::text[]) AS w (name) JOIN millrace.types AS t ON t.name = w.name CROSS JOIN LATERAL ' +
-  '(SELECT j.run_at FROM millrace.jobs AS j WHERE j.type = t.n AND j.state IN (1, 4) ORDER BY j.run_at LIMIT 1) AS x'
-
-async function nextDue(tx: Transaction, types: readonly string[]): Promise<number | null> {
-  const [row] = await tx.rows(NEXT_DUE, tx.now, types)
-  const ms = nullableNumber(row?.['ms'])
-  return ms === null ? null : Math.max(0, ms)
 }
 
 const RESULTS = 'SELECT job, result FROM millrace.phases WHERE job = ANY($1::uuid[]) ORDER BY job, ordinal'

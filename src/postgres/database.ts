@@ -5,7 +5,8 @@
  * the answer is lost the server is asked what became of that number: what was committed is not made again, and what was not is. A number
  * that is still in progress (the server has not noticed that we are gone) is waited for. Nothing is guessed.
  *
- * Settings are made for each transaction, never for the connection, which may be the application's or a pooler's.
+ * On a pool of its own the settings are made once for each connection. On one of the application's, or through a pooler, they are made for each
+ * transaction, so that nothing is left behind.
  */
 import { MillraceError } from '../core/errors.ts'
 import { pause } from '../runtime/pause.ts'
@@ -16,7 +17,12 @@ import { isConnectionLost, isTransient, storeError, violatedIndex } from './fail
 import { inSchema } from './location.ts'
 
 export interface DatabaseOptions {
+  /** For what is written, and what is read on the way. */
   readonly pool: PgPool
+  /** For what is only read. */
+  readonly readPool: PgPool
+  /** Whether each transaction makes its settings for itself, since the connections are the application's or a pooler's. */
+  readonly settings: 'connection' | 'transaction'
   readonly schema: string
   /** For messages: never with a password. */
   readonly where: string
@@ -55,6 +61,23 @@ const MOST_WAIT_MS = 500
 /** A transaction that others keep in its way gives up after so many tries. */
 const TRANSIENT_TRIES = 20
 
+/** What writing transactions run under. */
+export function writeSettings({
+  statementTimeoutMs,
+  synchronousCommit,
+}: Pick<DatabaseOptions, 'statementTimeoutMs' | 'synchronousCommit'>): readonly string[] {
+  return [
+    `statement_timeout = ${statementTimeoutMs}`,
+    `lock_timeout = ${Math.ceil(statementTimeoutMs / 2)}`,
+    `idle_in_transaction_session_timeout = ${statementTimeoutMs}`,
+    // Every statement of ours has an index to go by, also before the first statistics of a young table.
+    'enable_seqscan = off',
+    'jit = off',
+    'plan_cache_mode = force_generic_plan',
+    ...(synchronousCommit === null ? [] : [`synchronous_commit = ${synchronousCommit}`]),
+  ]
+}
+
 export class Database {
   readonly #options: DatabaseOptions
   readonly #texts = new Map<string, string>()
@@ -65,17 +88,7 @@ export class Database {
 
   constructor(options: DatabaseOptions) {
     this.#options = options
-    const { statementTimeoutMs, synchronousCommit } = options
-    const settings = [
-      `statement_timeout = ${statementTimeoutMs}`,
-      `lock_timeout = ${Math.ceil(statementTimeoutMs / 2)}`,
-      `idle_in_transaction_session_timeout = ${statementTimeoutMs}`,
-      // Every statement of ours has an index to go by, also before the first statistics of a young table.
-      'enable_seqscan = off',
-      'jit = off',
-      'plan_cache_mode = force_generic_plan',
-      ...(synchronousCommit === null ? [] : [`synchronous_commit = ${synchronousCommit}`]),
-    ]
+    const settings = options.settings === 'transaction' ? writeSettings(options) : []
     this.#beginWrite = ['BEGIN ISOLATION LEVEL READ COMMITTED', ...settings.map((one) => `SET LOCAL ${one}`)].join('; ')
   }
 
@@ -94,7 +107,9 @@ export class Database {
 
   /** Whether a statement that is committed by itself is as durable as it must be. */
   get mayAutocommit(): boolean {
-    return this.#options.synchronousCommit === null && this.onBegin === null
+    return (
+      (this.#options.settings === 'connection' || this.#options.synchronousCommit === null) && this.onBegin === null
+    )
   }
 
   /**
@@ -165,8 +180,12 @@ export class Database {
         if (!isConnectionLost(error)) await rollBack(client)
         throw error
       }
-    })
+    }, this.#options.readPool)
   }
+
+  /** One statement that only reads. */
+  readonly ask: RunRows = (sql, ...values) =>
+    this.#insist((client) => this.#rows(client, sql, values), this.#options.readPool)
 
   /** One statement, committed by itself. It may be made more than once, so it must come to the same. */
   readonly rows: RunRows = (sql, ...values) => this.#insist((client) => this.#rows(client, sql, values))
@@ -224,12 +243,15 @@ export class Database {
   }
 
   /** Tries again for as long as the database can't be reached, within the patience. */
-  async #insist<T>(work: (client: PooledClient, tried: number) => Promise<T | typeof RETRY>): Promise<T> {
+  async #insist<T>(
+    work: (client: PooledClient, tried: number) => Promise<T | typeof RETRY>,
+    pool: PgPool = this.#options.pool,
+  ): Promise<T> {
     const { runtime, patienceMs, where } = this.#options
     const begunAt = runtime.monotonic()
     for (let tried = 0; ; tried += 1) {
       try {
-        const answer = await this.#withClient((client) => work(client, tried))
+        const answer = await this.#withClient(pool, (client) => work(client, tried))
         if (answer !== RETRY) return answer
       } catch (error) {
         const isLast = this.#closed || runtime.monotonic() - begunAt >= patienceMs
@@ -240,8 +262,8 @@ export class Database {
     }
   }
 
-  async #withClient<T>(work: (client: PooledClient) => Promise<T>): Promise<T> {
-    const client = await this.#options.pool.connect()
+  async #withClient<T>(pool: PgPool, work: (client: PooledClient) => Promise<T>): Promise<T> {
+    const client = await pool.connect()
     let broken: Error | null = null
     // Without a listener an error on an idle socket would end the process.
     const onError = (error: Error): void => {

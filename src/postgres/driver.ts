@@ -38,7 +38,8 @@ export interface PooledClient extends PgClient {
 }
 
 export interface LoneClient extends PgClient {
-  /** The connection does not keep the process alive. */
+  /** Whether the connection keeps the process alive. */
+  ref(): void
   unref(): void
   connect(): Promise<unknown>
   end(): Promise<void>
@@ -49,6 +50,7 @@ export interface PgPool {
   connect(): Promise<PooledClient>
   end(): Promise<void>
   on(event: 'error', listener: (error: Error) => void): unknown
+  on(event: 'connect', listener: (client: PgClient) => void): unknown
 }
 
 interface Driver {
@@ -91,11 +93,22 @@ function configOf({ url, answerWithinMs }: ConnectionOptions): object {
   }
 }
 
-export async function openPool(options: ConnectionOptions & { readonly most: number }): Promise<PgPool> {
+export interface PoolOptions extends ConnectionOptions {
+  readonly most: number
+  /** Made once for each connection. */
+  readonly settings: readonly string[]
+}
+
+export async function openPool(options: PoolOptions): Promise<PgPool> {
   const { Pool } = await loadDriver()
   const pool = new Pool({ ...configOf(options), max: options.most, idleTimeoutMillis: 60_000, allowExitOnIdle: true })
   // A connection that breaks while nobody uses it is replaced by the next that is asked for.
   pool.on('error', () => undefined)
+  if (options.settings.length > 0) {
+    const script = options.settings.map((one) => `SET ${one}`).join('; ')
+    // Sent before whatever it is asked for; should it fail, that will too.
+    pool.on('connect', (client) => void client.query(script).catch(() => undefined))
+  }
   return pool
 }
 

@@ -29,7 +29,7 @@ const PLACED_AT_ONCE = 5_000
 /** Every commit that is visible now has its place afterwards. */
 async function placeCommits(db: Database): Promise<void> {
   for (;;) {
-    if ((await db.rows(ANY_UNPLACED)).length === 0) return
+    if ((await db.ask(ANY_UNPLACED)).length === 0) return
     const placed = await db.write(async (tx) => {
       const [head] = await tx.rows(LOCK_HEAD)
       const [row] = await tx.rows(PLACE, Number(head?.['position']), PLACED_AT_ONCE)
@@ -91,6 +91,6 @@ const LATEST = 'SELECT position FROM millrace.log_head'
 
 export async function latestPosition(db: Database): Promise<number> {
   await placeCommits(db)
-  const [row] = await db.rows(LATEST)
+  const [row] = await db.ask(LATEST)
   return Number(row?.['position'] ?? 0)
 }

@@ -78,6 +78,7 @@ export class ThreadKeeper implements Keeper {
   async close(): Promise<void> {
     this.#closed = true
     this.#line.close()
+    this.#worker.ref()
     await this.#worker.terminate()
   }
 }

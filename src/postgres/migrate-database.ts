@@ -31,7 +31,7 @@ export async function migratePostgres(
 ): Promise<PostgresMigration> {
   const where = describeUrl(url)
   const facts = { schema: checkSchema(schema), where }
-  const pool = await openPool({ url, answerWithinMs: ANSWER_WITHIN_MS, most: 1 })
+  const pool = await openPool({ url, answerWithinMs: ANSWER_WITHIN_MS, most: 1, settings: [] })
   try {
     const db = databaseOn(pool, facts, runtime)
     const missing = await missingMigrations(db.rows, facts)
@@ -53,6 +53,8 @@ function databaseOn(
   return new Database({
     ...facts,
     pool,
+    readPool: pool,
+    settings: 'transaction',
     runtime,
     clock: null,
     prepared: false,

@@ -6,7 +6,7 @@ import { findThreadFile } from '../runtime/package-files.ts'
 import type { Runtime } from '../runtime/runtime.ts'
 import { systemRuntime } from '../runtime/system-runtime.ts'
 import type { Store } from '../store/store.ts'
-import { Database } from './database.ts'
+import { Database, writeSettings } from './database.ts'
 import { openLoneClient, openPool } from './driver.ts'
 import type { PgPool } from './driver.ts'
 import { storeError } from './failures.ts'
@@ -15,6 +15,7 @@ import { LoopKeeper, ThreadKeeper, VirtualKeeper } from './keeper.ts'
 import type { Keeper } from './keeper.ts'
 import { DEFAULT_SCHEMA, checkSchema, describeUrl } from './location.ts'
 import { migrate, missingMigrations, outdated } from './migrate.ts'
+import { migratePostgres } from './migrate-database.ts'
 import { Names } from './names.ts'
 import { Notices } from './notices.ts'
 import type { Listening } from './notices.ts'
@@ -65,47 +66,37 @@ export async function openPostgresStore(options: PostgresOptions): Promise<Store
   const { url, statementTimeoutMs = STATEMENT_TIMEOUT_MS } = options
   const where = url === undefined ? 'the given pool' : describeUrl(url)
   const schema = checkSchema(options.schema ?? DEFAULT_SCHEMA)
-  const place: Place = { where, schema, answerWithinMs: statementTimeoutMs + ANSWER_GRACE_MS }
-  const { pool, closePool } = await poolOf(options, place.answerWithinMs)
+  const pools = new Pools(options, statementTimeoutMs + ANSWER_GRACE_MS)
   try {
-    return await openOn(pool, closePool, options, place)
+    return await openOn(pools, options, { where, schema, answerWithinMs: statementTimeoutMs + ANSWER_GRACE_MS })
   } catch (error) {
-    await closePool().catch(() => undefined)
+    await pools.close().catch(() => undefined)
     throw storeError(error, where)
   }
 }
 
-interface OwnedPool {
-  readonly pool: PgPool
-  readonly closePool: () => Promise<void>
-}
-
-async function poolOf({ url, pool, connections }: PostgresOptions, answerWithinMs: number): Promise<OwnedPool> {
-  if (url !== undefined) {
-    const own = await openPool({ url, answerWithinMs, most: connections ?? CONNECTIONS })
-    return { pool: own, closePool: () => own.end() }
-  }
-  const given: Partial<PgPool> | undefined = pool
-  if (typeof given?.connect !== 'function' || typeof given.on !== 'function') {
-    throw new InvalidInputError({ path: 'pool', expected: 'a Pool of "pg"' })
-  }
-  return { pool: given as PgPool, closePool: () => Promise.resolve() }
-}
-
 async function openOn(
-  pool: PgPool,
-  closePool: () => Promise<void>,
+  pools: Pools,
   options: PostgresOptions,
   { where, schema, answerWithinMs }: Place,
 ): Promise<Store> {
-  const { logger, durability = 'full', pooler = false, clock, url, statementTimeoutMs = STATEMENT_TIMEOUT_MS } = options
+  const { logger, durability = 'full', clock, url, statementTimeoutMs = STATEMENT_TIMEOUT_MS } = options
   const runtime = systemRuntime()
-  const shared = { pool, schema, where, runtime, clock: clockOf(clock), prepared: !pooler, statementTimeoutMs }
-  const first = new Database({ ...shared, synchronousCommit: null, patienceMs: 0 })
+  const readPool = await pools.forReads()
+  const shared = { schema, where, runtime, clock: clockOf(clock), prepared: pools.areOwn, statementTimeoutMs, readPool }
+  const first = new Database({
+    ...shared,
+    pool: readPool,
+    settings: 'transaction',
+    synchronousCommit: null,
+    patienceMs: 0,
+  })
   const server = await inspectServer(first)
-  const { storeId } = await prepareSchema(first, options)
+  const storeId = await prepareSchema(first, runtime, options)
   const synchronousCommit = settingOf(durability, server.synchronousCommit)
-  const db = new Database({ ...shared, synchronousCommit, patienceMs: PATIENCE_MS })
+  const pool = await pools.forWrites(writeSettings({ statementTimeoutMs, synchronousCommit }))
+  const settings = pools.areOwn ? 'connection' : 'transaction'
+  const db = new Database({ ...shared, pool, settings, synchronousCommit, patienceMs: PATIENCE_MS })
   const kept = `synchronous_commit ${synchronousCommit ?? server.synchronousCommit}`
   const store = new PostgresStore({
     db,
@@ -114,26 +105,89 @@ async function openOn(
     description: `${where} (PostgreSQL ${server.version}, schema ${schema}, ${kept})`,
     storeId,
     artifactFolder: options.artifactFolder ?? resolve('millrace-artifacts'),
-    closePool,
+    closePool: () => pools.close(),
   })
-  const onLost = (holder: number): void => store.sessionLost(holder)
   const notices = new Notices({
     schema,
     runtime,
-    listens: !pooler,
+    listens: options.pooler !== true,
     onChange: () => store.changed(),
-    connect: () => connectListener(pool, url, answerWithinMs),
+    connect: () => connectListener(readPool, url, answerWithinMs),
   })
-  await notices.open()
-  store.connect(openKeeper(), notices)
-  return store
-
-  function openKeeper(): Keeper {
-    if (clock !== undefined) return new VirtualKeeper(db, onLost)
-    if (url === undefined) return new LoopKeeper(db, runtime, onLost)
-    const threadFile = findThreadFile(FILES, options.threadFile)
-    return new ThreadKeeper(threadFile, { url, schema, prepared: !pooler, answerWithinMs }, onLost)
+  const keeper = openKeeper(db, runtime, options, {
+    schema,
+    answerWithinMs,
+    onLost: (holder) => store.sessionLost(holder),
+  })
+  try {
+    await notices.open()
+  } catch (error) {
+    await keeper.close()
+    throw error
   }
+  store.connect(keeper, notices)
+  return store
+}
+
+/** Two of the store's own, or the application's for everything. */
+class Pools {
+  readonly #options: PostgresOptions
+  readonly #answerWithinMs: number
+  readonly #own: PgPool[] = []
+
+  constructor(options: PostgresOptions, answerWithinMs: number) {
+    this.#options = options
+    this.#answerWithinMs = answerWithinMs
+  }
+
+  /** Whether settings and prepared statements may be left on the connections. */
+  get areOwn(): boolean {
+    return this.#options.url !== undefined && this.#options.pooler !== true
+  }
+
+  async forReads(): Promise<PgPool> {
+    const { url, pool, connections = CONNECTIONS } = this.#options
+    if (url !== undefined) return this.#open(url, Math.max(1, Math.floor(connections / 3)), [])
+    const given: Partial<PgPool> | undefined = pool
+    if (typeof given?.connect !== 'function' || typeof given.on !== 'function') {
+      throw new InvalidInputError({ path: 'pool', expected: 'a Pool of "pg"' })
+    }
+    return given as PgPool
+  }
+
+  async forWrites(settings: readonly string[]): Promise<PgPool> {
+    const { url, connections = CONNECTIONS } = this.#options
+    if (url === undefined) return this.forReads()
+    return this.#open(url, Math.ceil((connections * 2) / 3), this.areOwn ? settings : [])
+  }
+
+  async #open(url: string, most: number, settings: readonly string[]): Promise<PgPool> {
+    const opened = await openPool({ url, answerWithinMs: this.#answerWithinMs, most, settings })
+    this.#own.push(opened)
+    return opened
+  }
+
+  async close(): Promise<void> {
+    await Promise.all(this.#own.map((pool) => pool.end()))
+  }
+}
+
+interface KeeperFacts {
+  readonly schema: string
+  readonly answerWithinMs: number
+  readonly onLost: (holder: number) => void
+}
+
+function openKeeper(
+  db: Database,
+  runtime: Runtime,
+  { url, clock, threadFile }: PostgresOptions,
+  { schema, answerWithinMs, onLost }: KeeperFacts,
+): Keeper {
+  if (clock !== undefined) return new VirtualKeeper(db, onLost)
+  if (url === undefined) return new LoopKeeper(db, runtime, onLost)
+  const data = { url, schema, prepared: false, answerWithinMs }
+  return new ThreadKeeper(findThreadFile(FILES, threadFile), data, onLost)
 }
 
 function clockOf(clock: SharedArrayBuffer | undefined): (() => number) | null {
@@ -172,22 +226,31 @@ function settingOf(durability: 'full' | 'normal', present: string): 'on' | 'off'
 
 const STORE_ID = "SELECT content FROM millrace.meta WHERE name = 'store'"
 
+/** Answers what tells this store from another. */
 async function prepareSchema(
   db: Database,
-  { migrate: mayMigrate = true }: PostgresOptions,
-): Promise<{ readonly storeId: string }> {
+  runtime: Runtime,
+  { url, migrate: mayMigrate = true }: PostgresOptions,
+): Promise<string> {
   const facts = { schema: db.schema, where: db.where }
   const missing = await missingMigrations(db.rows, facts)
   if (missing.length > 0 && !mayMigrate) throw outdated(facts, missing)
-  if (missing.length > 0) await db.script((run, script) => migrate({ run, script }, facts))
+  // On a connection of its own, which waits as long as it takes.
+  if (missing.length > 0 && url !== undefined)
+    await migratePostgres({ url, schema: db.schema, runtime }, { apply: true })
+  else if (missing.length > 0) await db.script((run, script) => migrate({ run, script }, facts))
   const [row] = await db.rows(STORE_ID)
-  return { storeId: String(row?.['content']) }
+  return String(row?.['content'])
 }
 
 async function connectListener(pool: PgPool, url: string | undefined, answerWithinMs: number): Promise<Listening> {
   if (url !== undefined) {
     const client = await openLoneClient({ url, answerWithinMs })
-    return { client, close: () => client.end() }
+    const close = (): Promise<void> => {
+      client.ref()
+      return client.end()
+    }
+    return { client, close }
   }
   const client = await pool.connect()
   // What it listens to is nobody else's affair: the connection does not go back.

@@ -81,8 +81,8 @@ export class PostgresStore implements Store {
     enqueue: (jobs) => this.#enqueue(jobs),
     get: (id, scope) => this.#read(() => this.#db.read((tx) => getJob(tx, id, scope))),
     list: (query) => this.#read(() => this.#db.read((tx) => listJobs(tx, query))),
-    counts: (filter) => this.#read(() => countJobs(this.#db.rows, filter)),
-    states: (ids) => this.#read(() => jobStates(this.#db.rows, ids)),
+    counts: (filter) => this.#read(() => countJobs(this.#db.ask, filter)),
+    states: (ids) => this.#read(() => jobStates(this.#db.ask, ids)),
   }
 
   readonly claims: ClaimStore = {
@@ -92,7 +92,7 @@ export class PostgresStore implements Store {
       return this.#read(() => (adding === undefined ? this.#claim(request) : adding.then(() => this.#claim(request))))
     },
     apply: (call) => this.#write(() => this.#applyLane.call(call)),
-    interruptions: (held) => this.#read(() => findInterruptions(this.#db.rows, held)),
+    interruptions: (held) => this.#read(() => findInterruptions(this.#db.ask, held)),
     interruptionsNow: (held) => this.#keeper?.interruptionsNow(held) ?? null,
     sweep: (options) => this.#write(() => this.#db.write((tx) => sweep(tx, this.#parts.names, options))),
   }
@@ -107,18 +107,18 @@ export class PostgresStore implements Store {
       this.#drop(holder)
       return Promise.resolve()
     },
-    list: () => this.#read(() => listSessions(this.#db.rows)),
+    list: () => this.#read(() => listSessions(this.#db.ask)),
   }
 
   readonly jobTypes: JobTypeStore = {
     register: (service, registrations) => this.#write(() => this.#register(service, registrations)),
-    list: () => this.#read(() => listTypes(this.#db.rows)),
+    list: () => this.#read(() => listTypes(this.#db.ask)),
   }
 
   readonly queues: QueueStore = {
     pause: (name, actor) => this.#write(() => this.#db.write((tx) => pauseQueue(tx, name, actor))),
     resume: (name) => this.#write(() => this.#db.write((tx) => resumeQueue(tx, name))),
-    list: () => this.#read(() => listQueues(this.#db.rows)),
+    list: () => this.#read(() => listQueues(this.#db.ask)),
   }
 
   readonly events: EventStore = {
@@ -128,8 +128,8 @@ export class PostgresStore implements Store {
 
   get artifacts(): ArtifactStore {
     return {
-      list: (id, scope) => this.#read(() => listArtifacts(this.#db.rows, id, scope)),
-      get: (id, scope) => this.#read(() => getArtifact(this.#db.rows, id, scope)),
+      list: (id, scope) => this.#read(() => listArtifacts(this.#db.ask, id, scope)),
+      get: (id, scope) => this.#read(() => getArtifact(this.#db.ask, id, scope)),
       folder: this.#parts.artifactFolder,
     }
   }
@@ -140,7 +140,7 @@ export class PostgresStore implements Store {
   }
 
   now(): Promise<number> {
-    return this.#read(async () => Number((await this.#db.rows(PRESENT, this.#db.virtualNow))[0]?.['now']))
+    return this.#read(async () => Number((await this.#db.ask(PRESENT, this.#db.virtualNow))[0]?.['now']))
   }
 
   get #db(): Database {
