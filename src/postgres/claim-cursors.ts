@@ -39,16 +39,26 @@ export interface ClaimEnd {
   /** How long the statement took to find the first job. */
   readonly foundAfterMs: number
   readonly last: ReadonlyMap<number, LanePlace>
+  /** Fewer jobs than were asked for. */
+  readonly isShort: boolean
 }
 
 /** A claim that finds its first job within this time has nothing to skip. */
 const SOON_MS = 10
+/** Once may be an accident. */
+const SLOW_IN_A_ROW = 2
+/** Whoever got too little may look from the front at once, if that took no longer the last time. */
+const CHEAP_MS = 25
 /** A claim from the front is made again after so many times what the last one took. */
 const REST = 10
 
 export class ClaimCursors {
   readonly #runtime: Pick<Runtime, 'monotonic'>
   readonly #cursors = new Map<number, LanePlace>()
+  /** How many claims from the front were slow, one after the other. */
+  #slow = 0
+  /** What the last claim from the front took. */
+  #frontMs = 0
   /** Until when claims begin at the cursors. */
   #until = Number.NEGATIVE_INFINITY
 
@@ -70,9 +80,12 @@ export class ClaimCursors {
     return { columns, fromFront: false }
   }
 
-  note({ fromFront }: ClaimStart, { foundAfterMs, last }: ClaimEnd): void {
+  /** Answers whether the claim is to be made again from the front, since it got less than it asked for. */
+  note({ fromFront }: ClaimStart, { foundAfterMs, last, isShort }: ClaimEnd): boolean {
     if (fromFront) {
-      if (foundAfterMs <= SOON_MS) return
+      this.#frontMs = foundAfterMs
+      this.#slow = foundAfterMs > SOON_MS ? this.#slow + 1 : 0
+      if (this.#slow < SLOW_IN_A_ROW) return false
       this.#until = this.#runtime.monotonic() + REST * foundAfterMs
     }
     for (const [lane, place] of last) {
@@ -80,5 +93,8 @@ export class ClaimCursors {
       // What was more urgent than the cursor is no reason to go back to it.
       if (fromFront || known === undefined || order(place, known) > 0) this.#cursors.set(lane, place)
     }
+    if (fromFront || !isShort || this.#frontMs > CHEAP_MS) return false
+    this.#until = Number.NEGATIVE_INFINITY
+    return true
   }
 }

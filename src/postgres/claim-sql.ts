@@ -12,7 +12,7 @@ export const LANES =
   'WHERE q.paused_at IS NULL AND (t.service IS NULL OR t.service = me.service))'
 
 const FACTS =
-  'facts AS MATERIALIZED (SELECT EXISTS (SELECT 1 FROM millrace.jobs WHERE state IN (1, 4) AND run_at <= $1) AS due, ' +
+  'facts AS MATERIALIZED (SELECT clock_timestamp() AS at, EXISTS (SELECT 1 FROM millrace.jobs WHERE state IN (1, 4) AND run_at <= $1) AS due, ' +
   'EXISTS (SELECT 1 FROM lanes CROSS JOIN LATERAL (SELECT 1 FROM millrace.jobs AS s WHERE s.lane = lanes.lane AND s.state = 2 AND s.suspect LIMIT 1) AS x) AS suspects, ' +
   '(SELECT min(x.run_at) - $1 FROM unnest($3::text[]) AS w (name) JOIN millrace.types AS t ON t.name = w.name CROSS JOIN LATERAL (SELECT j.run_at ' +
   'FROM millrace.jobs AS j WHERE j.type = t.n AND j.state IN (1, 4) ORDER BY j.run_at LIMIT 1) AS x) AS next_due_ms)'
@@ -58,7 +58,7 @@ const ANSWER =
   'taken.lane, taken.phase_list, taken.fence, taken.tenant, taken.owner, taken.input, taken.attempt, taken.generation, taken.failures, taken.phase, ' +
   'taken.progress, taken.created_at, taken.run_at, taken.deadline_at, taken.priority, taken.revision, facts.next_due_ms, ' +
   // Of the first row: how long it took to find it.
-  'extract(epoch FROM clock_timestamp() - statement_timestamp())::double precision * 1000 AS found_after_ms FROM facts LEFT JOIN taken ON true'
+  'extract(epoch FROM clock_timestamp() - facts.at)::double precision * 1000 AS found_after_ms FROM facts LEFT JOIN taken ON true'
 
 export const CLAIM = `WITH ${LANES}, ${FACTS}, ${SHARES}, ${PICKED}, ${TAKE}, ${TELL} ${ANSWER}`
 
@@ -66,6 +66,7 @@ export const CLAIM = `WITH ${LANES}, ${FACTS}, ${SHARES}, ${PICKED}, ${TAKE}, ${
 const PICKED_BY_ID =
   'picked AS MATERIALIZED (SELECT j.ctid AS place, lanes.timeout_ms, lanes.revision FROM millrace.jobs AS j JOIN lanes ON lanes.lane = j.lane ' +
   'WHERE j.id = ANY($4::uuid[]))'
-const NO_FACTS = 'facts AS MATERIALIZED (SELECT false AS due, false AS suspects, $5::bigint AS next_due_ms)'
+const NO_FACTS =
+  'facts AS MATERIALIZED (SELECT clock_timestamp() AS at, false AS due, false AS suspects, $5::bigint AS next_due_ms)'
 /** `$4` their ids, `$5` what is answered for the next due. */
 export const CLAIM_CHOSEN = `WITH ${LANES}, ${NO_FACTS}, ${PICKED_BY_ID}, ${TAKE}, ${TELL} ${ANSWER}`

@@ -27,19 +27,11 @@ export async function claimJobs(
   { names, cursors }: Claiming,
   request: ClaimRequest,
 ): Promise<Claimed> {
-  const types = [...new Set(request.types)]
-  const start = cursors.start()
-  const look = (mayWait: boolean): Promise<readonly ClaimedRow[]> =>
-    tx.lists(CLAIM, tx.now, request.holder, types, request.limit, mayWait, ...start.columns)
-  let rows = await look(false)
-  if (rows[0]?.[1] === true) {
-    await promoteDue(tx)
-    rows = await look(true)
-  }
+  const asked = { ...request, types: [...new Set(request.types)] }
+  let rows = await claimFrom(tx, cursors, asked)
   const dueMs = nullableNumber(rows[0]?.[23])
-  if (rows[0]?.[2] === true) rows = await claimWithSuspects(tx, { ...request, types })
-  else cursors.note(start, { foundAfterMs: Number(rows[0]?.[24] ?? 0), last: lastOfLanes(rows) })
-  const jobs = await readTaken(tx, names, request.holder, rows)
+  if (rows[0]?.[2] === true) rows = await claimWithSuspects(tx, asked)
+  const jobs = await readTaken(tx, names, asked.holder, rows)
   return {
     jobs,
     nextDueInMs: dueMs === null ? null : Math.max(0, dueMs),
@@ -47,11 +39,37 @@ export async function claimJobs(
   }
 }
 
+async function claimFrom(
+  tx: Transaction,
+  cursors: ClaimCursors,
+  request: ClaimRequest,
+): Promise<readonly ClaimedRow[]> {
+  const { holder, types, limit } = request
+  const start = cursors.start()
+  const look = (mayWait: boolean): Promise<readonly ClaimedRow[]> =>
+    tx.lists(CLAIM, tx.now, holder, types, limit, mayWait, ...start.columns)
+  let rows = await look(false)
+  if (rows[0]?.[1] === true) {
+    await promoteDue(tx)
+    rows = await look(true)
+  }
+  if (rows[0]?.[2] === true) return rows
+  const taken = rows.filter(isTaken)
+  const isShort = taken.length < limit
+  const end = { foundAfterMs: Number(rows[0]?.[24] ?? 0), last: lastOfLanes(taken), isShort }
+  if (!cursors.note(start, end)) return rows
+  const more = await claimFrom(tx, cursors, { ...request, limit: limit - taken.length })
+  return [...taken, ...more]
+}
+
+function isTaken(row: ClaimedRow): boolean {
+  return typeof row[4] === 'string'
+}
+
 /** Where the claim has come to in each lane. */
 function lastOfLanes(rows: readonly ClaimedRow[]): ReadonlyMap<number, LanePlace> {
   const last = new Map<number, LanePlace>()
   for (const row of rows) {
-    if (typeof row[4] !== 'string') continue
     const place = { priority: Number(row[21]), runAt: Number(row[19]), n: Number(row[5]) }
     const known = last.get(Number(row[7]))
     if (known === undefined || isBehind(place, known)) last.set(Number(row[7]), place)
@@ -110,7 +128,7 @@ async function readTaken(
   holder: number,
   rows: readonly ClaimedRow[],
 ): Promise<readonly ClaimedJob[]> {
-  const taken = rows.filter(([, , , , id]) => typeof id === 'string').toSorted(inTakenOrder)
+  const taken = rows.filter(isTaken).toSorted(inTakenOrder)
   const resumed = taken.filter((row) => Number(row[16]) > 0).map(([, , , , id]) => String(id))
   const results = resumed.length === 0 ? new Map<string, string[]>() : await resultsOf(tx, resumed)
   const labelled = taken.length > 0 && taken[0]?.[3] === true
