@@ -2,14 +2,14 @@
 import { ClientContext, storeClosed } from './client/client-context.ts'
 import { CONSOLE_LOGGER } from './client/console-logger.ts'
 import type { JobReference } from './client/job-values.ts'
-import { checkName, shown } from './client/names.ts'
+import { shown } from './client/names.ts'
 import { checkNodeVersion } from './client/node-version.ts'
 import { OperatorClient } from './client/operator-client.ts'
-import { checkBoolean, checkChoice, checkList, checkOptions } from './client/option-values.ts'
+import { checkList, checkOptions } from './client/option-values.ts'
 import { checkPosition, toJobEvent } from './client/read-events.ts'
 import type { JobEvent } from './client/read-events.ts'
 import { idOf } from './client/read-jobs.ts'
-import { InvalidInputError, MillraceError } from './core/errors.ts'
+import { InvalidInputError } from './core/errors.ts'
 import { EventTailer } from './events/event-tailer.ts'
 import { reaper } from './maintenance/reaper.ts'
 import type { ReaperReport } from './maintenance/reaper.ts'
@@ -19,32 +19,12 @@ import { safeLogger } from './runtime/safe-logger.ts'
 import type { Service } from './runtime/service.ts'
 import { systemRuntime } from './runtime/system-runtime.ts'
 import type { Store } from './store/store.ts'
+import { checkMillraceOptions, openStore } from './open-store.ts'
+import type { MillraceOptions, MillracePool } from './open-store.ts'
 import type { Handler } from './worker/handler.ts'
 import { startWorker } from './worker/start-worker.ts'
 import type { WorkOptions } from './worker/start-worker.ts'
 import type { Worker } from './worker/worker.ts'
-
-export interface MillraceOptions {
-  /** The service that this process belongs to, as its definitions name it. Default: that of the handlers that `work` is given. */
-  readonly service?: string
-  /** Default: silent but for warnings and errors, which go to the console. */
-  readonly logger?: Logger
-  /** Clock, timers, randomness and ids. Default: those of this process. */
-  readonly runtime?: Runtime
-  /** `'full'` (the default): what is committed outlives a power cut. `'normal'`: a power cut, not a crash, may cost the last commits. */
-  readonly durability?: 'full' | 'normal'
-  /** False: the database is worked on in the calling thread, which is slower and blocks it. Default true. */
-  readonly thread?: boolean
-  /** Where the store's thread file is, for bundlers that lose it. Default: beside Millrace's own files. */
-  readonly threadFile?: string | URL
-  /** The folder of artifacts. Default: the path of the database with `-artifacts` behind it. */
-  readonly artifacts?: string
-  /**
-   * Whether this process looks after the store: takes jobs back from dead workers, ends overdue attempts, queues what has come due. Default:
-   * from its first `work()` on. True: from the beginning, for a process that only enqueues. False: never, another process does.
-   */
-  readonly maintenance?: boolean
-}
 
 export interface SubscribeOptions {
   /** Events of this job alone. */
@@ -58,29 +38,19 @@ export interface SubscribeOptions {
  *
  * @example
  *     const mill = await openMillrace('sqlite:./jobs.db', { service: 'workers' })
- * @param url `sqlite:./jobs.db`, or `sqlite::memory:` for one that is gone at the end of the process
+ * @param url `sqlite:./jobs.db`, or `sqlite::memory:` for one that is gone at the end of the process; `postgres://user:password@host/database`,
+ *   or `{ pool }` with a ready-made pool of `pg`
  * @throws MillraceError `url-invalid`, `node-too-old`, `store-unwritable`, `store-foreign`, `store-newer`, `store-damaged`, `store-busy`,
- *   `thread-missing`, `network-file-system`, `sqlite-affected`; InvalidInputError for an option
+ *   `thread-missing`, `network-file-system`, `sqlite-affected`; on PostgreSQL `driver-missing`, `store-unreachable`, `server-too-old`,
+ *   `store-outdated`; InvalidInputError for an option
  */
-export async function openMillrace(url: string, options: MillraceOptions = {}): Promise<Millrace> {
+export async function openMillrace(url: string | MillracePool, options: MillraceOptions = {}): Promise<Millrace> {
   checkNodeVersion(process.versions.node)
   checkMillraceOptions(options)
-  checkUrl(url)
   const runtime = options.runtime ?? systemRuntime()
   const logger = safeLogger(options.logger ?? CONSOLE_LOGGER)
-  // Only now: on an older Node the module that the store needs would not even load.
-  const { openSqliteStore } = await import('./sqlite/open.ts')
-  const { durability, thread, threadFile, artifacts, service = null, maintenance = null } = options
-  const store = await openSqliteStore({
-    url,
-    runtime,
-    logger,
-    ...(durability === undefined ? {} : { durability }),
-    ...(thread === undefined ? {} : { thread }),
-    ...(threadFile === undefined ? {} : { threadFile }),
-    ...(artifacts === undefined ? {} : { artifactFolder: artifacts }),
-    ...('clock' in runtime && runtime.clock instanceof SharedArrayBuffer ? { clock: runtime.clock } : {}),
-  })
+  const store = await openStore(url, options, { runtime, logger })
+  const { service = null, maintenance = null } = options
   return new Millrace({ store, runtime, logger, service, maintenance })
 }
 
@@ -206,68 +176,10 @@ export class Millrace extends OperatorClient {
   }
 }
 
-const KNOWN_OPTIONS: Readonly<Record<keyof MillraceOptions, true>> = {
-  service: true,
-  logger: true,
-  runtime: true,
-  durability: true,
-  thread: true,
-  threadFile: true,
-  artifacts: true,
-  maintenance: true,
-}
-
 const KNOWN_WORK_OPTIONS: Readonly<Record<keyof WorkOptions, true>> = {
   concurrency: true,
   lease: true,
   drain: true,
   maxAbandonedSlots: true,
   manual: true,
-}
-
-function checkMillraceOptions(options: MillraceOptions): void {
-  const { service, logger, durability, thread, threadFile, artifacts, maintenance } = checkOptions(
-    options,
-    KNOWN_OPTIONS,
-    'options',
-  )
-  if (service !== undefined) checkName(service, 'service')
-  if (logger !== undefined) checkLogger(logger)
-  if (durability !== undefined) checkChoice(durability, ['full', 'normal'], 'durability')
-  if (thread !== undefined) checkBoolean(thread, 'thread')
-  if (maintenance !== undefined) checkBoolean(maintenance, 'maintenance')
-  if (threadFile !== undefined && typeof threadFile !== 'string' && !(threadFile instanceof URL)) {
-    throw new InvalidInputError({ path: 'threadFile', expected: 'a path or a URL', received: shown(threadFile) })
-  }
-  if (artifacts === undefined || (typeof artifacts === 'string' && artifacts !== '')) return
-  throw new InvalidInputError({ path: 'artifacts', expected: 'the path of a folder', received: shown(artifacts) })
-}
-
-function checkLogger(logger: Logger): void {
-  const levels = ['info', 'warn', 'error'] as const
-  if (typeof logger === 'object' && levels.every((level) => typeof logger[level] === 'function')) return
-  throw new InvalidInputError({
-    path: 'logger',
-    expected: 'an object with the functions info, warn and error, each of a message and fields',
-    received: shown(logger),
-  })
-}
-
-const POSTGRES = /^postgres(?:ql)?:/i
-/** Of a URL that may hold a password, no more is shown than this. */
-const SCHEME = /^[a-z][a-z0-9+.-]{0,20}:/i
-
-function checkUrl(url: string): void {
-  if (typeof url === 'string' && url.startsWith('sqlite:')) return
-  const scheme = (typeof url === 'string' ? SCHEME.exec(url)?.[0] : undefined) ?? shown(url)
-  const why = POSTGRES.test(scheme)
-    ? 'This version of Millrace keeps jobs in SQLite only, not in PostgreSQL.'
-    : `The URL of a store begins with "sqlite:", not with ${scheme}.`
-  throw new MillraceError(
-    'url-invalid',
-    `${why} Write "sqlite:./jobs.db", or "sqlite::memory:" for one that is gone at exit.`,
-    {
-      details: { scheme },
-    },
-  )
 }

@@ -30,6 +30,11 @@ export const rooms: Readonly<Record<string, Room>> = {
     builtins: 'any',
     because: 'an adapter keeps the port for one database: nothing above the port may shape it',
   },
+  postgres: {
+    mayImport: ['core', 'store', 'runtime'],
+    builtins: 'any',
+    because: 'an adapter keeps the port for one database: nothing above the port may shape it',
+  },
   client: {
     mayImport: ['core', 'store', 'runtime'],
     builtins: 'any',
@@ -50,13 +55,28 @@ export const rooms: Readonly<Record<string, Room>> = {
     builtins: 'any',
     because: 'it runs on every store alike, so it talks to the port, and it works without the other services',
   },
+  'open-store.ts': {
+    mayImport: ['core', 'store', 'runtime', 'sqlite', 'postgres', 'client'],
+    builtins: 'any',
+    because: 'it is the one place that knows which stores there are, and loads the one that is asked for',
+  },
   'open-millrace.ts': {
-    mayImport: ['core', 'store', 'runtime', 'sqlite', 'client', 'worker', 'events', 'maintenance'],
+    mayImport: ['open-store.ts', 'core', 'store', 'runtime', 'client', 'worker', 'events', 'maintenance'],
     builtins: 'any',
     because: 'it wires the rooms together and knows them all, but nobody who uses it',
   },
   'index.ts': {
-    mayImport: ['open-millrace.ts', 'core', 'store', 'runtime', 'client', 'worker', 'events', 'maintenance'],
+    mayImport: [
+      'open-millrace.ts',
+      'open-store.ts',
+      'core',
+      'store',
+      'runtime',
+      'client',
+      'worker',
+      'events',
+      'maintenance',
+    ],
     builtins: 'none',
     because: 'the door re-exports what users may hold: adapters and the command line stay behind it',
   },
@@ -77,6 +97,10 @@ export const homes: Readonly<Record<string, { readonly file: string; readonly be
   'node:sqlite': {
     file: 'src/sqlite/driver.ts',
     because: 'the driver sets every pragma and reads it back: a second way in would skip that',
+  },
+  pg: {
+    file: 'src/postgres/driver.ts',
+    because: 'the driver says how rows are read and what an error means: a second way in would do it otherwise',
   },
   '@standard-schema/spec': {
     file: 'src/core/schema.ts',

@@ -20,6 +20,8 @@ export interface RunFiles {
   readonly timeoutMs: number
   /** Only tests whose names match one of these. Empty: all. */
   readonly names: readonly string[]
+  /** The environment of each file's process. */
+  readonly env: NodeJS.ProcessEnv
   /** Print every test as it ends, instead of failures only. */
   readonly verbose: boolean
   /** Measure the coverage of the files that match this pattern. */
@@ -37,12 +39,13 @@ export type CoverageSummary = EventData<'test:coverage'>['summary']
 
 /** Runs the files and resolves when the last has ended. A file without a single test counts as one failure. */
 export async function runFiles(params: RunFiles): Promise<FilesRun> {
-  const { root, files, concurrency, timeoutMs, names, verbose, coverage } = params
+  const { root, files, concurrency, timeoutMs, names, env, verbose, coverage } = params
   const events = run({
     cwd: root,
     files: files.map((file) => resolve(root, file)),
     concurrency,
     timeout: timeoutMs,
+    env,
     execArgv: ['--conditions=millrace-source', '--disable-warning=ExperimentalWarning'],
     ...(names.length === 0 ? {} : { testNamePatterns: [...names] }),
     ...(coverage === undefined ? {} : { coverage: true, coverageIncludeGlobs: [coverage] }),

@@ -12,6 +12,7 @@
 import { join, relative, resolve } from 'node:path'
 import { parseArgs } from 'node:util'
 
+import { POSTGRES_VARIABLE, startPostgres } from '../test/support/postgres-server.ts'
 import { scaled } from '../test/support/scale.ts'
 import { findGaps, gatedFiles } from './coverage-gate.ts'
 import { addTally, formatTally, runFiles, type Tally } from './run-files.ts'
@@ -34,7 +35,13 @@ async function main(): Promise<void> {
   if (options.long) process.env['MILLRACE_TEST_SCALE'] ??= '10'
   const startedAt = performance.now()
   const sum: Tally = { passed: 0, failed: 0, skipped: 0 }
-  for (const suite of inOrder(chooseSuites(readSuites(root)))) addTally(sum, await runSuite(suite))
+  const suites = inOrder(chooseSuites(readSuites(root)))
+  const server = suites.some(({ postgres }) => postgres !== 'none') ? await startPostgres() : null
+  try {
+    for (const suite of suites) addTally(sum, await runSuite(suite, server?.url ?? ''))
+  } finally {
+    await server?.stop()
+  }
   console.log(`\n${secondsSince(startedAt).toFixed(1)} s`)
   if (sum.passed + sum.failed === 0) console.log('no test ran')
   if (sum.failed > 0 || sum.passed === 0) process.exitCode = 1
@@ -56,10 +63,11 @@ function chooseSuites(suites: readonly Suite[]): Suite[] {
     .filter((suite) => files.includes(suite.name) || suite.files.length > 0)
 }
 
-async function runSuite({ name, mode, files, budgetSeconds }: Suite): Promise<Tally> {
+async function runSuite(suite: Suite, postgresUrl: string): Promise<Tally> {
+  const { name, folder, mode, files, budgetSeconds } = suite
   const tally: Tally = { passed: 0, failed: 0, skipped: 0 }
   if (files.length === 0) {
-    console.log(`✖ test/${name} holds no test file: write one, or remove its row from CONTRIBUTING.md`)
+    console.log(`✖ test/${folder} holds no test file: write one, or remove its row from CONTRIBUTING.md`)
     return { ...tally, failed: 1 }
   }
   const startedAt = performance.now()
@@ -70,6 +78,7 @@ async function runSuite({ name, mode, files, budgetSeconds }: Suite): Promise<Ta
     concurrency: mode === 'together' ? 2 : 1,
     timeoutMs: scaled(hangMs),
     names: options.name,
+    env: environmentOf(suite, postgresUrl),
     verbose: options.verbose,
     ...(gated ? { coverage: gatedFiles } : {}),
   })
@@ -77,6 +86,12 @@ async function runSuite({ name, mode, files, budgetSeconds }: Suite): Promise<Ta
   if (gated) addTally(tally, passGate(coverage === undefined ? ['nothing was measured'] : findGaps(root, coverage)))
   printSuite(name, tally, secondsSince(startedAt), budgetSeconds)
   return tally
+}
+
+function environmentOf({ postgres }: Suite, postgresUrl: string): NodeJS.ProcessEnv {
+  if (postgres === 'none') return process.env
+  const handed = { ...process.env, [POSTGRES_VARIABLE]: postgresUrl }
+  return postgres === 'instead' ? { ...handed, MILLRACE_TEST_STORE: 'postgres' } : handed
 }
 
 /** The gate counts as one test, so that the last line says no less than the exit code. */
@@ -88,7 +103,7 @@ function passGate(gaps: readonly string[]): Tally {
 
 function printSuite(name: string, tally: Tally, seconds: number, budget: number): void {
   const timing = `${seconds.toFixed(1)} s of ${budget} s${seconds > budget ? ', over its budget' : ''}`
-  console.log(`${name.padEnd(16)}${formatTally(tally).padEnd(40)}${timing}`)
+  console.log(`${name.padEnd(21)}${formatTally(tally).padEnd(40)}${timing}`)
 }
 
 function secondsSince(startedAt: number): number {

@@ -30,6 +30,8 @@ const CODES: Readonly<Partial<Record<ErrorCode, ExitCode>>> = {
   'handler-incomplete': EXIT.usage,
   'isolation-unavailable': EXIT.usage,
   'owner-conflict': EXIT.conflict,
+  'driver-missing': EXIT.storeUnavailable,
+  'server-too-old': EXIT.storeUnavailable,
   'thread-missing': EXIT.storeUnavailable,
   'network-file-system': EXIT.storeUnavailable,
   'sqlite-affected': EXIT.storeUnavailable,

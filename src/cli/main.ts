@@ -5,6 +5,7 @@ import { addEnqueueCommand } from './enqueue-command.ts'
 import { EXIT, EXIT_HELP, exitCodeOf } from './exit-codes.ts'
 import { addListCommand } from './list-command.ts'
 import { LOG_FORMATS } from './log-format.ts'
+import { addMigrateCommand } from './migrate-command.ts'
 import { addOverviewCommands } from './overview-commands.ts'
 import { readVersion } from './package-files.ts'
 import { addQueueCommands } from './queue-commands.ts'
@@ -33,9 +34,12 @@ Examples:
 function commandLine(): Command {
   const program = new Command('millrace')
   program
-    .description('A durable job queue in one SQLite file: look at its jobs, act on them, work on them.')
+    .description(
+      'A durable job queue in one SQLite file, or in PostgreSQL: look at its jobs, act on them, work on them.',
+    )
     .version(readVersion())
     .addOption(new Option('--db <url>', 'the store').env('MILLRACE_URL').default(DEFAULT_URL, DEFAULT_URL))
+    .addOption(new Option('--schema <name>', 'the schema of its tables, in PostgreSQL').env('MILLRACE_SCHEMA'))
     .option('--json', 'answer with one JSON document')
     .addOption(new Option('--log-format <format>', 'how workers log').choices(LOG_FORMATS))
     .configureHelp({ showGlobalOptions: true })
@@ -49,6 +53,7 @@ function commandLine(): Command {
   addActCommands(program)
   addQueueCommands(program)
   addOverviewCommands(program)
+  addMigrateCommand(program)
   return program
 }
 

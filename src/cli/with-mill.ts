@@ -14,6 +14,8 @@ import type { Screen } from './screen.ts'
 /** The options that every command has. */
 export interface Globals {
   readonly db: string
+  /** Null: the store's own default. */
+  readonly schema: string | null
   readonly json: boolean
   readonly logFormat: LogFormat | null
 }
@@ -21,9 +23,10 @@ export interface Globals {
 export const DEFAULT_URL = 'sqlite:./data/millrace.db'
 
 export function readGlobals(command: Command): Globals {
-  const { db, json, logFormat } = command.optsWithGlobals<{ db: unknown; json: unknown; logFormat: unknown }>()
+  const { db, schema, json, logFormat } = command.optsWithGlobals<Readonly<Record<keyof Globals, unknown>>>()
   return {
     db: typeof db === 'string' ? db : DEFAULT_URL,
+    schema: typeof schema === 'string' ? schema : null,
     json: json === true,
     logFormat: LOG_FORMATS.find((format) => format === logFormat) ?? null,
   }
@@ -44,9 +47,9 @@ export async function withMill(
   { creates }: { readonly creates: boolean },
   act: (session: Session) => Promise<ExitCode | void>,
 ): Promise<void> {
-  const { db, json } = readGlobals(command)
-  const screen = openScreen({ json })
-  const mill = await openAt(db, { creates, logger: warningsTo(screen), thread: false })
+  const globals = readGlobals(command)
+  const screen = openScreen(globals)
+  const mill = await openAt(globals, { creates, logger: warningsTo(screen), thread: false })
   try {
     process.exitCode = (await act({ mill, screen })) ?? 0
   } finally {
@@ -57,15 +60,22 @@ export async function withMill(
 export interface OpenAt {
   readonly creates: boolean
   readonly logger: Logger
-  /** False for a command that asks one thing: threads would take longer to start than it takes. */
+  /** On SQLite. False for a command that asks one thing: threads would take longer to start than it takes. */
   readonly thread: boolean
 }
 
-export async function openAt(url: string, { creates, logger, thread }: OpenAt): Promise<Millrace> {
+export async function openAt(
+  { db: url, schema }: Pick<Globals, 'db' | 'schema'>,
+  { creates, logger, thread }: OpenAt,
+): Promise<Millrace> {
   if (!creates) refuseMissing(url)
   // The folder of the default, and no other: a folder that was misspelt is not wanted.
   else if (url === DEFAULT_URL) mkdirSync('data', { recursive: true })
-  return openMillrace(url, { logger, thread })
+  return openMillrace(url, {
+    logger,
+    ...(url.startsWith('sqlite:') ? { thread } : {}),
+    ...(schema === null ? {} : { schema }),
+  })
 }
 
 function refuseMissing(url: string): void {

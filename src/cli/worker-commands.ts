@@ -78,13 +78,14 @@ interface Invocation {
 }
 
 async function workOn(path: string, flags: WorkFlags, { command, isStart }: Invocation): Promise<void> {
-  const { db, json, logFormat } = readGlobals(command)
-  const screen = openScreen({ json })
+  const globals = readGlobals(command)
+  const { logFormat } = globals
+  const screen = openScreen(globals)
   const outlet: Outlet = { print: screen.print, following: false }
   const module = await importJobModule(path)
   const logger = loggerOf(screen, outlet, logFormat ?? (isStart || screen.isTerminal ? 'pretty' : 'json'))
   const quieter = logFormat === null ? withoutInfoWhileFollowing(logger, outlet) : logger
-  const mill = await openAt(db, { creates: true, logger: quieter, thread: true })
+  const mill = await openAt(globals, { creates: true, logger: quieter, thread: true })
   const stopping = stopSignal(screen)
   try {
     const worker = await mill.work(module.handlers, optionsOf(flags))

@@ -14,7 +14,7 @@ import { compilePlain } from './compile.ts'
 import type { PlainCase, PlanInputs } from './compile.ts'
 import type { Database } from './database.ts'
 import type { Row } from './driver.ts'
-import { eventDetail } from './event-detail.ts'
+import { eventDetail } from '../store/event-detail.ts'
 import { writeEvents } from './history.ts'
 
 export function applyCalls(db: Database, calls: readonly PlanCall[]): readonly PlanResult[] {

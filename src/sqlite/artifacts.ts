@@ -3,7 +3,8 @@ import type { ArtifactRecord } from '../store/artifacts.ts'
 import type { Database } from './database.ts'
 import type { Row } from './driver.ts'
 import { idFromBytes, idToBytes, isId } from './ids.ts'
-import { hiddenFrom, nullableNumber, nullableText } from './rows.ts'
+import { nullableNumber, nullableText } from '../store/columns.ts'
+import { hiddenFrom } from './rows.ts'
 
 const JOB = 'SELECT n, generation, tenant, owner FROM millrace_jobs WHERE id = ?'
 const COLUMNS =

@@ -13,7 +13,8 @@ import type { Database, TypeEntry } from './database.ts'
 import type { Row, SqlValue } from './driver.ts'
 import { writeEvents } from './history.ts'
 import type { ClaimKind, PackedClaim, PackedJob } from './packed-claim.ts'
-import { labelsOf, nullableNumber } from './rows.ts'
+import { nullableNumber } from '../store/columns.ts'
+import { labelsOf } from './rows.ts'
 
 export function claimJobs(db: Database, request: ClaimRequest): PackedClaim {
   promoteDue(db)

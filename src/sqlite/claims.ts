@@ -2,7 +2,7 @@ import type { Claim } from '../core/job-row.ts'
 import type { Interruption } from '../store/claims.ts'
 import type { Database } from './database.ts'
 import { idToBytes } from './ids.ts'
-import { nullableText } from './rows.ts'
+import { nullableText } from '../store/columns.ts'
 
 const HELD = 'SELECT holder, fence, cancel_requested_at, cancelled_by, cancel_reason FROM millrace_jobs WHERE id = ?'
 

@@ -10,7 +10,7 @@ import type { Claim } from '../core/job-row.ts'
 import { isRefusal } from '../core/plan.ts'
 import type { Apply, Case, Changes, Condition, Plan, PlanValues } from '../core/plan.ts'
 import type { Scope } from '../core/scope.ts'
-import { STATE_CODES } from './codes.ts'
+import { STATE_CODES } from '../store/codes.ts'
 import type { SqlValue } from './driver.ts'
 
 /** One case of a plan, ready to run. */

@@ -1,6 +1,6 @@
 /** A connection with what belongs to it: prepared statements, the transaction's time, names looked up once. */
 import type { JobPolicy } from '../core/policy.ts'
-import { decodePolicy, encodePolicy } from './policy-text.ts'
+import { decodePolicy, encodePolicy } from '../store/policy-text.ts'
 import type { Connection, Row, SqlValue, Statement } from './driver.ts'
 
 export interface TypeEntry {

@@ -1,10 +1,10 @@
 import type { Scope } from '../core/scope.ts'
 import type { EventQuery, EventRecord } from '../store/events.ts'
-import { eventOf } from './codes.ts'
+import { eventOf } from '../store/codes.ts'
 import type { Database } from './database.ts'
 import type { SqlValue } from './driver.ts'
 import { idFromBytes, idToBytes, isId } from './ids.ts'
-import { nullableText } from './rows.ts'
+import { nullableText } from '../store/columns.ts'
 
 // From the events to their jobs, never the other way round: a reader wants what follows a position, in its order.
 const COLUMNS =

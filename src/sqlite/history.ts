@@ -1,10 +1,10 @@
 /** What happened, as it is written: events, and the attempts that ended other than completed. */
 import type { EventName } from '../core/events.ts'
 import type { Apply, Plan } from '../core/plan.ts'
-import { EVENT_CODES, OUTCOME_CODES } from './codes.ts'
+import { EVENT_CODES, OUTCOME_CODES } from '../store/codes.ts'
 import type { Database } from './database.ts'
 import type { Row } from './driver.ts'
-import { eventDetail } from './event-detail.ts'
+import { eventDetail } from '../store/event-detail.ts'
 
 /** A plan that was carried out: by which case, and the row as it left it. */
 export interface Applied {

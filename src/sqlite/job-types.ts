@@ -1,7 +1,7 @@
 import type { Registered, TypeRecord, TypeRegistration } from '../store/job-types.ts'
 import type { Database } from './database.ts'
-import { decodePolicy, encodePolicy } from './policy-text.ts'
-import { nullableNumber, nullableText } from './rows.ts'
+import { decodePolicy, encodePolicy } from '../store/policy-text.ts'
+import { nullableNumber, nullableText } from '../store/columns.ts'
 
 const PUT_TYPE =
   'INSERT INTO millrace_types (name, service, queue, policy, registered_at) VALUES (?, ?, ?, ?, ?) ' +

@@ -1,13 +1,10 @@
 /** Reading jobs. */
-import { phaseState } from '../core/phases.ts'
 import type {
   JobFilter,
   JobQuery,
-  JobSummary,
   AttemptRecord,
   JobDetails,
   JobPage,
-  PhaseRecord,
   StateCounts,
   WorkerIdentity,
 } from '../store/jobs.ts'
@@ -15,11 +12,14 @@ import { JOB_STATES } from '../core/states.ts'
 import type { JobState } from '../core/states.ts'
 import type { Scope } from '../core/scope.ts'
 import { INPUT, OUTPUT, readBody } from './bodies.ts'
-import { STATE_CODES, outcomeOf, stateOf } from './codes.ts'
+import { STATE_CODES, outcomeOf, stateOf } from '../store/codes.ts'
+import { latestAttempt, phasesOf } from '../store/job-details.ts'
+import type { FinishedPhase } from '../store/job-details.ts'
 import type { Database } from './database.ts'
 import type { Row, SqlValue } from './driver.ts'
 import { idToBytes, isId } from './ids.ts'
-import { JOB_COLUMNS, hiddenFrom, jobSummary, nullableNumber, nullableText } from './rows.ts'
+import { nullableNumber, nullableText } from '../store/columns.ts'
+import { JOB_COLUMNS, hiddenFrom, jobSummary } from './rows.ts'
 
 const JOB_BY_ID = `SELECT ${JOB_COLUMNS}, j.input, j.output FROM millrace_jobs AS j WHERE j.id = ?`
 
@@ -32,7 +32,8 @@ export function getJob(db: Database, id: string, scope: Scope): JobDetails | 'no
   const n = Number(row['n'])
   const ended = endedAttempts(db, n)
   const own = summary.state === 'completed' ? readBody(db, n, OUTPUT, row['output']) : null
-  const phases = phasesOf(db, n, summary, { ended, output: own })
+  const finished = new Map(db.all(PHASES, n).map((each) => [Number(each['ordinal']), finishedPhase(each)]))
+  const phases = phasesOf(summary, finished, { ended, output: own })
   const worker = workerOf(db, row['session'])
   return {
     ...summary,
@@ -48,15 +49,6 @@ export function getJob(db: Database, id: string, scope: Scope): JobDetails | 'no
 const PHASES =
   'SELECT ordinal, generation, attempt, started_at, finished_at, result FROM millrace_phases WHERE job = ? ORDER BY ordinal'
 
-/** What is known of a phase that is done. */
-interface FinishedPhase {
-  readonly generation: number
-  readonly attempt: number
-  readonly startedAt: number | null
-  readonly finishedAt: number | null
-  readonly result: string | null
-}
-
 function finishedPhase(row: Row): FinishedPhase {
   return {
     generation: Number(row['generation']),
@@ -65,44 +57,6 @@ function finishedPhase(row: Row): FinishedPhase {
     finishedAt: nullableNumber(row['finished_at']),
     result: nullableText(row['result']),
   }
-}
-
-interface PhaseSources {
-  readonly ended: readonly AttemptRecord[]
-  readonly output: string | null
-}
-
-function phasesOf(db: Database, n: number, job: JobSummary, { ended, output }: PhaseSources): readonly PhaseRecord[] {
-  const rows = new Map(db.all(PHASES, n).map((row) => [Number(row['ordinal']), finishedPhase(row)]))
-  const { generation, attempt, phaseStartedAt: startedAt, finishedAt } = job
-  // The only phase of a job ends with the job, and has no row of its own.
-  const last: FinishedPhase = { generation, attempt, startedAt, finishedAt, result: output }
-  return job.phaseNames.map((name, index) => {
-    const state = phaseState({ jobState: job.state, phase: job.phase, index })
-    const done = index < job.phase ? (rows.get(index) ?? last) : null
-    const attempts = attemptsIn({ job, name, index, done, ended })
-    if (done !== null)
-      return { name, state, startedAt: done.startedAt, finishedAt: done.finishedAt, attempts, result: done.result }
-    return { name, state, startedAt: index === job.phase ? startedAt : null, finishedAt: null, attempts, result: null }
-  })
-}
-
-interface AttemptsIn {
-  readonly job: JobSummary
-  readonly name: string
-  readonly index: number
-  readonly done: FinishedPhase | null
-  readonly ended: readonly AttemptRecord[]
-}
-
-/** Attempts of this generation that were cut off in the phase, and the one that finished it or is in it. */
-function attemptsIn({ job, name, index, done, ended }: AttemptsIn): number {
-  const before = done?.attempt ?? Infinity
-  const cutOff = ended.filter(
-    ({ generation, attempt, phase }) => generation === job.generation && attempt < before && phase === name,
-  )
-  const isIn = index === job.phase && job.state === 'running'
-  return cutOff.length + (isIn || done?.generation === job.generation ? 1 : 0)
 }
 
 const ATTEMPTS =
@@ -121,29 +75,6 @@ function endedAttempts(db: Database, n: number): readonly AttemptRecord[] {
     error: nullableText(row['error']),
     worker: identity(row),
   }))
-}
-
-/** The attempt that runs or completed has no row of its own: it is the job's. */
-function latestAttempt(
-  job: JobSummary,
-  ended: readonly AttemptRecord[],
-  worker: WorkerIdentity | null,
-): readonly AttemptRecord[] {
-  if (job.attempt === 0 || job.startedAt === null || ended.some(({ attempt }) => attempt === job.attempt)) return []
-  const running = job.state === 'running'
-  return [
-    {
-      attempt: job.attempt,
-      generation: job.generation,
-      startedAt: job.startedAt,
-      endedAt: running ? null : job.finishedAt,
-      outcome: running ? 'running' : 'completed',
-      phase: job.phaseNames[job.phase] ?? job.phaseNames.at(-1) ?? '',
-      progress: job.progress,
-      error: null,
-      worker,
-    },
-  ]
 }
 
 const WORKER = 'SELECT service, host, pid FROM millrace_sessions WHERE n = ?'

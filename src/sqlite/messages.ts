@@ -4,7 +4,7 @@ import type { ErrorCode, ErrorDetails } from '../core/errors.ts'
 import type { HostCall, HostOptions } from './host.ts'
 import { READS, WRITES } from './operations.ts'
 import type { OperationName } from './operations.ts'
-import type { LineEnd } from './sync-line.ts'
+import type { LineEnd } from '../runtime/sync-line.ts'
 import type { CallOutcome } from './writer.ts'
 
 /** Raised when the messages change, so that a thread's file of another version is noticed. */

@@ -2,10 +2,11 @@
 import { createHash } from 'node:crypto'
 import { readFileSync, readdirSync, statSync } from 'node:fs'
 import { MillraceError } from '../core/errors.ts'
+import { findMigrations } from '../runtime/package-files.ts'
 import { isReadOnly, openConnection } from './driver.ts'
 import type { Connection } from './driver.ts'
+import { FILES } from './files.ts'
 import { beginWrite, rollBack, whenFree } from './locks.ts'
-import { findMigrations } from './thread-file.ts'
 
 export interface Migration {
   readonly version: number
@@ -15,7 +16,7 @@ export interface Migration {
 }
 
 export function readMigrations(): readonly Migration[] {
-  const folder = findMigrations()
+  const folder = findMigrations(FILES)
   return readdirSync(folder)
     .filter((name) => name.endsWith('.sql'))
     .toSorted()
@@ -43,6 +44,23 @@ export function inspectSchema(file: string): void {
     // A journal that a crashed process has left is rolled back by the first connection that may write, and then this is asked again.
     if (!isReadOnly(error)) throw error
   }
+}
+
+/** Those that the file still lacks, in order. Throws where it isn't ours to use. Nothing is changed, and no file is made. */
+export function missingMigrations(file: string): readonly Migration[] {
+  const migrations = readMigrations()
+  const size = file === ':memory:' ? 0 : (statSync(file, { throwIfNoEntry: false })?.size ?? 0)
+  if (size === 0) return migrations
+  return whenFree(file, () => {
+    const connection = openConnection({ file, readOnly: true, durability: 'full', maxBytes: null })
+    try {
+      if (isCurrent(connection, migrations, file)) return []
+      const done = new Set(appliedMigrations(connection)?.map(({ version }) => version))
+      return migrations.filter(({ version }) => !done.has(version))
+    } finally {
+      connection.close()
+    }
+  })
 }
 
 export interface MigrateOptions {

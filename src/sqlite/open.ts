@@ -4,17 +4,19 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { InvalidInputError } from '../core/errors.ts'
 import type { Logger } from '../runtime/logger.ts'
+import { findThreadFile } from '../runtime/package-files.ts'
 import type { Runtime } from '../runtime/runtime.ts'
 import type { Store } from '../store/store.ts'
 import type { Durability } from './driver.ts'
 import { clockOf } from './host.ts'
 import type { HostOptions } from './host.ts'
+import { FILES } from './files.ts'
 import { InlineLink } from './inline-link.ts'
 import type { LinkEvents, Links } from './link.ts'
 import { IN_MEMORY, checkFile, fileOfUrl, realFile } from './location.ts'
+import { missingMigrations } from './migrate.ts'
 import { SqliteStore } from './sqlite-store.ts'
 import type { ArtifactFolder } from './sqlite-store.ts'
-import { findThreadFile } from './thread-file.ts'
 import { ThreadLink } from './thread-link.ts'
 
 export interface SqliteOptions {
@@ -55,6 +57,21 @@ export async function openSqliteStore(options: SqliteOptions): Promise<Store> {
   return store
 }
 
+export interface SqliteMigration {
+  readonly name: string
+  readonly sql: string
+}
+
+/** What opening the store at the URL would change of its tables. */
+export function planSqliteMigration(url: string): {
+  readonly where: string
+  readonly missing: readonly SqliteMigration[]
+} {
+  const file = realFile(fileOfUrl(url))
+  checkFile(file)
+  return { where: `sqlite:${file}`, missing: missingMigrations(file) }
+}
+
 function checkMaxBytes(maxBytes: number | undefined): void {
   if (maxBytes === undefined || (Number.isSafeInteger(maxBytes) && maxBytes >= LEAST_BYTES)) return
   throw new InvalidInputError({
@@ -87,7 +104,7 @@ async function openLinks(
     const link = new InlineLink(host, writerEvents)
     return { writer: link, reader: link }
   }
-  const threadFile = findThreadFile(options.threadFile)
+  const threadFile = findThreadFile(FILES, options.threadFile)
   const writer = await ThreadLink.open(threadFile, host, writerEvents)
   try {
     const reader = await ThreadLink.open(threadFile, { ...host, role: 'reader' }, readerEvents)

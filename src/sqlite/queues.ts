@@ -1,6 +1,6 @@
 import type { QueueRecord } from '../store/queues.ts'
 import type { Database } from './database.ts'
-import { nullableNumber, nullableText } from './rows.ts'
+import { nullableNumber, nullableText } from '../store/columns.ts'
 
 const PAUSE =
   'INSERT INTO millrace_queues (name, paused_at, paused_by) VALUES (?, ?, ?) ' +

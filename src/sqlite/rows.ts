@@ -4,9 +4,10 @@ import type { Scope } from '../core/scope.ts'
 import { canSee, canTouch } from '../core/scope.ts'
 import type { AppliedRow } from '../store/claims.ts'
 import type { JobSummary } from '../store/jobs.ts'
-import { stateOf } from './codes.ts'
+import { stateOf } from '../store/codes.ts'
+import { jobRowOf, nullableNumber, nullableText } from '../store/columns.ts'
 import type { Database } from './database.ts'
-import type { Row, SqlValue } from './driver.ts'
+import type { Row } from './driver.ts'
 import { idFromBytes } from './ids.ts'
 
 /** The columns that `jobRow` reads, from `millrace_jobs AS j`. */
@@ -16,44 +17,8 @@ export const JOB_COLUMNS =
   'j.phase_started_at, j.finished_at, j.deadline_at, j.cancel_requested_at, j.cancelled_by, j.cancel_reason, j.tenant, j.owner, ' +
   'j.unique_key, j.idempotency_key'
 
-type Column = SqlValue | undefined
-
-export function nullableNumber(column: Column): number | null {
-  return column === null || column === undefined ? null : Number(column)
-}
-
-export function nullableText(column: Column): string | null {
-  return typeof column === 'string' ? column : null
-}
-
 export function jobRow(row: Row): JobRow {
-  return {
-    id: idFromBytes(row['id']),
-    tenant: String(row['tenant']),
-    owner: nullableText(row['owner']),
-    state: stateOf(row['state']),
-    runAt: Number(row['run_at']),
-    attempt: Number(row['attempt']),
-    failures: Number(row['failures']),
-    strikes: Number(row['strikes']),
-    suspect: row['suspect'] === 1,
-    fence: Number(row['fence']),
-    generation: Number(row['generation']),
-    holder: nullableNumber(row['holder']),
-    phase: Number(row['phase']),
-    phaseCount: Number(row['phase_count']),
-    phaseStartedAt: nullableNumber(row['phase_started_at']),
-    progress: Number(row['progress']),
-    createdAt: Number(row['created_at']),
-    startedAt: nullableNumber(row['started_at']),
-    finishedAt: nullableNumber(row['finished_at']),
-    deadlineAt: nullableNumber(row['deadline_at']),
-    cancelRequestedAt: nullableNumber(row['cancel_requested_at']),
-    cancelledBy: nullableText(row['cancelled_by']),
-    cancelReason: nullableText(row['cancel_reason']),
-    uniqueKey: nullableText(row['unique_key']),
-    eventSeq: Number(row['event_seq']),
-  }
+  return jobRowOf(row, { id: idFromBytes(row['id']), suspect: row['suspect'] === 1 })
 }
 
 export function appliedRow(row: Row): AppliedRow {

@@ -1,6 +1,6 @@
 import type { NewSession, SessionRecord } from '../store/sessions.ts'
 import type { Database } from './database.ts'
-import { nullableNumber } from './rows.ts'
+import { nullableNumber } from '../store/columns.ts'
 
 const INSERT_SESSION =
   'INSERT INTO millrace_sessions (holder, service, host, pid, concurrency, lease_ms, started_at, beat_at, expires_at) ' +

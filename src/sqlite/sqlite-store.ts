@@ -10,6 +10,7 @@ import type { JobTypeStore } from '../store/job-types.ts'
 import type { JobStore, NewJob } from '../store/jobs.ts'
 import type { QueueStore } from '../store/queues.ts'
 import type { NewSession, SessionStore } from '../store/sessions.ts'
+import { Listeners } from '../store/listeners.ts'
 import type { Store } from '../store/store.ts'
 import type { Durability } from './driver.ts'
 import { storeClosed } from './inline-link.ts'
@@ -47,8 +48,7 @@ const CLOSED: Callable = { writer: closedLink, reader: closedLink }
 
 export class SqliteStore implements Store {
   readonly #parts: SqliteStoreParts
-  readonly #listeners = new Set<() => void>()
-  readonly #enqueueListeners = new Set<(jobs: readonly NewJob[]) => void>()
+  readonly #listeners: Listeners
   readonly #onLost = new Map<number, () => void>()
   #links: Links | null = null
   #transactions: SqliteTransactions | null = null
@@ -56,11 +56,12 @@ export class SqliteStore implements Store {
 
   constructor(parts: SqliteStoreParts) {
     this.#parts = parts
+    this.#listeners = new Listeners((cause) => parts.logger.error('A listener of the store threw an error.', { cause }))
   }
 
   async connect(open: OpenLinks): Promise<void> {
     const { file, clock, runtime } = this.#parts
-    const onCommit = (): void => this.#changed()
+    const onCommit = (): void => this.#listeners.changed()
     const events: LinkEvents = {
       onCommit,
       onSessionLost: (holder) => this.#sessionLost(holder),
@@ -91,7 +92,7 @@ export class SqliteStore implements Store {
       const enqueued = this.#open.writer.call('jobs.enqueue', packNewJobs(jobs), (packed) =>
         unpackEnqueued(packed, jobs),
       )
-      for (const listener of this.#enqueueListeners) this.#guarded(() => listener(jobs))
+      this.#listeners.enqueuing(jobs)
       return enqueued
     },
     get: (id, scope) => this.#open.reader.call('jobs.get', [id, scope]),
@@ -168,7 +169,7 @@ export class SqliteStore implements Store {
   #sessionLost(holder: number): void {
     const onLost = this.#onLost.get(holder)
     this.#onLost.delete(holder)
-    if (onLost !== undefined) this.#guarded(onLost)
+    if (onLost !== undefined) this.#listeners.guarded(onLost)
   }
 
   #broken(error: MillraceError): void {
@@ -176,26 +177,11 @@ export class SqliteStore implements Store {
   }
 
   onChange(listener: () => void): () => void {
-    this.#listeners.add(listener)
-    return () => this.#listeners.delete(listener)
+    return this.#listeners.onChange(listener)
   }
 
   onEnqueue(listener: (jobs: readonly NewJob[]) => void): () => void {
-    this.#enqueueListeners.add(listener)
-    return () => this.#enqueueListeners.delete(listener)
-  }
-
-  #changed(): void {
-    for (const listener of this.#listeners) this.#guarded(listener)
-  }
-
-  /** Runs what was handed in from outside: whatever it throws must not harm the store. */
-  #guarded(listener: () => void): void {
-    try {
-      listener()
-    } catch (cause) {
-      this.#parts.logger.error('A listener of the store threw an error.', { cause })
-    }
+    return this.#listeners.onEnqueue(listener)
   }
 
   close(): Promise<void> {
@@ -208,7 +194,6 @@ export class SqliteStore implements Store {
     const { writer, reader } = this.#links
     await this.#transactions?.close()
     this.#listeners.clear()
-    this.#enqueueListeners.clear()
     if (reader !== writer) await reader.close()
     await writer.close()
     const { path, temporary } = this.#parts.artifacts

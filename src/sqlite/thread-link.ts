@@ -2,7 +2,7 @@
  * A host on a thread of its own. The thread keeps the process alive exactly while something is asked of it: an unreferenced thread once
  * lost a commit that was pending at exit.
  */
-import { MessageChannel, Worker } from 'node:worker_threads'
+import { Worker } from 'node:worker_threads'
 import { MillraceError } from '../core/errors.ts'
 import type { Timer } from '../runtime/runtime.ts'
 import { systemRuntime } from '../runtime/system-runtime.ts'
@@ -11,8 +11,7 @@ import { storeClosed } from './inline-link.ts'
 import type { Link, LinkEvents } from './link.ts'
 import { LOCK_PATIENCE_MS } from './locks.ts'
 import { PROTOCOL, answersOf, countAnswers, flattenCalls, unpackError } from './messages.ts'
-import { SyncLine } from './sync-line.ts'
-import type { LineEnd } from './sync-line.ts'
+import { SyncLine, openLine } from '../runtime/sync-line.ts'
 import type { Answered, AnswersMessage, FromThread, NumberedCall, ThreadData, ToThread } from './messages.ts'
 import type { Answer, Arguments, OperationName, ReadName } from './operations.ts'
 
@@ -330,10 +329,4 @@ function notStarted(cause: unknown): MillraceError {
       'or pass openMillrace the option threadFile: the path of a copy of "millrace/sqlite-thread".',
     { cause },
   )
-}
-
-function openLine(): { readonly near: LineEnd; readonly far: LineEnd } {
-  const { port1, port2 } = new MessageChannel()
-  const bell = new SharedArrayBuffer(4)
-  return { near: { port: port1, bell }, far: { port: port2, bell } }
 }

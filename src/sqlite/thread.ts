@@ -4,8 +4,8 @@ import type { MessagePort } from 'node:worker_threads'
 import { storeError } from './driver.ts'
 import { openHost } from './host.ts'
 import type { Host, HostCall } from './host.ts'
-import { answerLine } from './sync-line.ts'
-import type { LineEnd } from './sync-line.ts'
+import { answerLine } from '../runtime/sync-line.ts'
+import type { LineEnd } from '../runtime/sync-line.ts'
 import { PROTOCOL, flattenAnswers, packError, unflattenCalls } from './messages.ts'
 import type { FromThread, NumberedCall, ThreadData, ToThread } from './messages.ts'
 
@@ -40,7 +40,7 @@ class Thread {
       }
       this.#work()
     })
-    if (line !== null) answerLine(line, (call) => this.#answer(call))
+    if (line !== null) answerLine(line, (call) => this.#answer(call as HostCall))
     this.#tell({ kind: 'ready', sqliteVersion: this.#host.sqliteVersion })
   }
 

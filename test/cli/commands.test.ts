@@ -51,12 +51,25 @@ async function openShellWithJob(context: TestContext): Promise<Shell & { readonl
 }
 
 describe('the command line', { concurrency: 2 }, () => {
+  test('migrate tells what is missing, writes it out, applies it, and finds nothing the second time', async (context) => {
+    const { folder, url, run, ask } = openShell(context)
+    const told = await run('migrate', '--dry-run')
+    assert.equal(told.code, 1)
+    assert.match(told.stdout, /lacks 0001_create_core/)
+    const written = await run('migrate', '--sql')
+    assert.equal(written.code, 0)
+    assert.match(written.stdout, /CREATE TABLE millrace_jobs/)
+    assert.ok(!existsSync(join(folder, 'jobs.db')))
+    assert.match((await run('migrate')).stdout, /applied 0001_create_core/)
+    assert.deepEqual(await ask('migrate', '--dry-run'), { store: url, migrations: [], sql: '', applied: false })
+  })
+
   test('tells every command, examples and exit codes', async (context) => {
     const { run } = openShell(context)
     const { code, stdout } = await run('--help')
     assert.equal(code, 0)
     const commands = ['start', 'work', 'enqueue', 'list', 'show', 'cancel', 'retry', 'run-now', 'pause', 'resume']
-    for (const command of [...commands, 'explain', 'stats', 'workers']) {
+    for (const command of [...commands, 'explain', 'stats', 'workers', 'migrate']) {
       assert.match(stdout, new RegExp(`^  ${command} `, 'm'))
     }
     assert.match(stdout, /Examples:/)
@@ -86,11 +99,18 @@ describe('the command line', { concurrency: 2 }, () => {
     assert.ok(!existsSync(join(folder, 'jobs.db')))
   })
 
-  test('refuses a URL of PostgreSQL with exit code 2', async (context) => {
-    const { code, stderr } = await openShell(context).run('stats', '--db', 'postgres://ann:secret@db/jobs')
-    assert.equal(code, 2)
-    assert.match(stderr, /SQLite only/)
+  test('says that there is no server at a URL of PostgreSQL with exit code 5, and keeps the password to itself', async (context) => {
+    const { run } = openShell(context)
+    const { code, stderr } = await run('stats', '--db', 'postgres://ann:secret@127.0.0.1:1/jobs', '--schema', 'shop')
+    assert.equal(code, 5)
+    assert.match(stderr, /store-unreachable/)
     assert.doesNotMatch(stderr, /secret/)
+  })
+
+  test('refuses a schema on SQLite with exit code 2', async (context) => {
+    const { code, stderr } = await openShell(context).run('enqueue', 'mail.send', '--schema', 'shop')
+    assert.equal(code, 2)
+    assert.match(stderr, /^millrace: schema: .*PostgreSQL/)
   })
 
   test('answers an error as JSON on standard error where JSON is wanted', async (context) => {

@@ -71,6 +71,7 @@ export function startCli(args: readonly string[], { cwd, env = {}, input = '', f
 
 /** Nothing of the surroundings that a command listens to. */
 function environment(env: Readonly<Record<string, string>>): NodeJS.ProcessEnv {
-  const { MILLRACE_URL: _url, FORCE_COLOR: _force, NO_COLOR: _no, NODE_OPTIONS: _options, ...rest } = process.env
+  const { MILLRACE_URL: _url, MILLRACE_SCHEMA: _schema, NODE_OPTIONS: _options, ...surroundings } = process.env
+  const { FORCE_COLOR: _force, NO_COLOR: _no, ...rest } = surroundings
   return { ...rest, ...env }
 }

@@ -60,9 +60,9 @@ describe('openMillrace', () => {
   })
 
   const urls: readonly (readonly [string, RegExp])[] = [
-    ['postgres://ann:secret@db/jobs', /SQLite only, not in PostgreSQL/],
-    ['postgresql://ann:secret@db/jobs', /SQLite only, not in PostgreSQL/],
-    ['mysql://ann:secret@db/jobs', /begins with "sqlite:", not with mysql:/],
+    ['postgres:ann:secret@db/jobs', /Write "postgres:\/\/user:password@host/],
+    ['postgresql://ann:secret@[db/jobs', /Write "postgres:\/\/user:password@host/],
+    ['mysql://ann:secret@db/jobs', /begins with "sqlite:" or "postgres:", not with mysql:/],
     ['./jobs.db', /begins with "sqlite:"/],
     ['sqlite:', /not understood/],
   ]

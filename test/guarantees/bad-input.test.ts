@@ -146,7 +146,7 @@ describe('a bad value is refused with its path, what was expected and a code, an
         assertRefusal(error, refusal, JSON.stringify(given)),
       )
     }
-    for (const url of ['', 'jobs.db', 'postgres://ann:secret@db/jobs', 'mysql://db', undefined as never]) {
+    for (const url of ['', 'jobs.db', 'mysql://ann:secret@db/jobs', 'postgres:secret', undefined as never]) {
       await assert.rejects(openMillrace(url), (error) => {
         assert.ok(error instanceof MillraceError)
         assert.equal(error.code, 'url-invalid', url)

@@ -13,9 +13,9 @@ import { OPERATOR } from '../../src/core/scope.ts'
 import type { Claim } from '../../src/core/job-row.ts'
 import { virtualRuntime } from '../../src/runtime/virtual-runtime.ts'
 import type { VirtualRuntime } from '../../src/runtime/virtual-runtime.ts'
-import { openSqliteStore } from '../../src/sqlite/open.ts'
 import type { ClaimedJob, PlanCall, PlanResult } from '../../src/store/claims.ts'
 import type { Store } from '../../src/store/store.ts'
+import { newTestDatabase } from '../support/new-test-database.ts'
 import { dumpStore } from '../support/store-dump.ts'
 
 const letter = defineJob('letter.write', { service: 'post', phases: ['draft', 'send'] })
@@ -40,14 +40,11 @@ async function openBench(context: TestContext): Promise<Bench> {
   const runtime = virtualRuntime()
   const silent = (): void => undefined
   const logger = { info: silent, warn: silent, error: silent }
-  const store = await openSqliteStore({
-    url: `sqlite:${join(folder, 'jobs.db')}`,
-    runtime,
-    logger,
-    clock: runtime.clock,
-  })
+  const database = await newTestDatabase(folder)
+  const store = await database.openStore({ runtime, logger, clock: runtime.clock })
   context.after(async () => {
     await store.close()
+    await database.drop()
     rmSync(folder, { recursive: true })
   })
   const jobId = runtime.uuid()

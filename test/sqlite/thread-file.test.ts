@@ -10,7 +10,8 @@ import { promisify } from 'node:util'
 
 import { build } from 'esbuild'
 
-import { findMigrations, findThreadFile } from '../../src/sqlite/thread-file.ts'
+import { findMigrations, findThreadFile } from '../../src/runtime/package-files.ts'
+import { FILES } from '../../src/sqlite/files.ts'
 
 const project = join(import.meta.dirname, '../..')
 const run = promisify(execFile)
@@ -77,12 +78,15 @@ function newUrl(): string {
 }
 
 test('from the sources the thread is the source, and so are the migrations', () => {
-  assert.equal(fileURLToPath(findThreadFile(undefined)), join(project, 'src/sqlite/thread.ts'))
-  assert.equal(fileURLToPath(findMigrations()), join(project, 'src/sqlite/migrations/'))
+  assert.equal(fileURLToPath(findThreadFile(FILES)), join(project, 'src/sqlite/thread.ts'))
+  assert.equal(fileURLToPath(findMigrations(FILES)), join(project, 'src/sqlite/migrations/'))
 })
 
 test('a thread file that is named must be there', () => {
-  assert.throws(() => findThreadFile(join(home, 'nowhere.js')), { code: 'thread-missing', message: /nowhere\.js/ })
+  assert.throws(() => findThreadFile(FILES, join(home, 'nowhere.js')), {
+    code: 'thread-missing',
+    message: /nowhere\.js/,
+  })
 })
 
 describe('what is published', () => {

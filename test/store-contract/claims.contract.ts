@@ -22,10 +22,14 @@ export function claimsContract(open: OpenStore): void {
       })
       const holder = await bench.session()
       bench.advance(25)
-      assert.deepEqual(await bench.store.claims.claim({ holder, types: ['map.export'], limit: 5 }), {
+      const claimed = await bench.store.claims.claim({ holder, types: ['map.export'], limit: 5 })
+      // Where it is kept is a store's own affair.
+      const { row: _row, ...claim } = claimed.jobs[0]?.claim ?? {}
+      assert.deepEqual(claim, { jobId: id, holder, fence: 1 })
+      assert.deepEqual(claimed, {
         jobs: [
           {
-            claim: { jobId: id, holder, fence: 1, row: 1 },
+            claim: claimed.jobs[0]?.claim,
             type: 'map.export',
             queue: 'slow',
             tenant: 'acme',

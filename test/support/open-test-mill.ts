@@ -1,4 +1,4 @@
-/** What a test of a promise begins with: a Millrace on a real file, as an application has it, and whatever else works on that file. */
+/** What a test of a promise begins with: a Millrace on a real database, as an application has it, and whatever else works on that database. */
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -8,11 +8,12 @@ import { openMillrace } from '../../src/index.ts'
 import type { Handler, LogFields, Logger, Millrace, MillraceOptions, Worker, WorkOptions } from '../../src/index.ts'
 import { Service } from '../../src/runtime/service.ts'
 import { systemRuntime } from '../../src/runtime/system-runtime.ts'
-import { openSqliteStore } from '../../src/sqlite/open.ts'
 import type { Store } from '../../src/store/store.ts'
 import { ChildProgram, COMMAND, programNamed } from './child-program.ts'
+import { newTestDatabase } from './new-test-database.ts'
 import { dumpStore } from './store-dump.ts'
 import type { StoreDump } from './store-dump.ts'
+import type { OwnConnection, TestDatabase } from './test-database.ts'
 
 interface LogLine {
   readonly level: 'info' | 'warn' | 'error'
@@ -22,22 +23,25 @@ interface LogLine {
 
 export interface TestMill {
   readonly mill: Millrace
-  readonly url: string
-  readonly file: string
+  /** Where the jobs are kept. */
+  readonly database: TestDatabase
+  /** For files of the test. */
   readonly folder: string
   /** What the Millraces of this process have logged. */
   readonly logs: readonly LogLine[]
-  /** Another Millrace on the same file, with threads and connections of its own, as another process has. */
+  /** Another Millrace on the same database, with threads and connections of its own, as another process has. */
   readonly open: (options?: MillraceOptions) => Promise<Millrace>
   /** A worker that is given a short time to come to rest when the test ends. */
   readonly work: (handlers: readonly Handler[], options?: WorkOptions) => Promise<Worker>
   /** The store itself, for what no public door lets one do. */
   readonly openStore: () => Promise<Store>
+  /** A connection of the application's own. */
+  readonly connect: () => Promise<OwnConnection>
   /** Everything that the store lets one see. */
   readonly dump: () => Promise<StoreDump>
-  /** Starts a program of `test/guarantees/programs`, which is handed the URL beside the facts. */
+  /** Starts a program of `test/guarantees/programs`, which is handed where the jobs are beside the facts. */
   readonly start: (program: string, facts?: object) => ChildProgram
-  /** Starts the command `millrace` on the same file. */
+  /** Starts the command `millrace` on the same database. */
   readonly command: (...args: readonly string[]) => ChildProgram
   /** Looks after the store as often as that, so that the dead are found soon. */
   readonly sweepEvery: (ms: number) => void
@@ -49,43 +53,55 @@ const DRAIN = '1s'
 /** Everything is closed, killed and removed when the test ends, the latest first. */
 export async function openTestMill(context: TestContext, options: MillraceOptions = {}): Promise<TestMill> {
   const folder = mkdtempSync(join(tmpdir(), 'millrace-test-'))
-  const file = join(folder, 'jobs.db')
-  const url = `sqlite:${file}`
+  const database = await newTestDatabase(folder)
+  const { url } = database
   const logs: LogLine[] = []
-  const cleanups: (() => Promise<unknown>)[] = []
+  const cleanups: (() => Promise<unknown>)[] = [() => database.drop()]
   context.after(async () => {
     for (const cleanup of cleanups.toReversed()) await cleanup()
     rmSync(folder, { recursive: true, maxRetries: 5 })
   })
   const open = async (more: MillraceOptions = {}): Promise<Millrace> => {
-    const opened = await openMillrace(url, { logger: recordingLogger(logs), ...options, ...more })
+    const opened = await openMillrace(url, {
+      logger: recordingLogger(logs),
+      ...database.options,
+      ...options,
+      ...more,
+    })
     // A handler that a test leaves running is no fault of its closing.
     cleanups.push(() => opened.close().catch(() => undefined))
     return opened
   }
   const openStore = async (): Promise<Store> => {
-    const store = await openSqliteStore({ url, runtime: systemRuntime(), logger: recordingLogger(logs) })
+    const store = await database.openStore({ runtime: systemRuntime(), logger: recordingLogger(logs) })
     cleanups.push(() => store.close())
     return store
+  }
+  const connect = async (): Promise<OwnConnection> => {
+    const connection = await database.connect()
+    cleanups.push(() => connection.close())
+    return connection
   }
   const mill = await open()
   return {
     mill,
-    url,
-    file,
+    database,
     folder,
     logs,
     open,
     openStore,
+    connect,
     work: (handlers, more = {}) => mill.work(handlers, { drain: DRAIN, ...more }),
-    dump: () => dumpFile(url),
+    dump: () => dumpDatabase(database),
     start: (program, facts = {}) => {
-      const child = new ChildProgram(programNamed(program), [JSON.stringify({ url, ...facts })])
+      const child = new ChildProgram(programNamed(program), [
+        JSON.stringify({ url, store: database.options, ...facts }),
+      ])
       cleanups.push(() => child.kill())
       return child
     },
     command: (...args) => {
-      const child = new ChildProgram(COMMAND, [...args, '--db', url])
+      const child = new ChildProgram(COMMAND, [...args, '--db', url, ...database.flags])
       cleanups.push(() => child.kill())
       return child
     },
@@ -104,8 +120,8 @@ export async function openTestMill(context: TestContext, options: MillraceOption
   }
 }
 
-async function dumpFile(url: string): Promise<StoreDump> {
-  const store = await openSqliteStore({ url, runtime: systemRuntime(), logger: recordingLogger([]), thread: false })
+async function dumpDatabase(database: TestDatabase): Promise<StoreDump> {
+  const store = await database.openStore({ runtime: systemRuntime(), logger: recordingLogger([]), thread: false })
   try {
     return await dumpStore(store)
   } finally {

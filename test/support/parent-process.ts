@@ -1,6 +1,8 @@
 /** The other side of child-program.ts: what a child process has from its parent. */
 import { flushCompileCache } from 'node:module'
 
+import { openMillrace } from '../../src/index.ts'
+import type { Millrace, MillraceOptions } from '../../src/index.ts'
 import { Announcements } from './wait-for-event.ts'
 import type { Message } from './child-program.ts'
 
@@ -16,6 +18,17 @@ export function handedOver(): unknown {
   // Not left to the exit: many of these programs are killed.
   flushCompileCache()
   return JSON.parse(process.argv[2] ?? 'null')
+}
+
+interface Whereabouts {
+  readonly url: string
+  readonly store: MillraceOptions
+}
+
+/** Opens a Millrace on the database of the parent's test. */
+export async function openParentsMill(options: MillraceOptions = {}): Promise<Millrace> {
+  const { url, store } = handedOver() as Whereabouts
+  return openMillrace(url, { ...store, ...options })
 }
 
 /** Waits for what the parent tells, as long as it takes: the parent has the time-out. */

@@ -12,23 +12,37 @@ const prelude = `import { test } from 'node:test'\nimport { size } from '../../s
 const halfTested = `${prelude}test('small', () => void size(0))\n`
 const wholeTested = `${halfTested}test('big', () => void size(2))\n`
 
+const CORE = '| `test/core` | rules | together | – | 30 |\n'
+const WORKER = '| `test/worker` | claims | alone | – | 30 |\n'
+const WORKER_ON_POSTGRES = '| `test/worker` | claims | alone | instead | 30 |\n'
+
 interface Run {
   readonly status: number | null
   readonly lines: readonly string[]
 }
 
-/** Runs the test runner in a project of these files, with the suites `core` and `worker`. */
+/** Where it is said that there is a server, none is started. */
+const SERVER = 'postgres://nobody@nowhere/jobs'
+const {
+  NODE_TEST_CONTEXT: _context,
+  MILLRACE_TEST_POSTGRES: _server,
+  MILLRACE_TEST_STORE: _store,
+  ...OWN
+} = process.env
+
+/** Runs the test runner in a project of these files, with the suites `core` and `worker` unless it has a table of its own. */
 function runTests(context: TestContext, files: Readonly<Record<string, string>>, ...args: readonly string[]): Run {
-  const tools = [...globSync('tools/*.ts', { cwd: project }), 'test/support/scale.ts']
+  const support = ['test/support/scale.ts', 'test/support/postgres-server.ts']
+  const tools = [...globSync('tools/*.ts', { cwd: project }), ...support]
   const root = writeTree(context, {
     ...Object.fromEntries(tools.map((file) => [file, readFileSync(join(project, file), 'utf8')])),
-    'CONTRIBUTING.md': '| `test/core` | rules | together | 30 |\n| `test/worker` | claims | alone | 30 |\n',
+    'CONTRIBUTING.md': CORE + WORKER,
     'package.json': '{ "type": "module" }',
     'src/core/size.ts': rules,
     ...files,
   })
   // Node refuses a test run inside a test run, unless the inner one does not know.
-  const { NODE_TEST_CONTEXT: _, ...env } = process.env
+  const env = { ...OWN, DATABASE_URL: SERVER }
   const command = ['--disable-warning=ExperimentalWarning', 'tools/test.ts', ...args]
   const { status, stdout } = spawnSync(process.execPath, command, { cwd: root, env, encoding: 'utf8' })
   return { status, lines: stdout.trimEnd().split('\n') }
@@ -79,6 +93,51 @@ describe('the test runner', () => {
     const { status, lines } = runTests(context, { 'test/extra/a.test.ts': halfTested })
     assert.deepEqual(lines, [''])
     assert.equal(status, 1)
+  })
+})
+
+describe('a suite on PostgreSQL', () => {
+  /** Passes where it sees what it is to see. */
+  const seeing = (server: string | undefined, store: string | undefined): string =>
+    `import { equal } from 'node:assert/strict'\nimport { test } from 'node:test'\n` +
+    `test('sees', () => {\n` +
+    `  equal(process.env.MILLRACE_TEST_POSTGRES, ${JSON.stringify(server)})\n` +
+    `  equal(process.env.MILLRACE_TEST_STORE, ${JSON.stringify(store)})\n})\n`
+
+  test('is handed the server, and no other suite is', (context) => {
+    const { status, lines } = runTests(context, {
+      'CONTRIBUTING.md': `${WORKER}| \`test/store\` | both stores | together | beside | 30 |\n`,
+      'test/store/a.test.ts': seeing(SERVER, undefined),
+      'test/worker/a.test.ts': seeing(undefined, undefined),
+    })
+    assert.equal(lines.at(-1), '2 passed, 0 failed, 0 skipped', lines.join('\n'))
+    assert.equal(status, 0)
+  })
+
+  test('in place of SQLite runs the same files once more, under a name of its own', (context) => {
+    const file = `import { test } from 'node:test'\ntest(\`on \${process.env.MILLRACE_TEST_STORE}\`, () => {})\n`
+    const files = { 'CONTRIBUTING.md': WORKER + WORKER_ON_POSTGRES, 'test/worker/a.test.ts': file }
+    const both = runTests(context, files, '--verbose')
+    assert.ok(both.lines.some((line) => line.startsWith('✔ on undefined')))
+    assert.ok(both.lines.some((line) => line.startsWith('✔ on postgres')))
+    assert.equal(both.lines.at(-1), '2 passed, 0 failed, 0 skipped')
+    const one = runTests(context, files, 'worker-postgres')
+    assert.ok(one.lines.some((line) => line.startsWith('worker-postgres ')))
+    assert.equal(one.lines.at(-1), '1 passed, 0 failed, 0 skipped')
+    assert.equal(runTests(context, files, 'test/worker/a.test.ts').lines.at(-1), '2 passed, 0 failed, 0 skipped')
+  })
+
+  test('needs a row that says so, and one that says it once', (context) => {
+    const files = { 'test/worker/a.test.ts': halfTested }
+    for (const table of [
+      '| `test/worker` | claims | alone | 30 |\n',
+      '| `test/worker` | claims | alone | yes | 30 |\n',
+    ]) {
+      const { status, lines } = runTests(context, { ...files, 'CONTRIBUTING.md': table })
+      assert.deepEqual([status, lines], [1, ['']], table)
+    }
+    const twice = runTests(context, { ...files, 'CONTRIBUTING.md': WORKER_ON_POSTGRES.repeat(2) })
+    assert.deepEqual([twice.status, twice.lines], [1, ['']])
   })
 })
 

@@ -1,18 +1,17 @@
 /** A worker that runs two jobs, of which one blocks the event loop of its process: nothing else of JavaScript runs in it meanwhile. */
-import { defineJob, handle, openMillrace } from '../../../src/index.ts'
+import { defineJob, handle } from '../../../src/index.ts'
 import type { WorkOptions } from '../../../src/index.ts'
-import { handedOver, tellParent } from '../../support/parent-process.ts'
+import { handedOver, openParentsMill, tellParent } from '../../support/parent-process.ts'
 import { nextTurn } from '../../support/wait-for-event.ts'
 
 interface Facts {
-  readonly url: string
   readonly blockMs: number
   readonly options: WorkOptions
 }
 
-const { url, blockMs, options } = handedOver() as Facts
+const { blockMs, options } = handedOver() as Facts
 const compute = defineJob('sums.compute', { service: 'mathematics' })
-const mill = await openMillrace(url)
+const mill = await openParentsMill()
 const bothRun = Promise.withResolvers<void>()
 let begun = 0
 

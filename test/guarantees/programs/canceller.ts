@@ -1,6 +1,5 @@
 /** Cancels the jobs that its parent names, one after another. */
-import { openMillrace } from '../../../src/index.ts'
-import { handedOver, hearParent, tellParent } from '../../support/parent-process.ts'
+import { hearParent, openParentsMill, tellParent } from '../../support/parent-process.ts'
 
 interface Order {
   readonly id: string
@@ -8,8 +7,7 @@ interface Order {
   readonly reason: string
 }
 
-const { url } = handedOver() as { readonly url: string }
-const mill = await openMillrace(url)
+const mill = await openParentsMill()
 tellParent('ready')
 for (let nth = 1; ; nth += 1) {
   const { id, actor, reason } = await hearParent<Order>('cancel', nth)

@@ -1,18 +1,13 @@
 /** Works and enqueues on a file on which its parent does the same, and tells what it had to warn of. */
-import { handle, openMillrace } from '../../../src/index.ts'
-import { handedOver, hearParent, tellParent } from '../../support/parent-process.ts'
+import { handle } from '../../../src/index.ts'
+import { hearParent, openParentsMill, tellParent } from '../../support/parent-process.ts'
 import { sharedNow } from '../../support/wait-for-event.ts'
 import { enqueueMany, greet } from './crowd-jobs.ts'
 
-interface Facts {
-  readonly url: string
-}
-
-const { url } = handedOver() as Facts
 const complaints: unknown[] = []
 const complain = (message: string, fields?: unknown): unknown => complaints.push({ message, fields })
 const logger = { info: () => undefined, warn: complain, error: complain }
-const mill = await openMillrace(url, { logger })
+const mill = await openParentsMill({ logger })
 await mill.work([
   handle(greet, () => {
     const at = sharedNow()

@@ -1,12 +1,10 @@
 /** Enqueues many jobs, and ends without waiting for them: at once when the first answers have come, or by running off its end. */
 import { appendFileSync } from 'node:fs'
 
-import { openMillrace } from '../../../src/index.ts'
-import { handedOver } from '../../support/parent-process.ts'
+import { handedOver, openParentsMill } from '../../support/parent-process.ts'
 import { greet } from './crowd-jobs.ts'
 
 interface Facts {
-  readonly url: string
   readonly count: number
   /** Where the ids go. */
   readonly answered: string
@@ -14,8 +12,8 @@ interface Facts {
   readonly exitAfter: number | null
 }
 
-const { url, count, answered, exitAfter } = handedOver() as Facts
-const mill = await openMillrace(url)
+const { count, answered, exitAfter } = handedOver() as Facts
+const mill = await openParentsMill()
 let answers = 0
 for (let n = 0; n < count; n += 1) void enqueue(n)
 

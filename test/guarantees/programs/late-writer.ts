@@ -1,18 +1,17 @@
 /** A worker that is stopped in the middle of a job and goes on to write when somebody else has the job. */
-import { handle, MillraceError, openMillrace } from '../../../src/index.ts'
-import { handedOver, hearParent, tellParent } from '../../support/parent-process.ts'
+import { handle, MillraceError } from '../../../src/index.ts'
+import { handedOver, hearParent, openParentsMill, tellParent } from '../../support/parent-process.ts'
 import { nextTurn } from '../../support/wait-for-event.ts'
 import { letter, writeLate } from './letter-jobs.ts'
 import type { LateWrite } from './letter-jobs.ts'
 
 interface Facts {
-  readonly url: string
   readonly lease: number
 }
 
-const { url, lease } = handedOver() as Facts
+const { lease } = handedOver() as Facts
 const silent = (): void => undefined
-const mill = await openMillrace(url, { logger: { info: silent, warn: silent, error: silent }, maintenance: false })
+const mill = await openParentsMill({ logger: { info: silent, warn: silent, error: silent }, maintenance: false })
 let round = 0
 
 /** The others are how the handler ends: they can't throw, and they come without waiting for the signal. */

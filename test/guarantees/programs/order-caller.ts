@@ -1,17 +1,15 @@
 /** Places orders: all callers at once with the key that the parent names, or one order or batch after another until it is killed. */
-import { openMillrace } from '../../../src/index.ts'
-import { handedOver, hearParent, tellParent } from '../../support/parent-process.ts'
+import { handedOver, hearParent, openParentsMill, tellParent } from '../../support/parent-process.ts'
 import { order } from './order-jobs.ts'
 import type { Answer } from './order-jobs.ts'
 
 interface Facts {
-  readonly url: string
   readonly task: 'race' | 'singles' | 'batches'
   readonly count: number
 }
 
-const { url, task, count } = handedOver() as Facts
-const mill = await openMillrace(url)
+const { task, count } = handedOver() as Facts
+const mill = await openParentsMill()
 tellParent('ready')
 
 async function place(key: string): Promise<Answer> {

@@ -1,11 +1,10 @@
 /** A worker whose handler computes without a pause and asks, again and again, whether it has been cancelled. */
-import { defineJob, handle, openMillrace } from '../../../src/index.ts'
-import { handedOver, tellParent } from '../../support/parent-process.ts'
+import { defineJob, handle } from '../../../src/index.ts'
+import { openParentsMill, tellParent } from '../../support/parent-process.ts'
 import { nextTurn } from '../../support/wait-for-event.ts'
 
-const { url } = handedOver() as { readonly url: string }
 const compute = defineJob('sums.compute', { service: 'mathematics' })
-const mill = await openMillrace(url)
+const mill = await openParentsMill()
 
 await mill.work([
   handle(compute, async ({ input, checkCancellation }) => {

@@ -2,9 +2,8 @@
  * Asking a thread in the middle of a turn. A handler that computes without a pause keeps every answer that comes by message out of reach,
  * yet may want to know whether it has been cancelled; so there is a port beside the usual one, and a bell in shared memory to wait for.
  */
-import { receiveMessageOnPort } from 'node:worker_threads'
+import { MessageChannel, receiveMessageOnPort } from 'node:worker_threads'
 import type { MessagePort } from 'node:worker_threads'
-import type { HostCall } from './host.ts'
 
 /** The thread's end of the line. */
 export interface LineEnd {
@@ -15,7 +14,7 @@ export interface LineEnd {
 
 interface Question {
   readonly number: number
-  readonly call: HostCall
+  readonly call: unknown
 }
 
 interface LineAnswer {
@@ -37,7 +36,7 @@ export class SyncLine {
   }
 
   /** Blocks the calling thread for as long as the read takes. Undefined: there was no answer in time, or it was an error. */
-  ask(call: HostCall): unknown {
+  ask(call: unknown): unknown {
     this.#lastNumber += 1
     const rung = Atomics.load(this.#bell, 0)
     this.#port.postMessage({ number: this.#lastNumber, call } satisfies Question)
@@ -56,12 +55,20 @@ export class SyncLine {
 }
 
 /** Answers what is asked on the line for as long as the thread lives. */
-export function answerLine({ port, bell }: LineEnd, run: (call: HostCall) => unknown): void {
+export function answerLine({ port, bell }: LineEnd, run: (call: unknown) => unknown): void {
   const rings = new Int32Array(bell)
-  port.on('message', ({ number, call }: Question) => {
-    port.postMessage({ number, answer: run(call) } satisfies LineAnswer)
+  const answer = async ({ number, call }: Question): Promise<void> => {
+    port.postMessage({ number, answer: await run(call) } satisfies LineAnswer)
     Atomics.add(rings, 0, 1)
     Atomics.notify(rings, 0)
-  })
+  }
+  port.on('message', (question: Question) => void answer(question))
   port.unref()
+}
+
+/** Both ends of a line; the far one is for the thread, and its port has to be transferred. */
+export function openLine(): { readonly near: LineEnd; readonly far: LineEnd } {
+  const { port1, port2 } = new MessageChannel()
+  const bell = new SharedArrayBuffer(4)
+  return { near: { port: port1, bell }, far: { port: port2, bell } }
 }

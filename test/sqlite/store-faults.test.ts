@@ -26,8 +26,8 @@ import { MillraceError } from '../../src/core/errors.ts'
 import { CANCEL, COMPLETE_ONLY_PHASE, FAIL_FINAL, RELEASE } from '../../src/core/plans.ts'
 import { OPERATOR } from '../../src/core/scope.ts'
 import { fileOfUrl, isNetworkFileSystem } from '../../src/sqlite/location.ts'
-import { newFile, newFolder, openSqlite, until } from '../sqlite/sqlite-bench.ts'
-import type { SqliteBench } from '../sqlite/sqlite-bench.ts'
+import { newFile, newFolder, openSqlite, until } from './sqlite-bench.ts'
+import type { SqliteBench } from './sqlite-bench.ts'
 
 const BALLAST = JSON.stringify('x'.repeat(100_000))
 const MEBIBYTE = 1024 * 1024

@@ -1,11 +1,13 @@
 import type { EventName } from '../core/events.ts'
 import type { Plan } from '../core/plan.ts'
-import type { Row } from './driver.ts'
+
+/** The columns of a job's row that events tell of. */
+type EventRow = Readonly<Record<string, unknown>>
 
 export interface EventFacts {
   readonly event: EventName
   readonly plan: Plan
-  readonly row: Row
+  readonly row: EventRow
   /** What the caller tells, JSON text of an object. */
   readonly given: string | null
 }
@@ -18,7 +20,7 @@ export function eventDetail({ event, plan, row, given }: EventFacts): string | n
   return JSON.stringify({ ...told, ...facts })
 }
 
-function rowFacts(event: EventName, plan: Plan, row: Row): object | null {
+function rowFacts(event: EventName, plan: Plan, row: EventRow): object | null {
   if (event === 'job:cancelled' || event === 'job:cancel-requested') {
     return { cancelledBy: row['cancelled_by'], reason: row['cancel_reason'] }
   }

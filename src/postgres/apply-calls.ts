@@ -1,0 +1,102 @@
+/**
+ * All the plan calls of one transaction. Most of them are plain: somebody who holds a job completes it, or a phase of it, and nobody has
+ * interfered. Those are carried out by one statement for all calls of a plan; what it does not take goes the long way (see `apply.ts`).
+ *
+ * Calls on one job keep their order: the first calls of all jobs go before the second ones, and so on.
+ */
+import type { Plan } from '../core/plan.ts'
+import type { PlanCall, PlanResult } from '../store/claims.ts'
+import { applyLocked } from './apply.ts'
+import { compilePlain } from './compile.ts'
+import type { PlainCase } from './compile.ts'
+import type { Transaction } from './database.ts'
+import type { Names } from './names.ts'
+import { isId } from './rows.ts'
+
+interface Numbered {
+  readonly index: number
+  readonly call: PlanCall
+}
+
+export async function applyCalls(
+  tx: Transaction,
+  names: Names,
+  calls: readonly PlanCall[],
+): Promise<readonly PlanResult[]> {
+  const results: PlanResult[] = []
+  for (const wave of wavesOf(calls)) {
+    const left: Numbered[] = []
+    for (const [plan, together] of Map.groupBy(wave, ({ call }) => call.plan)) {
+      left.push(...(await applyPlain(tx, plan, together, results)))
+    }
+    if (left.length === 0) continue
+    const taken = await applyLocked(
+      tx,
+      names,
+      left.map(({ call }) => call),
+    )
+    for (const [position, { index }] of left.entries()) {
+      const result = taken[position]
+      if (result !== undefined) results[index] = result
+    }
+  }
+  return results
+}
+
+function wavesOf(calls: readonly PlanCall[]): readonly (readonly Numbered[])[] {
+  const waves: Numbered[][] = []
+  const counts = new Map<string, number>()
+  for (const [index, call] of calls.entries()) {
+    const earlier = counts.get(call.jobId) ?? 0
+    counts.set(call.jobId, earlier + 1)
+    const wave = (waves[earlier] ??= [])
+    wave.push({ index, call })
+  }
+  return waves
+}
+
+const compiled = new Map<Plan, PlainCase | null>()
+
+function plainOf(plan: Plan): PlainCase | null {
+  const known = compiled.get(plan)
+  if (known !== undefined) return known
+  const plain = compilePlain(plan)
+  compiled.set(plan, plain)
+  return plain
+}
+
+/** Writes the results of those it took; answers the others. */
+async function applyPlain(
+  tx: Transaction,
+  plan: Plan,
+  together: readonly Numbered[],
+  results: PlanResult[],
+): Promise<readonly Numbered[]> {
+  const plain = plainOf(plan)
+  if (plain === null) return together
+  const [candidates, left] = [
+    together.filter(({ call }) => isPlain(call)),
+    together.filter(({ call }) => !isPlain(call)),
+  ]
+  if (candidates.length === 0) return left
+  // In one order, whoever locks them, so that no two transactions wait for each other.
+  const ordered = candidates.toSorted((one, other) => (one.call.jobId < other.call.jobId ? -1 : 1))
+  const rows = await tx.lists(plain.sql, tx.now, ...plain.lists(ordered.map(({ call }) => call)))
+  const taken = new Set(rows.map(([id]) => id))
+  const state = plain.apply.set.state ?? 'running'
+  const result: PlanResult = {
+    applied: true,
+    row: { state, cancelRequestedAt: null, cancelledBy: null, cancelReason: null },
+  }
+  for (const candidate of candidates) {
+    if (taken.has(candidate.call.jobId)) results[candidate.index] = result
+    else left.push(candidate)
+  }
+  return left
+}
+
+/** Not: there is more to write than the row and a phase's result. */
+function isPlain({ jobId, claim, scope, phaseNames, artifact, input }: PlanCall): boolean {
+  const bare = phaseNames === undefined && artifact === undefined && input === undefined
+  return bare && scope.role === 'operator' && claim?.jobId === jobId && isId(jobId)
+}

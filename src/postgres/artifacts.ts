@@ -1,0 +1,55 @@
+import type { Scope } from '../core/scope.ts'
+import type { ArtifactRecord } from '../store/artifacts.ts'
+import type { RunRows } from './database.ts'
+import type { Row } from './driver.ts'
+import { nullableNumber, nullableText } from '../store/columns.ts'
+import { hiddenFrom, isId } from './rows.ts'
+
+const JOB = 'SELECT generation, tenant, owner FROM millrace.jobs WHERE id = $1'
+const COLUMNS =
+  "SELECT a.id, a.job, a.generation, a.attempt, a.phase, a.name, a.content_type, a.size_bytes, encode(a.sha256, 'hex') AS sha256, a.path, " +
+  'a.created_at, a.expires_at, j.tenant, j.owner FROM millrace.artifacts AS a JOIN millrace.jobs AS j ON j.id = a.job'
+const OF_JOB = `${COLUMNS} WHERE a.job = $1 AND a.generation = $2 ORDER BY a.n`
+const BY_ID = `${COLUMNS} WHERE a.id = $1`
+
+export async function listArtifacts(
+  run: RunRows,
+  jobId: string,
+  scope: Scope,
+): Promise<readonly ArtifactRecord[] | 'not-found' | 'forbidden'> {
+  const [job] = isId(jobId) ? await run(JOB, jobId) : []
+  if (job === undefined) return 'not-found'
+  const hidden = hiddenFrom(scope, owning(job))
+  return hidden ?? (await run(OF_JOB, jobId, Number(job['generation']))).map(artifactRecord)
+}
+
+export async function getArtifact(
+  run: RunRows,
+  id: string,
+  scope: Scope,
+): Promise<ArtifactRecord | 'not-found' | 'forbidden'> {
+  const [row] = isId(id) ? await run(BY_ID, id) : []
+  if (row === undefined) return 'not-found'
+  return hiddenFrom(scope, owning(row)) ?? artifactRecord(row)
+}
+
+function owning(row: Row): { readonly tenant: string; readonly owner: string | null } {
+  return { tenant: String(row['tenant']), owner: nullableText(row['owner']) }
+}
+
+function artifactRecord(row: Row): ArtifactRecord {
+  return {
+    id: String(row['id']),
+    jobId: String(row['job']),
+    generation: Number(row['generation']),
+    attempt: Number(row['attempt']),
+    phase: String(row['phase']),
+    name: String(row['name']),
+    contentType: String(row['content_type']),
+    sizeBytes: Number(row['size_bytes']),
+    sha256: String(row['sha256']),
+    path: String(row['path']),
+    createdAt: Number(row['created_at']),
+    expiresAt: nullableNumber(row['expires_at']),
+  }
+}

@@ -1,0 +1,144 @@
+/**
+ * The plain case of a plan as SQL, for many jobs at once: somebody who holds a job does what only a holder may, and nobody has interfered.
+ * The guard and the write are one statement, and so are the event and a phase's result that go with them. What the plain case does not take,
+ * and every other plan, is carried out on locked rows by `interpretPlan` itself (see `apply.ts`): there is no second copy of a rule to keep.
+ */
+import { isRefusal } from '../core/plan.ts'
+import type { Apply, Changes, Condition, Plan, PlanValues } from '../core/plan.ts'
+import type { PlanCall } from '../store/claims.ts'
+import { EVENT_CODES, STATE_CODES } from '../store/codes.ts'
+import type { PgValue } from './driver.ts'
+
+export interface PlainCase {
+  readonly apply: Apply
+  /** `$1` is the time; the others are lists, an item a job. It answers the ids of those it took. */
+  readonly sql: string
+  readonly lists: (calls: readonly PlanCall[]) => readonly PgValue[]
+}
+
+/** What a job brings: a column of the statement's list. */
+interface Column {
+  readonly name: string
+  readonly type: string
+  readonly of: (call: PlanCall) => PgValue
+}
+
+function valueColumn(name: string, type: string, of: (values: PlanValues) => PgValue): Column {
+  return { name, type, of: ({ values }) => of(values) }
+}
+
+const ALWAYS: readonly Column[] = [
+  { name: 'job', type: 'uuid', of: ({ jobId }) => jobId },
+  { name: 'holder', type: 'bigint', of: ({ claim }) => claim?.holder ?? -1 },
+  { name: 'fence', type: 'bigint', of: ({ claim }) => claim?.fence ?? -1 },
+]
+const DETAIL: Column = { name: 'detail', type: 'text', of: ({ detail }) => detail }
+const RESULT: Column = { name: 'result', type: 'text', of: ({ result }) => result ?? null }
+const OUTPUT = valueColumn('output', 'text', ({ output }) => output ?? 'null')
+const PROGRESS = valueColumn('progress', 'double precision', ({ progress }) => progress ?? 0)
+const TIMEOUT = valueColumn('timeout_ms', 'bigint', ({ timeoutMs }) => timeoutMs ?? null)
+const SEEN_PHASE = valueColumn('seen_phase', 'bigint', ({ seenPhase }) => seenPhase ?? null)
+
+/** Null: the plan has no plain case. */
+export function compilePlain(plan: Plan): PlainCase | null {
+  const last = plan.cases.at(-1)
+  const byHolder = plan.cases[0]?.when[0] === 'claim-lost'
+  if (!byHolder || last === undefined || isRefusal(last) || last.ends !== undefined) return null
+  // What sets the phase drops the results from there on, which is more than a row.
+  if (last.set.phase === 'set') return null
+  const columns: Column[] = [...ALWAYS]
+  const use = (column: Column): string => {
+    if (!columns.includes(column)) columns.push(column)
+    return `v.${column.name}`
+  }
+  const changes = assignments(last, use)
+  const guards = plan.cases
+    .slice(1, -1)
+    .map(({ when }) => `NOT (${when.map((one) => conditionSql(one, use)).join(' AND ')})`)
+  const keepsResult = last.set.phase === 'next' && last.set.state === undefined
+  if (keepsResult) use(RESULT)
+  if (last.event !== undefined) use(DETAIL)
+  const sql = statement({ apply: last, columns, changes, guards, keepsResult })
+  return { apply: last, sql, lists: (calls) => columns.map(({ of }) => calls.map(of)) }
+}
+
+interface Parts {
+  readonly apply: Apply
+  readonly columns: readonly Column[]
+  readonly changes: readonly string[]
+  readonly guards: readonly string[]
+  readonly keepsResult: boolean
+}
+
+function statement({ apply, columns, changes, guards, keepsResult }: Parts): string {
+  const lists = columns.map(({ type }, index) => `$${index + 2}::${type}[]`).join(', ')
+  const names = columns.map(({ name }) => name).join(', ')
+  const returned = ['j.id', 'j.event_seq', 'j.attempt']
+  if (apply.event !== undefined) returned.push('v.detail')
+  if (keepsResult) returned.push('v.result', 'j.phase - 1 AS ordinal', 'j.generation', 'b.phase_started_at AS begun_at')
+  const before = keepsResult ? ' JOIN millrace.jobs AS b ON b.id = v.job' : ''
+  // The claim is the guard: a CHECK ties it to the state, and the state itself in the guard would lead the planner to another index.
+  const guard = ['j.id = v.job', 'j.holder = v.holder', 'j.fence = v.fence', 'j.cancel_requested_at IS NULL', ...guards]
+  const moved =
+    `moved AS (UPDATE millrace.jobs AS j SET ${changes.join(', ')} FROM unnest(${lists}) AS v (${names})${before} ` +
+    `WHERE ${guard.join(' AND ')} RETURNING ${returned.join(', ')})`
+  const told = apply.event === undefined ? [] : [tellSql(EVENT_CODES[apply.event])]
+  const kept = keepsResult ? [KEEP_RESULTS] : []
+  return `WITH ${[moved, ...kept, ...told].join(', ')} SELECT id FROM moved`
+}
+
+const KEEP_RESULTS =
+  'kept AS (INSERT INTO millrace.phases (job, ordinal, generation, attempt, started_at, finished_at, result) ' +
+  'SELECT id, ordinal, generation, attempt, begun_at, $1, result FROM moved WHERE result IS NOT NULL)'
+
+/** The number of the commit is taken once the rows are locked: so the commits of one job have numbers in the order of its events. */
+export function numberedSql(from: string): string {
+  return `numbered AS (INSERT INTO millrace.commits (events) SELECT count(*) FROM ${from} HAVING count(*) > 0 RETURNING n)`
+}
+
+function tellSql(code: number): string {
+  return (
+    `${numberedSql('moved')}, told AS (INSERT INTO millrace.events (commit, idx, job, seq, code, at, attempt, detail) ` +
+    `SELECT numbered.n, row_number() OVER () - 1, m.id, m.event_seq, ${code}, $1, m.attempt, m.detail FROM moved AS m, numbered)`
+  )
+}
+
+type Use = (column: Column) => string
+
+const CONDITIONS: Partial<Readonly<Record<Condition, (use: Use) => string>>> = {
+  'phases-left': () => 'j.phase < j.phase_count',
+  'several-phases': () => 'j.phase_count > 1',
+  'phase-moved': (use) => `(j.phase >= j.phase_count OR j.phase <> coalesce(${use(SEEN_PHASE)}, j.phase))`,
+}
+
+function conditionSql(condition: Condition, use: Use): string {
+  const sql = CONDITIONS[condition]
+  if (sql === undefined) throw new RangeError(`a holder's plain case does not ask for ${condition}`)
+  return sql(use)
+}
+
+function assignments({ set, event }: Apply, use: Use): readonly string[] {
+  const parts = ['updated_at = $1']
+  if (event !== undefined) parts.push('event_seq = j.event_seq + 1')
+  if (set.state !== undefined) parts.push(`state = ${STATE_CODES[set.state]}`)
+  if (set.claim === 'drop') parts.push('holder = NULL', 'deadline_at = NULL')
+  for (const column of ['fence', 'attempt', 'generation', 'failures', 'strikes'] as const) {
+    if (set[column] === 'raise') parts.push(`${column} = j.${column} + 1`)
+    if (set[column] === 'reset') parts.push(`${column} = 0`)
+  }
+  if (set.suspect !== undefined) parts.push(`suspect = ${String(set.suspect)}`)
+  if (set.finishedAt === 'now') parts.push('finished_at = $1')
+  if (set.deadlineAt === 'later') parts.push(`deadline_at = $1 + ${use(TIMEOUT)}`)
+  parts.push(...phaseSql(set, use))
+  if (set.output === 'set') parts.push(`output = ${use(OUTPUT)}`)
+  return parts
+}
+
+function phaseSql(set: Changes, use: Use): readonly string[] {
+  const parts: string[] = []
+  if (set.phase === 'next') parts.push('phase = j.phase + 1')
+  if (set.phaseStartedAt === 'now') parts.push('phase_started_at = $1')
+  if (set.progress === 'full') parts.push('progress = 100')
+  if (set.progress === 'set') parts.push(`progress = greatest(j.progress, ${use(PROGRESS)})`)
+  return parts
+}

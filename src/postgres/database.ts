@@ -1,0 +1,276 @@
+/**
+ * Transactions on a pool of connections.
+ *
+ * A connection may break at any moment, also between a COMMIT and its answer. So a transaction learns its number when it begins, and where
+ * the answer is lost the server is asked what became of that number: what was committed is not made again, and what was not is. A number
+ * that is still in progress (the server has not noticed that we are gone) is waited for. Nothing is guessed.
+ *
+ * Settings are made for each transaction, never for the connection, which may be the application's or a pooler's.
+ */
+import { MillraceError } from '../core/errors.ts'
+import { pause } from '../runtime/pause.ts'
+import type { Runtime } from '../runtime/runtime.ts'
+import { commit, listsOf, rowsOf } from './driver.ts'
+import type { PgPool, PgValue, PooledClient, Row } from './driver.ts'
+import { isConnectionLost, isTransient, storeError, violatedIndex } from './failures.ts'
+import { inSchema } from './location.ts'
+
+export interface DatabaseOptions {
+  readonly pool: PgPool
+  readonly schema: string
+  /** For messages: never with a password. */
+  readonly where: string
+  readonly runtime: Runtime
+  /** A virtual clock; null: the database's. */
+  readonly clock: (() => number) | null
+  readonly prepared: boolean
+  /** `null`: as the server has it. */
+  readonly synchronousCommit: 'on' | 'off' | null
+  readonly statementTimeoutMs: number
+  /** How long a call waits for the database to come back. */
+  readonly patienceMs: number
+}
+
+/** Runs a statement: in a transaction, by itself, or on a connection of the application's. */
+export type RunRows = (sql: string, ...values: readonly PgValue[]) => Promise<readonly Row[]>
+
+/** One transaction under way. */
+export interface Transaction {
+  /** Epoch milliseconds, by the database's clock when it began. */
+  readonly now: number
+  readonly rows: RunRows
+  readonly lists: (sql: string, ...values: readonly PgValue[]) => Promise<readonly (readonly unknown[])[]>
+}
+
+/** The database's present time. `$1` is null unless a test moves the clock. */
+export const NOW = 'coalesce($1::bigint, floor(extract(epoch FROM clock_timestamp()) * 1000)::bigint)'
+
+const BEGIN_READ = 'BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY'
+const BEGUN = `SELECT pg_current_xact_id()::text AS xid, ${NOW} AS now`
+const NOW_ALONE = `SELECT ${NOW} AS now`
+const STATUS = 'SELECT pg_xact_status($1::xid8) AS status'
+
+const LEAST_WAIT_MS = 20
+const MOST_WAIT_MS = 500
+/** A transaction that others keep in its way gives up after so many tries. */
+const TRANSIENT_TRIES = 20
+
+export class Database {
+  readonly #options: DatabaseOptions
+  readonly #texts = new Map<string, string>()
+  readonly #beginWrite: string
+  #closed = false
+  /** Part of each write while a test moves the clock: beats. */
+  onBegin: ((tx: Transaction) => Promise<void>) | null = null
+
+  constructor(options: DatabaseOptions) {
+    this.#options = options
+    const { statementTimeoutMs, synchronousCommit } = options
+    const settings = [
+      `statement_timeout = ${statementTimeoutMs}`,
+      `lock_timeout = ${Math.ceil(statementTimeoutMs / 2)}`,
+      `idle_in_transaction_session_timeout = ${statementTimeoutMs}`,
+      // Every statement of ours has an index to go by, also before the first statistics of a young table.
+      'enable_seqscan = off',
+      'jit = off',
+      'plan_cache_mode = force_generic_plan',
+      ...(synchronousCommit === null ? [] : [`synchronous_commit = ${synchronousCommit}`]),
+    ]
+    this.#beginWrite = ['BEGIN ISOLATION LEVEL READ COMMITTED', ...settings.map((one) => `SET LOCAL ${one}`)].join('; ')
+  }
+
+  get where(): string {
+    return this.#options.where
+  }
+
+  get schema(): string {
+    return this.#options.schema
+  }
+
+  /** The virtual clock's time, for statements that read the clock themselves; null: the database's own. */
+  get virtualNow(): number | null {
+    return this.#options.clock?.() ?? null
+  }
+
+  /** Whether a statement that is committed by itself is as durable as it must be. */
+  get mayAutocommit(): boolean {
+    return this.#options.synchronousCommit === null && this.onBegin === null
+  }
+
+  /**
+   * Runs `work` in a transaction and commits it. `work` may run more than once, each time in a new transaction after the one before has
+   * come to nothing, so it must change nothing outside.
+   */
+  async write<T>(work: (tx: Transaction) => Promise<T>): Promise<T> {
+    return this.#insist(async (client, tried) => {
+      const xid = { is: null as string | null }
+      let answer: { readonly is: T } | null = null
+      try {
+        const tx = await this.#begin(client, xid)
+        if (this.onBegin !== null) await this.onBegin(tx)
+        answer = { is: await work(tx) }
+        if (!(await commit(client)))
+          throw new MillraceError('internal', 'a transaction that had failed was to be committed')
+        return answer.is
+      } catch (error) {
+        if (isConnectionLost(error)) {
+          if (answer !== null && xid.is !== null && (await this.#wasCommitted(xid.is))) return answer.is
+          throw error
+        }
+        await rollBack(client)
+        if (!isTransient(error) || tried >= TRANSIENT_TRIES) throw error
+        return RETRY
+      }
+    })
+  }
+
+  async #begin(client: PooledClient, xid: { is: string | null }): Promise<Transaction> {
+    const begun = client.query(this.#beginWrite)
+    const facts = this.#rows(client, BEGUN, [this.virtualNow])
+    const [, [row]] = await Promise.all([begun, facts])
+    xid.is = String(row?.['xid'])
+    return this.#transaction(client, Number(row?.['now']))
+  }
+
+  #transaction(client: PooledClient, now: number): Transaction {
+    return {
+      now,
+      rows: (sql, ...values) => this.#rows(client, sql, values),
+      lists: (sql, ...values) => listsOf(client, this.#text(sql), values, this.#options),
+    }
+  }
+
+  #rows(client: PooledClient, sql: string, values: readonly PgValue[]): Promise<readonly Row[]> {
+    return rowsOf(client, this.#text(sql), values, this.#options)
+  }
+
+  #text(sql: string): string {
+    const known = this.#texts.get(sql)
+    if (known !== undefined) return known
+    const text = inSchema(sql, this.#options.schema)
+    this.#texts.set(sql, text)
+    return text
+  }
+
+  /** All that `work` reads is of one moment. */
+  async read<T>(work: (tx: Transaction) => Promise<T>): Promise<T> {
+    return this.#insist(async (client) => {
+      try {
+        const begun = client.query(BEGIN_READ)
+        const [, [row]] = await Promise.all([begun, this.#rows(client, NOW_ALONE, [this.virtualNow])])
+        const answer = await work(this.#transaction(client, Number(row?.['now'])))
+        await commit(client)
+        return answer
+      } catch (error) {
+        if (!isConnectionLost(error)) await rollBack(client)
+        throw error
+      }
+    })
+  }
+
+  /** One statement, committed by itself. It may be made more than once, so it must come to the same. */
+  readonly rows: RunRows = (sql, ...values) => this.#insist((client) => this.#rows(client, sql, values))
+
+  /** Statements whose text is made up as they go, several to a text, in one transaction with plain settings: for migrations. */
+  async script<T>(work: (run: RunRows, script: (sql: string) => Promise<unknown>) => Promise<T>): Promise<T> {
+    return this.#insist(async (client) => {
+      try {
+        await client.query('BEGIN')
+        const answer = await work(
+          (sql, ...values) => rowsOf(client, this.#text(sql), values, { prepared: false }),
+          (sql) => client.query(sql),
+        )
+        await commit(client)
+        return answer
+      } catch (error) {
+        if (!isConnectionLost(error)) await rollBack(client)
+        throw error
+      }
+    })
+  }
+
+  /** The same, for a statement that is not to be made twice: `again` says what came of it where its answer was lost, or null: nothing. */
+  async rowsUnlessMade(
+    sql: string,
+    values: readonly PgValue[],
+    again: () => Promise<readonly Row[] | null>,
+  ): Promise<readonly Row[]> {
+    return this.#insist(async (client, tried) => {
+      try {
+        return await this.#rows(client, sql, values)
+      } catch (error) {
+        const made = tried === 0 || violatedIndex(error) === null ? null : await again()
+        if (made === null) throw error
+        return made
+      }
+    })
+  }
+
+  async #wasCommitted(xid: string): Promise<boolean> {
+    for (;;) {
+      const [row] = await this.rows(STATUS, xid)
+      const status = row?.['status']
+      if (status === 'committed') return true
+      if (status === 'aborted') return false
+      if (status !== 'in progress') {
+        throw new MillraceError(
+          'store-unreachable',
+          `${this.where} lost the connection in a COMMIT, and does not know the transaction any more. Look whether the act took place.`,
+          { details: { store: this.where } },
+        )
+      }
+      await pause(this.#options.runtime, LEAST_WAIT_MS)
+    }
+  }
+
+  /** Tries again for as long as the database can't be reached, within the patience. */
+  async #insist<T>(work: (client: PooledClient, tried: number) => Promise<T | typeof RETRY>): Promise<T> {
+    const { runtime, patienceMs, where } = this.#options
+    const begunAt = runtime.monotonic()
+    for (let tried = 0; ; tried += 1) {
+      try {
+        const answer = await this.#withClient((client) => work(client, tried))
+        if (answer !== RETRY) return answer
+      } catch (error) {
+        const isLast = this.#closed || runtime.monotonic() - begunAt >= patienceMs
+        if (!isConnectionLost(error) || isLast) throw storeError(error, where)
+      }
+      const waitMs = Math.min(MOST_WAIT_MS, LEAST_WAIT_MS * 2 ** Math.min(tried, 8))
+      await pause(runtime, waitMs * (0.5 + runtime.random() / 2))
+    }
+  }
+
+  async #withClient<T>(work: (client: PooledClient) => Promise<T>): Promise<T> {
+    const client = await this.#options.pool.connect()
+    let broken: Error | null = null
+    // Without a listener an error on an idle socket would end the process.
+    const onError = (error: Error): void => {
+      broken = error
+    }
+    client.on('error', onError)
+    try {
+      return await work(client)
+    } catch (error) {
+      if (isConnectionLost(error)) broken ??= error as Error
+      throw error
+    } finally {
+      client.removeListener('error', onError)
+      client.release(broken ?? undefined)
+    }
+  }
+
+  /** No call waits for the database any more. */
+  close(): void {
+    this.#closed = true
+  }
+}
+
+const RETRY = Symbol('retry')
+
+async function rollBack(client: PooledClient): Promise<void> {
+  try {
+    await client.query('ROLLBACK')
+  } catch {
+    // The connection is broken, which whoever releases it finds out.
+  }
+}

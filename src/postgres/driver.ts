@@ -1,0 +1,175 @@
+/** The one file that knows the driver (`pg`): its connections, its rows, its errors. It is loaded only when a store is opened on it. */
+import { MillraceError } from '../core/errors.ts'
+
+export type PgValue = string | number | bigint | boolean | null | Uint8Array | readonly PgValue[]
+export type Row = Readonly<Record<string, unknown>>
+
+/** Statements as the driver takes them. */
+interface DriverQuery {
+  readonly text: string
+  readonly values?: readonly PgValue[]
+  readonly name?: string
+  readonly rowMode?: 'array'
+  readonly types?: typeof PLAIN_TYPES
+}
+
+interface DriverResult {
+  readonly rows: readonly unknown[]
+  readonly command: string
+}
+
+/** A connection, as far as Millrace uses it. */
+export interface PgClient {
+  query(query: DriverQuery | string): Promise<DriverResult>
+  on(event: 'notification', listener: (message: PgNotification) => void): unknown
+  on(event: 'error', listener: (error: Error) => void): unknown
+  on(event: 'end', listener: () => void): unknown
+  removeListener(event: 'error', listener: (error: Error) => void): unknown
+}
+
+interface PgNotification {
+  readonly channel: string
+  readonly payload?: string
+}
+
+export interface PooledClient extends PgClient {
+  /** With an error: the connection is not used again. */
+  release(error?: Error | boolean): void
+}
+
+export interface LoneClient extends PgClient {
+  /** The connection does not keep the process alive. */
+  unref(): void
+  connect(): Promise<unknown>
+  end(): Promise<void>
+}
+
+/** A pool of connections: `pg.Pool`, or whatever behaves like one. */
+export interface PgPool {
+  connect(): Promise<PooledClient>
+  end(): Promise<void>
+  on(event: 'error', listener: (error: Error) => void): unknown
+}
+
+interface Driver {
+  readonly Pool: new (config: object) => PgPool
+  readonly Client: new (config: object) => LoneClient
+}
+
+/** @throws MillraceError `driver-missing` */
+async function loadDriver(): Promise<Driver> {
+  try {
+    const loaded = (await import('pg')) as unknown as Driver & { readonly default?: Driver }
+    return loaded.default ?? loaded
+  } catch (cause) {
+    throw new MillraceError(
+      'driver-missing',
+      'A store on PostgreSQL needs the driver "pg", which could not be loaded. Install it: npm install pg',
+      { cause },
+    )
+  }
+}
+
+export interface ConnectionOptions {
+  readonly url: string
+  /** A statement whose answer takes longer has lost its connection. */
+  readonly answerWithinMs: number
+}
+
+const CONNECT_WITHIN_MS = 10_000
+
+function configOf({ url, answerWithinMs }: ConnectionOptions): object {
+  return {
+    connectionString: url,
+    application_name: 'millrace',
+    keepAlive: true,
+    keepAliveInitialDelayMillis: 5_000,
+    connectionTimeoutMillis: Math.min(CONNECT_WITHIN_MS, answerWithinMs),
+    query_timeout: answerWithinMs,
+    // Statements are sent without waiting for the answers of those before.
+    pipeline: true,
+  }
+}
+
+export async function openPool(options: ConnectionOptions & { readonly most: number }): Promise<PgPool> {
+  const { Pool } = await loadDriver()
+  const pool = new Pool({ ...configOf(options), max: options.most, idleTimeoutMillis: 60_000, allowExitOnIdle: true })
+  // A connection that breaks while nobody uses it is replaced by the next that is asked for.
+  pool.on('error', () => undefined)
+  return pool
+}
+
+export async function openLoneClient(options: ConnectionOptions): Promise<LoneClient> {
+  const { Client } = await loadDriver()
+  const client = new Client(configOf(options))
+  client.on('error', () => undefined)
+  await client.connect()
+  client.unref()
+  return client
+}
+
+const INT8 = 20
+
+/** Whatever the pool was told about its rows: 64-bit integers are numbers here, since none of ours has more than 53 bits. */
+const PLAIN_TYPES = {
+  getTypeParser(type: number): (text: string) => unknown {
+    return PARSERS.get(type) ?? keepText
+  },
+}
+
+function keepText(text: string): string {
+  return text
+}
+
+const PARSERS: ReadonlyMap<number, (text: string) => unknown> = new Map<number, (text: string) => unknown>([
+  [INT8, Number],
+  [21, Number],
+  [23, Number],
+  [700, Number],
+  [701, Number],
+  [16, (text: string) => text === 't'],
+  [17, (text: string) => Buffer.from(text.slice(2), 'hex')],
+])
+
+const names = new Map<string, string>()
+
+/** A statement of one text is parsed once by each connection. */
+function nameOf(sql: string): string {
+  const known = names.get(sql)
+  if (known !== undefined) return known
+  const name = `millrace_${names.size + 1}`
+  names.set(sql, name)
+  return name
+}
+
+export interface RunOptions {
+  /** Prepared once for each connection. Not through a pooler that hands out connections transaction by transaction. */
+  readonly prepared: boolean
+}
+
+export async function rowsOf(
+  client: PgClient,
+  sql: string,
+  values: readonly PgValue[],
+  { prepared }: RunOptions,
+): Promise<readonly Row[]> {
+  const query = { text: sql, values, types: PLAIN_TYPES, ...(prepared ? { name: nameOf(sql) } : {}) }
+  return (await client.query(query)).rows as readonly Row[]
+}
+
+/** The rows as lists of their columns. */
+export async function listsOf(
+  client: PgClient,
+  sql: string,
+  values: readonly PgValue[],
+  { prepared }: RunOptions,
+): Promise<readonly (readonly unknown[])[]> {
+  const query = { text: sql, values, types: PLAIN_TYPES, rowMode: 'array' as const }
+  const { rows } = await client.query(prepared ? { ...query, name: nameOf(sql) } : query)
+  return rows as readonly (readonly unknown[])[]
+}
+
+/** False: the transaction had failed, and the server rolled it back instead. */
+export async function commit(client: PgClient): Promise<boolean> {
+  return (await client.query('COMMIT')).command === 'COMMIT'
+}

@@ -1,0 +1,272 @@
+/**
+ * Adding jobs. Most have no key: all that arrive together are one statement, committed by itself. Its ids tell, should the answer be lost,
+ * whether it took place.
+ *
+ * A job with a key may turn out to be there already. Whoever inserts the key's row has it, and everybody else waits for that transaction and
+ * finds the row then: the unique index decides, not a look beforehand. Rows of keys are taken in one order, so that no two transactions
+ * wait for each other.
+ */
+import { createHash } from 'node:crypto'
+import { canonicalJson, decodeJson } from '../core/json.ts'
+import { DEFAULTS } from '../core/limits.ts'
+import type { Enqueued, NewJob } from '../store/jobs.ts'
+import { EVENT_CODES, STATE_CODES, stateOf } from '../store/codes.ts'
+import { numberedSql } from './compile.ts'
+import { NOW } from './database.ts'
+import type { RunRows } from './database.ts'
+import type { PgValue } from './driver.ts'
+import type { Names, TypeEntry } from './names.ts'
+
+/** A job with the numbers of its names. */
+export interface PlacedJob {
+  readonly job: NewJob
+  readonly type: TypeEntry
+  readonly lane: number
+  readonly phaseList: number
+}
+
+export async function placeJobs(names: Names, jobs: readonly NewJob[]): Promise<readonly PlacedJob[]> {
+  const placed: PlacedJob[] = []
+  for (const job of jobs) {
+    const type = await names.internType(job.type, job.queue, job.policy)
+    const lane = await names.internLane(type.n, job.queue)
+    placed.push({ job, type, lane, phaseList: await names.internPhaseList(type.policy.phases) })
+  }
+  return placed
+}
+
+export function isKeyed({ key, uniqueKey }: NewJob): boolean {
+  return key !== null || uniqueKey !== null
+}
+
+/** A job begins with the event of its state, and the two have one code. */
+const SAME_CODES =
+  EVENT_CODES['job:queued'] === STATE_CODES.queued && EVENT_CODES['job:scheduled'] === STATE_CODES.scheduled
+if (!SAME_CODES) throw new RangeError('states and their events differ in their codes')
+
+// A type that has changed since it was looked up makes the whole statement add nothing. An id that is there already is an error.
+const ADD =
+  `WITH clock AS MATERIALIZED (SELECT ${NOW} AS now), ` +
+  'fresh AS MATERIALIZED (SELECT coalesce(bool_and(t.revision = v.revision), false) AS yes FROM unnest($2::integer[], $3::integer[]) AS v (n, revision) ' +
+  'LEFT JOIN millrace.types AS t ON t.n = v.n), ' +
+  'new AS MATERIALIZED (SELECT v.*, coalesce(v.run_at, clock.now + v.delay_ms) AS due, clock.now FROM clock, fresh, ' +
+  'unnest($4::uuid[], $5::integer[], $6::integer[], $7::integer[], $8::bigint[], $9::bigint[], $10::integer[], $11::integer[], $12::text[], ' +
+  '$13::text[], $14::text[], $15::text[], $16::text[]) WITH ORDINALITY AS v (id, type, lane, priority, run_at, delay_ms, phase_count, phase_list, ' +
+  'tenant, owner, unique_key, idempotency_key, input, ord) WHERE fresh.yes), ' +
+  'added AS (INSERT INTO millrace.jobs (id, type, lane, state, priority, run_at, phase_count, phase_list, created_at, updated_at, tenant, ' +
+  'owner, unique_key, idempotency_key, input) SELECT id, type, lane, CASE WHEN due > now THEN 1 ELSE 2 END, priority, due, phase_count, ' +
+  'phase_list, now, now, tenant, owner, unique_key, idempotency_key, input FROM new ORDER BY ord ON CONFLICT (type, tenant, unique_key) WHERE unique_key IS NOT NULL AND finished_at IS NULL DO NOTHING ' +
+  'RETURNING id, n, state, created_at, attempt), ' +
+  'labelled AS (INSERT INTO millrace.labels (job, name, content) SELECT b.job, b.name, b.content FROM unnest($17::uuid[], $18::text[], $19::text[]) ' +
+  'AS b (job, name, content) JOIN added ON added.id = b.job), ' +
+  `${numberedSql('added')}, ` +
+  'told AS (INSERT INTO millrace.events (commit, idx, job, seq, code, at, attempt) SELECT numbered.n, row_number() OVER (ORDER BY a.n) - 1, ' +
+  'a.id, 1, a.state, a.created_at, a.attempt FROM added AS a, numbered) ' +
+  "SELECT fresh.yes AS fresh, (SELECT count(*) FROM added) AS added, (SELECT string_agg(id::text, ',') FROM added WHERE state = 1) AS scheduled FROM fresh"
+
+export interface Added {
+  /** False: a type has changed since it was looked up, and nothing was added. */
+  readonly fresh: boolean
+  readonly count: number
+  readonly scheduled: ReadonlySet<string>
+}
+
+/** As the batch has left them: of a type that it has changed itself, the last revision counts. */
+function typesOf(placed: readonly PlacedJob[]): readonly TypeEntry[] {
+  return [...new Map(placed.map(({ type }) => [type.n, type])).values()]
+}
+
+export async function addJobs(
+  run: RunRows,
+  now: number | null,
+  placed: readonly PlacedJob[],
+  types: readonly TypeEntry[] = typesOf(placed),
+): Promise<Added> {
+  const column = (pick: (one: PlacedJob) => PgValue): readonly PgValue[] => placed.map(pick)
+  const labels = placed.flatMap(({ job }) =>
+    Object.entries(job.labels).map(([name, content]) => [job.id, name, content]),
+  )
+  const [row] = await run(
+    ADD,
+    now,
+    types.map(({ n }) => n),
+    types.map(({ revision }) => revision),
+    column(({ job }) => job.id),
+    column(({ type }) => type.n),
+    column(({ lane }) => lane),
+    column(({ job }) => job.priority),
+    column(({ job }) => job.runAt),
+    column(({ job }) => job.delayMs),
+    column(({ type }) => type.policy.phases.length),
+    column(({ phaseList }) => phaseList),
+    column(({ job }) => job.tenant),
+    column(({ job }) => job.owner),
+    column(({ job }) => job.uniqueKey),
+    column(({ job }) => job.key),
+    column(({ job }) => job.input),
+    labels.map(([id]) => id ?? ''),
+    labels.map(([, name]) => name ?? ''),
+    labels.map(([, , content]) => content ?? ''),
+  )
+  return {
+    fresh: row?.['fresh'] === true,
+    count: Number(row?.['added'] ?? 0),
+    scheduled: new Set(typeof row?.['scheduled'] === 'string' ? row['scheduled'].split(',') : []),
+  }
+}
+
+export function created({ id }: NewJob, { scheduled }: Added): Enqueued {
+  return { outcome: 'created', id, state: scheduled.has(id) ? 'scheduled' : 'queued' }
+}
+
+/** Two inputs are the same if they are the same JSON, in whatever order their keys stand. */
+function inputHash(input: string): Buffer {
+  return createHash('sha256')
+    .update(canonicalJson(decodeJson(input)))
+    .digest()
+}
+
+/** Thrown where a type has changed: everything is looked up again and tried once more. */
+export class StaleTypes extends Error {}
+
+/** Jobs of which any may have a key, in a transaction that the caller undoes where an outcome is `key-reused`. */
+export async function addKeyedJobs(
+  run: RunRows,
+  now: number,
+  placed: readonly PlacedJob[],
+): Promise<readonly Enqueued[]> {
+  const outcomes: Enqueued[] = []
+  const types = typesOf(placed)
+  for (const round of roundsOf(placed)) {
+    for (const [index, outcome] of await addRound({ run, now, types, round })) outcomes[index] = outcome
+  }
+  return outcomes
+}
+
+interface Numbered {
+  readonly index: number
+  readonly placed: PlacedJob
+}
+
+/** No two of a round have a key in common: the later one finds what the earlier one has left. */
+function roundsOf(placed: readonly PlacedJob[]): readonly (readonly Numbered[])[] {
+  const rounds: Numbered[][] = []
+  const last = new Map<string, number>()
+  for (const [index, each] of placed.entries()) {
+    const { job, type } = each
+    const marks = [
+      ...(job.key === null ? [] : [`key ${type.n} ${job.tenant} ${job.key}`]),
+      ...(job.uniqueKey === null ? [] : [`unique ${type.n} ${job.tenant} ${job.uniqueKey}`]),
+    ]
+    const round = Math.max(0, ...marks.map((mark) => (last.get(mark) ?? -1) + 1))
+    for (const mark of marks) last.set(mark, round)
+    const together = (rounds[round] ??= [])
+    together.push({ index, placed: each })
+  }
+  return rounds
+}
+
+interface Round {
+  readonly run: RunRows
+  readonly now: number
+  readonly types: readonly TypeEntry[]
+  readonly round: readonly Numbered[]
+}
+
+async function addRound({ run, now, types, round }: Round): Promise<ReadonlyMap<number, Enqueued>> {
+  const outcomes = new Map<number, Enqueued>()
+  const keyed = round.filter(({ placed }) => placed.job.key !== null)
+  const taken = await takeKeys(run, now, keyed)
+  for (const numbered of keyed) {
+    if (!taken.has(numbered)) outcomes.set(numbered.index, await holderOfKey(run, numbered.placed))
+  }
+  let left = round.filter(({ index }) => !outcomes.has(index))
+  // A unique key that is held when the row is inserted, and free when its holder is looked for, is tried again.
+  while (left.length > 0) {
+    const jobs = left.map(({ placed }) => placed)
+    const added = await addJobs(run, now, jobs, types)
+    if (!added.fresh) throw new StaleTypes()
+    const there = added.count === left.length ? null : await idsThere(run, left)
+    const refused: Numbered[] = []
+    for (const numbered of left) {
+      const { job } = numbered.placed
+      if (there === null || there.has(job.id)) outcomes.set(numbered.index, created(job, added))
+      else refused.push(numbered)
+    }
+    left = await holdersOfUnique(run, refused, outcomes)
+  }
+  return outcomes
+}
+
+const TAKE_KEYS =
+  'INSERT INTO millrace.keys AS k (tenant, type, key, job, input_hash, held_until) SELECT v.tenant, v.type, v.key, v.job, ' +
+  "decode(v.hash, 'hex'), $1::bigint + $2::bigint FROM unnest($3::text[], $4::integer[], $5::text[], $6::uuid[], $7::text[]) AS v (tenant, type, key, job, hash) " +
+  'ORDER BY v.tenant, v.type, v.key ON CONFLICT (tenant, type, key) DO UPDATE SET job = excluded.job, input_hash = excluded.input_hash, ' +
+  'held_until = excluded.held_until WHERE k.held_until <= $1 AND NOT EXISTS (SELECT 1 FROM millrace.jobs AS j WHERE j.id = k.job) RETURNING job'
+
+/** Those that hold their keys now. */
+async function takeKeys(run: RunRows, now: number, keyed: readonly Numbered[]): Promise<ReadonlySet<Numbered>> {
+  if (keyed.length === 0) return new Set()
+  const jobs = keyed.map(({ placed }) => placed.job)
+  const rows = await run(
+    TAKE_KEYS,
+    now,
+    DEFAULTS.keyHoldMs,
+    jobs.map(({ tenant }) => tenant),
+    keyed.map(({ placed }) => placed.type.n),
+    jobs.map(({ key }) => key),
+    jobs.map(({ id }) => id),
+    jobs.map(({ input }) => inputHash(input).toString('hex')),
+  )
+  const taken = new Set(rows.map((row) => String(row['job'])))
+  return new Set(keyed.filter(({ placed }) => taken.has(placed.job.id)))
+}
+
+const HOLDER_OF_KEY =
+  "SELECT k.job, encode(k.input_hash, 'hex') AS hash, j.state FROM millrace.keys AS k LEFT JOIN millrace.jobs AS j ON j.id = k.job " +
+  'WHERE k.tenant = $1 AND k.type = $2 AND k.key = $3'
+
+async function holderOfKey(run: RunRows, { job, type }: PlacedJob): Promise<Enqueued> {
+  const [row] = await run(HOLDER_OF_KEY, job.tenant, type.n, job.key)
+  const id = String(row?.['job'])
+  const isSame = row?.['hash'] === inputHash(job.input).toString('hex')
+  if (!isSame) return { outcome: 'key-reused', id }
+  const state = row?.['state'] === null ? 'deleted' : stateOf(row?.['state'])
+  // Its own enqueue was committed, and the answer lost.
+  if (id === job.id && (state === 'queued' || state === 'scheduled')) return { outcome: 'created', id, state }
+  return { outcome: 'duplicate', id, state }
+}
+
+const THERE = 'SELECT id FROM millrace.jobs WHERE id = ANY($1::uuid[])'
+
+async function idsThere(run: RunRows, left: readonly Numbered[]): Promise<ReadonlySet<string>> {
+  const rows = await run(
+    THERE,
+    left.map(({ placed }) => placed.job.id),
+  )
+  return new Set(rows.map((row) => String(row['id'])))
+}
+
+const HOLDER_OF_UNIQUE =
+  'SELECT id, state FROM millrace.jobs WHERE type = $1 AND tenant = $2 AND unique_key = $3 AND unique_key IS NOT NULL AND finished_at IS NULL'
+const GIVE_KEY_BACK = 'DELETE FROM millrace.keys WHERE tenant = $1 AND type = $2 AND key = $3 AND job = $4'
+
+/** Writes the outcomes of those whose unique key another job holds; answers the others. */
+async function holdersOfUnique(
+  run: RunRows,
+  refused: readonly Numbered[],
+  outcomes: Map<number, Enqueued>,
+): Promise<Numbered[]> {
+  const again: Numbered[] = []
+  for (const numbered of refused) {
+    const { job, type } = numbered.placed
+    const [row] = await run(HOLDER_OF_UNIQUE, type.n, job.tenant, job.uniqueKey)
+    if (row === undefined) {
+      again.push(numbered)
+      continue
+    }
+    outcomes.set(numbered.index, { outcome: 'duplicate', id: String(row['id']), state: stateOf(row['state']) })
+    if (job.key !== null) await run(GIVE_KEY_BACK, job.tenant, type.n, job.key, job.id)
+  }
+  return again
+}

@@ -1,0 +1,127 @@
+/** New jobs that arrive while others are being added share the next commit. */
+import type { MillraceError } from '../core/errors.ts'
+import type { Enqueued, NewJob } from '../store/jobs.ts'
+import type { Database } from './database.ts'
+import type { PgValue, Row } from './driver.ts'
+import { StaleTypes, addJobs, addKeyedJobs, created, isKeyed, placeJobs } from './enqueue.ts'
+import { jobStates } from './jobs.ts'
+import { Lane } from './lane.ts'
+import { Names } from './names.ts'
+
+export interface EnqueuerOptions {
+  readonly db: Database
+  readonly names: Names
+  readonly asError: (error: unknown) => MillraceError
+}
+
+type Call = readonly NewJob[]
+
+/** So many jobs share a statement at most, unless one call brings more. */
+const CALLS_A_COMMIT = 1_000
+
+export class Enqueuer {
+  readonly #options: EnqueuerOptions
+  readonly #lane: Lane<Call, readonly Enqueued[]>
+
+  constructor(options: EnqueuerOptions) {
+    const { asError } = options
+    this.#options = options
+    this.#lane = new Lane({ most: CALLS_A_COMMIT, run: (calls) => this.#add(calls), asError })
+  }
+
+  /** In the order of the calls. */
+  add(jobs: Call): Promise<readonly Enqueued[]> {
+    return this.#lane.call(jobs)
+  }
+
+  #add(calls: readonly Call[]): Promise<readonly (readonly Enqueued[])[]> {
+    return calls.some((jobs) => jobs.some(isKeyed)) ? this.#addKeyed(calls) : this.#addBare(calls)
+  }
+
+  async #addBare(calls: readonly Call[]): Promise<readonly (readonly Enqueued[])[]> {
+    const { db, names } = this.#options
+    const jobs = calls.flat()
+    if (jobs.length === 0) return calls.map(() => [])
+    const added = await this.#freshly(async () => {
+      const placed = await placeJobs(names, jobs)
+      if (!db.mayAutocommit) return db.write(async (tx) => fresh(await addJobs(tx.rows, tx.now, placed)))
+      return fresh(await addJobs((sql, ...values) => this.#addOnce(jobs, sql, values), db.virtualNow, placed))
+    })
+    return calls.map((call) => call.map((job) => created(job, added)))
+  }
+
+  /** A statement that is committed by itself, and whose answer may be lost: then the ids tell whether it was. */
+  async #addOnce(jobs: readonly NewJob[], sql: string, values: readonly PgValue[]): Promise<readonly Row[]> {
+    const { db } = this.#options
+    return db.rowsUnlessMade(sql, values, async () => {
+      const states = await jobStates(
+        db.rows,
+        jobs.map(({ id }) => id),
+      )
+      if (states.size < jobs.length) return null
+      const scheduled = [...states].filter(([, state]) => state === 'scheduled').map(([id]) => id)
+      return [{ fresh: true, added: jobs.length, scheduled: scheduled.join(',') || null }]
+    })
+  }
+
+  async #addKeyed(calls: readonly Call[]): Promise<readonly (readonly Enqueued[])[]> {
+    const outcomes = await this.#freshly(async () => {
+      try {
+        return await this.#addInDraft(calls.flat())
+      } catch (error) {
+        const { cause } = error as { readonly cause?: unknown }
+        // Of several calls, made again one by one, only the one that it is about is refused.
+        if (cause instanceof Undone && calls.length === 1) return cause.outcomes
+        throw error
+      }
+    })
+    let end = 0
+    return calls.map(({ length }) => outcomes.slice(end, (end += length)))
+  }
+
+  /** A type that is new belongs to the transaction: should it be undone, the type is not there. */
+  async #addInDraft(jobs: readonly NewJob[]): Promise<readonly Enqueued[]> {
+    const { db, names } = this.#options
+    const [draft, outcomes] = await db.write(async (tx) => {
+      const drafted = new Names(tx.rows, names)
+      const added = await addKeyedJobs(tx.rows, tx.now, await placeJobs(drafted, jobs))
+      return [drafted, whole(added)] as const
+    })
+    names.adopt(draft)
+    return outcomes
+  }
+
+  /** Once more where a type has changed since its name was looked up. */
+  async #freshly<T>(add: () => Promise<T>): Promise<T> {
+    const { names } = this.#options
+    for (;;) {
+      try {
+        return await add()
+      } catch (error) {
+        const { cause } = error as { readonly cause?: unknown }
+        if (!(cause instanceof StaleTypes) && !(error instanceof StaleTypes)) throw error
+        names.forgetTypes()
+      }
+    }
+  }
+}
+
+function fresh<T extends { readonly fresh: boolean }>(added: T): T {
+  if (!added.fresh) throw new StaleTypes()
+  return added
+}
+
+/** Thrown to undo what must leave no trace: a key that was used for another input refuses all of its call. */
+class Undone extends Error {
+  readonly outcomes: readonly Enqueued[]
+
+  constructor(outcomes: readonly Enqueued[]) {
+    super('undone on purpose')
+    this.outcomes = outcomes
+  }
+}
+
+function whole(outcomes: readonly Enqueued[]): readonly Enqueued[] {
+  if (outcomes.some(({ outcome }) => outcome === 'key-reused')) throw new Undone(outcomes)
+  return outcomes
+}

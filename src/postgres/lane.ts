@@ -1,0 +1,80 @@
+/**
+ * Group commit: one batch of calls is under way at a time, and what arrives meanwhile is the next. A lone call waits for nobody.
+ *
+ * A batch that fails is made again call by call, so that only the call that is at fault is refused; but where the database can't be
+ * reached, all are.
+ */
+import type { MillraceError } from '../core/errors.ts'
+
+export type Outcome<Answer> = { readonly answer: Answer } | { readonly error: MillraceError }
+
+export interface LaneOptions<Call, Answer> {
+  /** So many calls share a commit at most. */
+  readonly most: number
+  readonly run: (calls: readonly Call[]) => Promise<readonly Answer[]>
+  readonly asError: (error: unknown) => MillraceError
+}
+
+interface Waiting<Call, Answer> {
+  readonly call: Call
+  readonly resolve: (answer: Answer) => void
+  readonly reject: (error: MillraceError) => void
+}
+
+export class Lane<Call, Answer> {
+  readonly #options: LaneOptions<Call, Answer>
+  #waiting: Waiting<Call, Answer>[] = []
+  #working: Promise<void> | null = null
+
+  constructor(options: LaneOptions<Call, Answer>) {
+    this.#options = options
+  }
+
+  call(call: Call): Promise<Answer> {
+    return new Promise((resolve, reject) => {
+      this.#waiting.push({ call, resolve, reject })
+      this.#working ??= this.#work()
+    })
+  }
+
+  /** Resolves once nothing is under way. */
+  async idle(): Promise<void> {
+    await this.#working
+  }
+
+  async #work(): Promise<void> {
+    // What is called in the same turn shares the first batch.
+    await Promise.resolve()
+    while (this.#waiting.length > 0) {
+      const batch = this.#waiting.splice(0, this.#options.most)
+      const outcomes = await this.#outcomes(batch.map(({ call }) => call))
+      for (const [index, { resolve, reject }] of batch.entries()) {
+        const outcome = outcomes[index]
+        if (outcome === undefined) reject(this.#options.asError(new RangeError('a call was not answered')))
+        else if ('error' in outcome) reject(outcome.error)
+        else resolve(outcome.answer)
+      }
+    }
+    this.#working = null
+  }
+
+  async #outcomes(calls: readonly Call[]): Promise<readonly Outcome<Answer>[]> {
+    try {
+      return (await this.#options.run(calls)).map((answer) => ({ answer }))
+    } catch (thrown) {
+      const error = this.#options.asError(thrown)
+      if (calls.length === 1 || REFUSES_ALL.has(error.code)) return calls.map(() => ({ error }))
+    }
+    const outcomes: Outcome<Answer>[] = []
+    for (const call of calls) outcomes.push(...(await this.#outcomes([call])))
+    return outcomes
+  }
+}
+
+/** Made again one by one, these would only fail again. */
+const REFUSES_ALL: ReadonlySet<MillraceError['code']> = new Set([
+  'store-unreachable',
+  'store-closed',
+  'store-full',
+  'store-unwritable',
+])

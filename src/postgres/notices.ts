@@ -1,0 +1,151 @@
+/**
+ * Hearing of commits, and telling of them. Each process listens on a connection of its own. Its own commits wake it directly; to the others
+ * it sends a notice after the commit, on the same connection, so that no transaction waits for the lock that notices are sent under; what is
+ * committed while one is under way shares the next. A notice is a hint: whoever waits looks by himself from time to time.
+ */
+import type { Runtime, Timer } from '../runtime/runtime.ts'
+import { rowsOf } from './driver.ts'
+import type { PgClient } from './driver.ts'
+
+export interface Listening {
+  readonly client: PgClient
+  readonly close: () => Promise<void> | void
+}
+
+export interface NoticesOptions {
+  readonly schema: string
+  readonly runtime: Runtime
+  /** Opens the connection; what is answered closes it. */
+  readonly connect: () => Promise<Listening>
+  /** False: behind a pooler that hands out connections transaction by transaction, nothing can be heard. */
+  readonly listens: boolean
+  readonly onChange: () => void
+}
+
+/** While nothing can be heard, everybody looks as often as this. */
+const POLL_MS = 250
+const RECONNECT_MS = 200
+/** Between two notices of a busy process. */
+const GAP_MS = 2
+
+export class Notices {
+  readonly #options: NoticesOptions
+  readonly #channel: string
+  readonly #self: string
+  #connection: Listening | null = null
+  #poll: Timer | null = null
+  #untold = false
+  #telling: Promise<void> | null = null
+  #closed = false
+
+  constructor(options: NoticesOptions) {
+    this.#options = options
+    this.#channel = channelOf(options.schema)
+    this.#self = options.runtime.uuid()
+  }
+
+  /** Resolves once it listens; throws where the connection can't be opened. */
+  async open(): Promise<void> {
+    await this.#connect()
+  }
+
+  async #connect(): Promise<void> {
+    const connection = await this.#options.connect()
+    if (this.#closed) return void connection.close()
+    const { client } = connection
+    client.on('notification', ({ channel, payload }) => {
+      if (channel === this.#channel && payload !== this.#self) this.#options.onChange()
+    })
+    let lost = false
+    const onLost = (): void => {
+      if (lost) return
+      lost = true
+      this.#lost(connection)
+    }
+    client.on('error', onLost)
+    client.on('end', onLost)
+    if (this.#options.listens) await client.query(`LISTEN "${this.#channel}"`)
+    else this.#pollOn()
+    this.#connection = connection
+    if (this.#options.listens) this.#stopPolling()
+  }
+
+  #lost(connection: Listening): void {
+    if (this.#connection === connection) this.#connection = null
+    void Promise.resolve(connection.close()).catch(() => undefined)
+    if (this.#closed) return
+    this.#pollOn()
+    this.#options.runtime.after(RECONNECT_MS, () => void this.#reconnect(), { idle: true })
+  }
+
+  async #reconnect(): Promise<void> {
+    if (this.#closed || this.#connection !== null) return
+    try {
+      await this.#connect()
+      // Whatever was told meanwhile was told to nobody here.
+      this.#options.onChange()
+    } catch {
+      this.#options.runtime.after(RECONNECT_MS, () => void this.#reconnect(), { idle: true })
+    }
+  }
+
+  #pollOn(): void {
+    if (this.#poll !== null || this.#closed) return
+    this.#poll = this.#options.runtime.after(
+      POLL_MS,
+      () => {
+        this.#poll = null
+        this.#options.onChange()
+        this.#pollOn()
+      },
+      { idle: true },
+    )
+  }
+
+  #stopPolling(): void {
+    this.#poll?.cancel()
+    this.#poll = null
+  }
+
+  /** This process has committed something. */
+  tell(): void {
+    this.#untold = true
+    this.#telling ??= this.#tellAll()
+  }
+
+  /** For a transaction of the application's: told when that is committed, and not if it isn't. */
+  get statement(): { readonly sql: string; readonly values: readonly string[] } {
+    return { sql: NOTIFY, values: [this.#channel, ''] }
+  }
+
+  async #tellAll(): Promise<void> {
+    while (this.#untold && !this.#closed) {
+      this.#untold = false
+      const { client } = this.#connection ?? {}
+      if (client === undefined) break
+      try {
+        await rowsOf(client, NOTIFY, [this.#channel, this.#self], { prepared: false })
+      } catch {
+        break
+      }
+      if (this.#untold) await new Promise<void>((resolve) => void this.#options.runtime.after(GAP_MS, resolve))
+    }
+    this.#telling = null
+  }
+
+  async close(): Promise<void> {
+    this.#stopPolling()
+    // What was committed last is still told.
+    await this.#telling
+    this.#closed = true
+    await this.#connection?.close()
+    this.#connection = null
+  }
+}
+
+const NOTIFY = 'SELECT pg_notify($1, $2)'
+
+/** Names of channels are cut after 63 characters. */
+function channelOf(schema: string): string {
+  return `millrace_${schema}`.slice(0, 63)
+}

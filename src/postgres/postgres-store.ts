@@ -1,0 +1,263 @@
+/** The store: which calls share a commit, and who is told of it. */
+import type { MillraceError } from '../core/errors.ts'
+import type { Logger } from '../runtime/logger.ts'
+import type { ArtifactStore } from '../store/artifacts.ts'
+import type { Claimed, ClaimRequest, ClaimStore, PlanCall, PlanResult } from '../store/claims.ts'
+import type { EventStore } from '../store/events.ts'
+import type { JobTypeStore, Registered, TypeRegistration } from '../store/job-types.ts'
+import type { Enqueued, JobStore, NewJob } from '../store/jobs.ts'
+import type { QueueStore } from '../store/queues.ts'
+import type { NewSession, SessionStore } from '../store/sessions.ts'
+import { Listeners } from '../store/listeners.ts'
+import type { Store } from '../store/store.ts'
+import { applyCalls } from './apply-calls.ts'
+import { getArtifact, listArtifacts } from './artifacts.ts'
+import { claimJobs } from './claim.ts'
+import { findInterruptions } from './claims.ts'
+import { NOW } from './database.ts'
+import type { Database } from './database.ts'
+import { Enqueuer } from './enqueuer.ts'
+import { latestPosition, readEvents } from './events.ts'
+import { storeError } from './failures.ts'
+import { Conflict, listTypes, registerTypes } from './job-types.ts'
+import { countJobs, getJob, jobStates, listJobs } from './jobs.ts'
+import type { Keeper } from './keeper.ts'
+import { Lane } from './lane.ts'
+import type { Names } from './names.ts'
+import type { Notices } from './notices.ts'
+import { listQueues, pauseQueue, resumeQueue } from './queues.ts'
+import { endSession, listSessions, openSession } from './sessions.ts'
+import { sweep } from './sweep.ts'
+import { PostgresTransactions, storeClosed } from './transactions.ts'
+
+export interface PostgresStoreParts {
+  readonly db: Database
+  readonly names: Names
+  readonly logger: Logger
+  readonly description: string
+  readonly storeId: string
+  readonly artifactFolder: string
+  /** Closes the pool, if it is the store's own. */
+  readonly closePool: () => Promise<void>
+}
+
+/** So many calls share a commit at most: the first of them should not wait long for the last. */
+const CALLS_A_COMMIT = 1_000
+
+export class PostgresStore implements Store {
+  readonly #parts: PostgresStoreParts
+  readonly #listeners: Listeners
+  readonly #onLost = new Map<number, () => void>()
+  readonly #enqueuer: Enqueuer
+  readonly #applyLane: Lane<PlanCall, PlanResult>
+  #adding: Promise<unknown> | null = null
+  readonly #underWay = new Set<Promise<unknown>>()
+  #keeper: Keeper | null = null
+  #notices: Notices | null = null
+  #transactions: PostgresTransactions | null = null
+  #closing: Promise<void> | null = null
+
+  constructor(parts: PostgresStoreParts) {
+    this.#parts = parts
+    const { db, names, logger } = parts
+    this.#listeners = new Listeners((cause) => logger.error('A listener of the store threw an error.', { cause }))
+    const asError = (error: unknown): MillraceError => storeError(error, db.where)
+    this.#enqueuer = new Enqueuer({ db, names, asError })
+    this.#applyLane = new Lane({ most: CALLS_A_COMMIT, run: (calls) => this.#apply(calls), asError })
+  }
+
+  connect(keeper: Keeper, notices: Notices): void {
+    const { db, names, storeId } = this.#parts
+    this.#keeper = keeper
+    this.#notices = notices
+    this.#transactions = new PostgresTransactions({ db, names, notices, storeId, onCommit: () => this.#committed() })
+  }
+
+  get description(): string {
+    return this.#parts.description
+  }
+
+  readonly jobs: JobStore = {
+    enqueue: (jobs) => this.#enqueue(jobs),
+    get: (id, scope) => this.#read(() => this.#db.read((tx) => getJob(tx, id, scope))),
+    list: (query) => this.#read(() => this.#db.read((tx) => listJobs(tx, query))),
+    counts: (filter) => this.#read(() => countJobs(this.#db.rows, filter)),
+    states: (ids) => this.#read(() => jobStates(this.#db.rows, ids)),
+  }
+
+  readonly claims: ClaimStore = {
+    claim: (request) => {
+      // Asked for while it is told of new jobs, it waits for them.
+      const adding = this.#adding?.catch(() => undefined)
+      return this.#read(() => (adding === undefined ? this.#claim(request) : adding.then(() => this.#claim(request))))
+    },
+    apply: (call) => this.#write(() => this.#applyLane.call(call)),
+    interruptions: (held) => this.#read(() => findInterruptions(this.#db.rows, held)),
+    interruptionsNow: (held) => this.#keeper?.interruptionsNow(held) ?? null,
+    sweep: (options) => this.#write(() => this.#db.write((tx) => sweep(tx, this.#parts.names, options))),
+  }
+
+  readonly sessions: SessionStore = {
+    open: (session, onLost) => this.#write(() => this.#openSession(session, onLost)),
+    end: (holder) => {
+      this.#drop(holder)
+      return this.#write(() => endSession(this.#db.rows, this.#db.virtualNow, holder))
+    },
+    abandon: (holder) => {
+      this.#drop(holder)
+      return Promise.resolve()
+    },
+    list: () => this.#read(() => listSessions(this.#db.rows)),
+  }
+
+  readonly jobTypes: JobTypeStore = {
+    register: (service, registrations) => this.#write(() => this.#register(service, registrations)),
+    list: () => this.#read(() => listTypes(this.#db.rows)),
+  }
+
+  readonly queues: QueueStore = {
+    pause: (name, actor) => this.#write(() => this.#db.write((tx) => pauseQueue(tx, name, actor))),
+    resume: (name) => this.#write(() => this.#db.write((tx) => resumeQueue(tx, name))),
+    list: () => this.#read(() => listQueues(this.#db.rows)),
+  }
+
+  readonly events: EventStore = {
+    read: (query) => this.#read(() => readEvents(this.#db, query)),
+    latest: () => this.#read(() => latestPosition(this.#db)),
+  }
+
+  get artifacts(): ArtifactStore {
+    return {
+      list: (id, scope) => this.#read(() => listArtifacts(this.#db.rows, id, scope)),
+      get: (id, scope) => this.#read(() => getArtifact(this.#db.rows, id, scope)),
+      folder: this.#parts.artifactFolder,
+    }
+  }
+
+  get transactions(): PostgresTransactions {
+    if (this.#transactions === null) throw new RangeError('the store has not been connected')
+    return this.#transactions
+  }
+
+  now(): Promise<number> {
+    return this.#read(async () => Number((await this.#db.rows(PRESENT, this.#db.virtualNow))[0]?.['now']))
+  }
+
+  get #db(): Database {
+    return this.#parts.db
+  }
+
+  /** Something that changes nothing, or tells of it by itself. */
+  #read<T>(work: () => Promise<T>): Promise<T> {
+    if (this.#closing !== null) return Promise.reject(storeClosed())
+    const working = work()
+    this.#underWay.add(working)
+    void this.#forget(working)
+    return working
+  }
+
+  async #forget(working: Promise<unknown>): Promise<void> {
+    await Promise.allSettled([working])
+    this.#underWay.delete(working)
+  }
+
+  /** Something that others may want to hear of. */
+  #write<T>(work: () => Promise<T>): Promise<T> {
+    return this.#read(async () => {
+      const answer = await work()
+      this.#committed()
+      return answer
+    })
+  }
+
+  #enqueue(jobs: readonly NewJob[]): Promise<readonly Enqueued[]> {
+    const enqueued = this.#write(() => this.#enqueuer.add(jobs))
+    this.#adding = enqueued
+    this.#listeners.enqueuing(jobs)
+    this.#adding = null
+    return enqueued
+  }
+
+  async #apply(calls: readonly PlanCall[]): Promise<readonly PlanResult[]> {
+    const { names } = this.#parts
+    // Names are not added from inside a transaction.
+    for (const { phaseNames } of calls) if (phaseNames !== undefined) await names.internPhaseList(phaseNames)
+    return this.#db.write((tx) => applyCalls(tx, names, calls))
+  }
+
+  async #claim(request: ClaimRequest): Promise<Claimed> {
+    const claimed = await this.#db.write((tx) => claimJobs(tx, this.#parts.names, request))
+    if (claimed.jobs.length > 0) this.#committed()
+    return claimed
+  }
+
+  async #register(service: string, registrations: readonly TypeRegistration[]): Promise<Registered> {
+    const { names } = this.#parts
+    try {
+      return await this.#db.write((tx) => registerTypes(tx, service, registrations))
+    } catch (error) {
+      const { cause } = error as { readonly cause?: unknown }
+      if (cause instanceof Conflict) return cause.answer
+      throw error
+    } finally {
+      names.forgetTypes()
+    }
+  }
+
+  async #openSession(session: NewSession, onLost: () => void): Promise<void> {
+    this.#onLost.set(session.holder, onLost)
+    try {
+      await openSession(this.#db.rows, this.#db.virtualNow, session)
+      this.#keeper?.keep(session)
+    } catch (error) {
+      this.#onLost.delete(session.holder)
+      throw error
+    }
+  }
+
+  #drop(holder: number): void {
+    this.#onLost.delete(holder)
+    this.#keeper?.drop(holder)
+  }
+
+  sessionLost(holder: number): void {
+    const onLost = this.#onLost.get(holder)
+    this.#onLost.delete(holder)
+    if (onLost !== undefined) this.#listeners.guarded(onLost)
+  }
+
+  onChange(listener: () => void): () => void {
+    return this.#listeners.onChange(listener)
+  }
+
+  onEnqueue(listener: (jobs: readonly NewJob[]) => void): () => void {
+    return this.#listeners.onEnqueue(listener)
+  }
+
+  #committed(): void {
+    this.#notices?.tell()
+    this.changed()
+  }
+
+  /** By this process or another. */
+  changed(): void {
+    this.#listeners.changed()
+  }
+
+  close(): Promise<void> {
+    this.#closing ??= this.#close()
+    return this.#closing
+  }
+
+  async #close(): Promise<void> {
+    await this.#transactions?.close()
+    this.#listeners.clear()
+    this.#db.close()
+    await Promise.allSettled(this.#underWay)
+    await this.#keeper?.close()
+    await this.#notices?.close()
+    await this.#parts.closePool()
+  }
+}
+
+const PRESENT = `SELECT ${NOW} AS now`

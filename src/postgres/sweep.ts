@@ -1,0 +1,108 @@
+/**
+ * One pass of recovery, in one transaction, by one process at a time. Dead sessions are ended first: their rows stay locked until the end,
+ * so none of them can come to life again while its jobs are taken away.
+ */
+import type { JobState } from '../core/states.ts'
+import type { PlanCall, SweepReport } from '../store/claims.ts'
+import { decodePolicy } from '../store/policy-text.ts'
+import { endGraceCall, reapCalls, timeOutCall } from '../store/recovery.ts'
+import type { HeldJob } from '../store/recovery.ts'
+import { applyLocked } from './apply.ts'
+import { promoteDue } from './claim.ts'
+import type { Transaction } from './database.ts'
+import type { Row } from './driver.ts'
+import type { Names } from './names.ts'
+
+export interface Sweep {
+  readonly graceMs: number
+  readonly random: number
+}
+
+const LOCK = "SELECT pg_advisory_xact_lock(hashtextextended('millrace sweep ' || 'millrace.jobs', 0))"
+const END_DEAD_SESSIONS =
+  'UPDATE millrace.sessions SET ended_at = $1 WHERE ended_at IS NULL AND expires_at <= $1 RETURNING 1'
+
+export async function sweep(tx: Transaction, names: Names, { graceMs, random }: Sweep): Promise<SweepReport> {
+  await tx.rows(LOCK)
+  const jobsPromoted = await promoteDue(tx)
+  const sessionsEnded = (await tx.rows(END_DEAD_SESSIONS, tx.now)).length
+  const reaped = await reapOrphans(tx, names)
+  const moment = { now: tx.now, graceMs, random }
+  const overdue = (await tx.rows(OVERDUE, tx.now - graceMs)).map((row) => ({
+    ...heldJob(row),
+    deadlineAt: Number(row['deadline_at']),
+    failures: Number(row['failures']),
+  }))
+  const timedOut = await statesAfter(
+    tx,
+    names,
+    overdue.map((job) => timeOutCall(job, moment)),
+  )
+  const stopping = (await tx.rows(OVERDUE_CANCELS, tx.now - graceMs)).map((row) => ({
+    ...heldJob(row),
+    cancelRequestedAt: Number(row['cancel_requested_at']),
+  }))
+  const cancelled = await statesAfter(
+    tx,
+    names,
+    stopping.map((job) => endGraceCall(job, moment)),
+  )
+  return {
+    sessionsEnded,
+    jobsReaped: reaped.length,
+    jobsPoisoned: reaped.filter((state) => state === 'failed').length,
+    jobsTimedOut: timedOut.length,
+    jobsCancelled: cancelled.length,
+    jobsPromoted,
+  }
+}
+
+const HELD =
+  'SELECT j.id, j.holder, j.fence, j.suspect, j.strikes, j.progress, j.failures, j.deadline_at, j.cancel_requested_at, t.policy, ' +
+  'p.names::json ->> j.phase::integer AS phase_name FROM millrace.jobs AS j JOIN millrace.types AS t ON t.n = j.type ' +
+  'JOIN millrace.phase_lists AS p ON p.n = j.phase_list WHERE j.holder IS NOT NULL'
+
+/** Jobs held by nobody alive, session by session in the order they were taken. */
+const ORPHANS =
+  `${HELD} AND NOT EXISTS (SELECT 1 FROM millrace.sessions AS s WHERE s.holder = j.holder AND s.ended_at IS NULL AND s.expires_at > $1) ` +
+  'ORDER BY j.holder, j.n'
+
+/** Every running attempt stands in the index of held jobs, which is as long as what workers have in hand. */
+const OVERDUE = `${HELD} AND j.deadline_at <= $1 ORDER BY j.n`
+const OVERDUE_CANCELS = `${HELD} AND j.cancel_requested_at <= $1 ORDER BY j.n`
+
+/** The states that the orphans were left in. */
+async function reapOrphans(tx: Transaction, names: Names): Promise<readonly JobState[]> {
+  const orphans = (await tx.rows(ORPHANS, tx.now)).map((row) => ({
+    ...heldJob(row),
+    suspect: row['suspect'] === true,
+    strikes: Number(row['strikes']),
+  }))
+  const calls = [...Map.groupBy(orphans, ({ holder }) => holder).values()].flatMap(reapCalls)
+  return statesAfter(tx, names, calls)
+}
+
+function heldJob(row: Row): HeldJob {
+  return {
+    jobId: String(row['id']),
+    holder: Number(row['holder']),
+    fence: Number(row['fence']),
+    policy: decodePolicy(String(row['policy'])),
+    phase: typeof row['phase_name'] === 'string' ? row['phase_name'] : null,
+    progress: Number(row['progress']),
+  }
+}
+
+/** Of those that were not refused, since somebody was faster. */
+async function statesAfter(
+  tx: Transaction,
+  names: Names,
+  calls: readonly (PlanCall | null)[],
+): Promise<readonly JobState[]> {
+  const results = await applyLocked(
+    tx,
+    names,
+    calls.filter((call) => call !== null),
+  )
+  return results.flatMap((result) => (result.applied ? [result.row.state] : []))
+}

@@ -1,0 +1,201 @@
+/** Jobs that come and go with a transaction of the application's own, in the same database. */
+import { InvalidInputError, MillraceError } from '../core/errors.ts'
+import type { Enqueued, NewJob } from '../store/jobs.ts'
+import type { CallerConnection, StoreTransactions } from '../store/transactions.ts'
+import type { Database, RunRows } from './database.ts'
+import { NOW } from './database.ts'
+import type { PgValue, Row } from './driver.ts'
+import { addJobs, addKeyedJobs, created, isKeyed, placeJobs } from './enqueue.ts'
+import { storeError } from './failures.ts'
+import { inSchema } from './location.ts'
+import type { Names } from './names.ts'
+import type { Notices } from './notices.ts'
+
+/**
+ * A connection of the application's: a `pg` client that has begun a transaction, or anything with this one function, by which other drivers
+ * and query builders are adapted in a few lines.
+ */
+export interface PostgresConnection {
+  query(text: string, values: readonly unknown[]): Promise<{ readonly rows: readonly object[] }>
+}
+
+export interface PostgresTransactionsParts {
+  readonly db: Database
+  readonly names: Names
+  readonly notices: Notices
+  /** Tells this store from another. */
+  readonly storeId: string
+  readonly onCommit: () => void
+}
+
+const SAVEPOINT = 'SAVEPOINT millrace'
+const STORE_TABLE = 'SELECT to_regclass($1) IS NOT NULL AS there'
+const STORE_ID = "SELECT content FROM millrace.meta WHERE name = 'store'"
+const CLOCK = `SELECT ${NOW} AS now`
+
+export class PostgresTransactions implements StoreTransactions {
+  readonly #parts: PostgresTransactionsParts
+  readonly #checked = new WeakSet<CallerConnection>()
+  /** Those of one connection run one after the other: each begins when the one before has ended. */
+  readonly #last = new WeakMap<CallerConnection, Promise<unknown>>()
+  readonly #running = new Set<Promise<unknown>>()
+  #closed = false
+
+  constructor(parts: PostgresTransactionsParts) {
+    this.#parts = parts
+  }
+
+  async enqueue(caller: CallerConnection, jobs: readonly NewJob[]): Promise<readonly Enqueued[]> {
+    if (this.#closed && this.#running.size === 0) throw storeClosed()
+    const { db, names, notices } = this.#parts
+    const run = this.#adopt(caller)
+    try {
+      await begin(run)
+      await this.#checkStore(caller, run)
+      const [clock] = await run(CLOCK, db.virtualNow)
+      const outcomes = await this.#add(run, Number(clock?.['now']), jobs)
+      const undo = outcomes.some(({ outcome }) => outcome === 'key-reused')
+      await run(undo ? 'ROLLBACK TO SAVEPOINT millrace' : 'RELEASE SAVEPOINT millrace')
+      // PostgreSQL delivers it when the transaction is committed, and not before.
+      if (!undo) await run(notices.statement.sql, ...notices.statement.values)
+      return outcomes
+    } catch (error) {
+      names.forgetTypes()
+      if (!(error instanceof MillraceError)) await run('ROLLBACK TO SAVEPOINT millrace').catch(() => undefined)
+      throw storeError(error, db.where)
+    }
+  }
+
+  async #add(run: RunRows, now: number, jobs: readonly NewJob[]): Promise<readonly Enqueued[]> {
+    const { names } = this.#parts
+    for (;;) {
+      const placed = await placeJobs(names, jobs)
+      if (jobs.some(isKeyed)) return addKeyedJobs(run, now, placed)
+      const added = await addJobs(run, now, placed)
+      if (added.fresh) return jobs.map((job) => created(job, added))
+      names.forgetTypes()
+    }
+  }
+
+  async run<T>(caller: CallerConnection, body: () => T | Promise<T>): Promise<T> {
+    if (this.#closed) throw storeClosed()
+    const run = this.#adopt(caller)
+    const running = (this.#last.get(caller) ?? Promise.resolve()).then(() => this.#run(run, body))
+    this.#last.set(
+      caller,
+      running.catch(() => undefined),
+    )
+    this.#running.add(running)
+    try {
+      return await running
+    } finally {
+      this.#running.delete(running)
+    }
+  }
+
+  async #run<T>(run: RunRows, body: () => T | Promise<T>): Promise<T> {
+    await refuseOpenTransaction(run)
+    await run('BEGIN')
+    let returned: T
+    try {
+      returned = await body()
+    } catch (error) {
+      await run('ROLLBACK').catch(() => undefined)
+      throw error
+    }
+    await commitCaller(run, this.#parts.db.where)
+    this.#parts.onCommit()
+    return returned
+  }
+
+  /** Waits for the transactions that have been asked for; no more are begun. */
+  async close(): Promise<void> {
+    this.#closed = true
+    await Promise.allSettled(this.#running)
+  }
+
+  #adopt(caller: CallerConnection): RunRows {
+    const { query } = caller as Partial<PostgresConnection>
+    if (typeof query !== 'function') {
+      throw new InvalidInputError({
+        path: 'connection',
+        expected: 'a connected client of "pg", or an object with query(text, values) that answers { rows }',
+      })
+    }
+    const { schema } = this.#parts.db
+    return async (sql: string, ...values: readonly PgValue[]): Promise<readonly Row[]> => {
+      const { rows } = await query.call(caller, inSchema(sql, schema), values)
+      return rows as readonly Row[]
+    }
+  }
+
+  async #checkStore(caller: CallerConnection, run: RunRows): Promise<void> {
+    if (this.#checked.has(caller)) return
+    const { db, storeId } = this.#parts
+    const [there] = await run(STORE_TABLE, `"${db.schema}".meta`)
+    const [store] = there?.['there'] === true ? await run(STORE_ID) : []
+    if (store?.['content'] !== storeId) {
+      throw new MillraceError(
+        'other-database',
+        `The connection is open on another database than this Millrace, which is on ${db.where} (schema ${db.schema}). ` +
+          'A job can only be committed together with rows of the same database.',
+        { details: { store: db.where, schema: db.schema } },
+      )
+    }
+    this.#checked.add(caller)
+  }
+}
+
+const NO_ACTIVE_TRANSACTION = '25P01'
+
+/** The savepoint is what a refused enqueue goes back to, and there is none outside a transaction. */
+async function begin(run: RunRows): Promise<void> {
+  try {
+    await run(SAVEPOINT)
+  } catch (cause) {
+    if ((cause as { readonly code?: unknown }).code !== NO_ACTIVE_TRANSACTION) throw cause
+    throw new MillraceError(
+      'not-in-transaction',
+      'The connection has no open transaction, so there is nothing to be committed with. Begin one, or use mill.transaction(connection, fn), or plain enqueue.',
+      { cause },
+    )
+  }
+}
+
+async function refuseOpenTransaction(run: RunRows): Promise<void> {
+  try {
+    await run(SAVEPOINT)
+  } catch {
+    return
+  }
+  await run('RELEASE SAVEPOINT millrace')
+  throw new MillraceError(
+    'option-invalid',
+    'The connection has a transaction open already. Enqueue into it with enqueueIn, or commit it first.',
+  )
+}
+
+async function commitCaller(run: RunRows, where: string): Promise<void> {
+  try {
+    await run(SAVEPOINT)
+  } catch (cause) {
+    if ((cause as { readonly code?: unknown }).code !== NO_ACTIVE_TRANSACTION) {
+      await run('ROLLBACK').catch(() => undefined)
+      throw storeError(cause, where)
+    }
+    throw new MillraceError(
+      'not-in-transaction',
+      'The transaction was ended inside its own body. Leave COMMIT and ROLLBACK to mill.transaction(): it rolls back when the body throws.',
+      { cause },
+    )
+  }
+  try {
+    await run('COMMIT')
+  } catch (error) {
+    throw storeError(error, where)
+  }
+}
+
+export function storeClosed(): MillraceError {
+  return new MillraceError('store-closed', 'This Millrace has been closed. Open a new one.')
+}

@@ -1,0 +1,93 @@
+/** Schemas for tests on a PostgreSQL server, each with a name that no other test has. */
+import assert from 'node:assert/strict'
+import { randomUUID } from 'node:crypto'
+import { join } from 'node:path'
+
+import pg from 'pg'
+
+import { openPostgresStore } from '../../src/postgres/open.ts'
+import { postgresUrl } from './postgres-server.ts'
+import type { OwnConnection, TestDatabase } from './test-database.ts'
+
+/** Far longer than any transaction of a store that has been closed: whoever still holds a lock has left it behind. */
+const LOCK_TIMEOUT = '10s'
+
+function newSchemaName(): string {
+  return `millrace_test_${randomUUID().replaceAll('-', '')}`
+}
+
+/** Fails if a transaction on it has been left open. */
+async function dropSchema(url: string, ...schemas: readonly string[]): Promise<void> {
+  const own = await connectTo(url)
+  try {
+    await own.run(`SET lock_timeout = '${LOCK_TIMEOUT}'`)
+    for (const schema of schemas) await own.run(`DROP SCHEMA IF EXISTS "${schema}" CASCADE`)
+  } finally {
+    await own.close()
+  }
+}
+
+/** A schema of Millrace's, and one of the application's on whose search path Millrace's is not. Artifacts go to the folder. */
+export async function postgresDatabase(folder: string): Promise<TestDatabase> {
+  const url = await postgresUrl()
+  const schema = newSchemaName()
+  const applications = `${schema}_app`
+  const options = { schema, artifacts: join(folder, 'artifacts') }
+  return {
+    url,
+    options,
+    flags: ['--schema', schema],
+    table: (name) => `"${schema}".${name}`,
+    openStore: ({ runtime, logger, clock }) =>
+      openPostgresStore({
+        url,
+        schema,
+        artifactFolder: options.artifacts,
+        runtime,
+        logger,
+        ...(clock === undefined ? {} : { clock }),
+      }),
+    async connect() {
+      const own = await connectTo(url)
+      await own.run(`CREATE SCHEMA IF NOT EXISTS "${applications}"; SET search_path TO "${applications}"`)
+      return own
+    },
+    assertSound: () => assertLogIsWhole(url, schema),
+    drop: () => dropSchema(url, schema, applications),
+  }
+}
+
+async function connectTo(url: string): Promise<OwnConnection> {
+  const client = new pg.Client({ connectionString: url })
+  await client.connect()
+  return {
+    connection: client,
+    run: async (sql) => void (await client.query(sql)),
+    rows: async (sql) => {
+      const { rows } = await client.query<Record<string, unknown>>(sql)
+      return rows
+    },
+    close: () => client.end(),
+  }
+}
+
+/** The server looks after its files. The log is the store's own: a commit says how many events it has, and its place follows the one before. */
+async function assertLogIsWhole(url: string, schema: string): Promise<void> {
+  const own = await connectTo(url)
+  try {
+    const miscounted = await own.rows(
+      `SELECT c.n FROM "${schema}".commits AS c LEFT JOIN "${schema}".events AS e ON e.commit = c.n
+       GROUP BY c.n HAVING count(e.commit) <> c.events`,
+    )
+    assert.deepEqual(miscounted, [])
+    const misplaced = await own.rows(
+      `SELECT * FROM (
+         SELECT n, first, lag(first + events, 1, 1::bigint) OVER (ORDER BY first) AS expected
+         FROM "${schema}".commits WHERE first IS NOT NULL
+       ) AS placed WHERE first <> expected`,
+    )
+    assert.deepEqual(misplaced, [])
+  } finally {
+    await own.close()
+  }
+}
