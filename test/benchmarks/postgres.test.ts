@@ -9,7 +9,7 @@ import type { Results } from '../../benchmarks/queues/results.ts'
 import { emptyFolder, runTiny } from './run-bench.ts'
 
 /** What differs from contender to contender: how it drains, alone and beside another, notices, is filled and fed. */
-const MEASURES = 'drain,drain-two,pickup-other,backlog-postgres,horizon'
+const MEASURES = 'drain-two,pickup-other,backlog-postgres,horizon'
 
 describe('the queue benchmark on PostgreSQL', () => {
   let url = ''
@@ -23,7 +23,7 @@ describe('the queue benchmark on PostgreSQL', () => {
       const args = ['--contenders', contender, '--only', MEASURES]
       const { results } = runTiny(context, args, { BENCH_DATABASE_URL: url })
       assert.deepEqual(measuresOf(results, 'best'), new Set(MEASURES.split(',')))
-      assert.ok(measuresOf(results, 'defaults').isSupersetOf(new Set(['drain', 'drain-two'])))
+      assert.ok(measuresOf(results, 'defaults').has('drain-two'))
       for (const { measure, figures } of results.runs) {
         const told = figures['jobsPerSecond'] ?? figures['p50Ms'] ?? 0
         assert.ok(told > 0, measure)

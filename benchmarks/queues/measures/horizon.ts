@@ -2,13 +2,13 @@ import { nowMs } from '../clock.ts'
 import type { Channel, Part } from '../channel.ts'
 import { GROUPS } from '../contenders/find-contender.ts'
 import { holdSnapshot } from '../contenders/postgres-client.ts'
+import { thousands } from '../report-text.ts'
 import { checkCounts, fillQueue, inputsFrom } from './fill.ts'
 import type { Bench, Entry, Figures, MainBench, Measure } from './measure.ts'
 import { pause } from './pauses.ts'
 
 const BULK = 1_000
-/** Jobs that wait at the start, and about as many all the time. */
-const AHEAD = 20 * BULK
+const MOST_AHEAD = 20 * BULK
 const LAST_PART = 0.2
 
 const UNDISTURBED = 'undisturbed'
@@ -18,7 +18,7 @@ export const horizon: Measure = {
   name: 'horizon',
   title: 'While an old transaction is open',
   about: (count) =>
-    `For ${count / 1_000} seconds one process works off what another enqueues by the thousand, so that about ${AHEAD.toLocaleString('en-US')} jobs wait all the time; once undisturbed, and once while a transaction stays open that has looked before, so that PostgreSQL can clean away nothing that has died since. The last is the rate of the last fifth.`,
+    `For ${count / 1_000} seconds one process works off what another enqueues by the thousand, so that about ${thousands(aheadOf(count))} jobs wait all the time; once undisturbed, and once while a transaction stays open that has looked before, so that PostgreSQL can clean away nothing that has died since. The last is the rate of the last fifth.`,
   entries: GROUPS.PostgreSQL.flatMap((contender) =>
     [UNDISTURBED, HELD].map((variant): Entry => ({ contender, settings: 'best', variant })),
   ),
@@ -33,12 +33,17 @@ export const horizon: Measure = {
   run: drainForAWhile,
 }
 
+/** Jobs that wait at the start, and about as many all the time. */
+function aheadOf(count: number): number {
+  return Math.min(MOST_AHEAD, 10 * count)
+}
+
 /** Keeps the queue filled: each message says how many more jobs to enqueue; none is the end. */
 async function feed(bench: Bench, channel: Channel): Promise<void> {
   const queue = await bench.open()
-  await fillQueue(queue, AHEAD)
+  let enqueued = aheadOf(bench.count)
+  await fillQueue(queue, enqueued)
   channel.tell('filled')
-  let enqueued = AHEAD
   for (let more = await channel.hear<number>('more'); more > 0; more = await channel.hear<number>('more')) {
     await queue.enqueueMany(inputsFrom(enqueued, more))
     enqueued += more
