@@ -31,7 +31,7 @@ import { leaseLostStop, notBegunStop, shutdownStop, timeOutStop } from './stop.t
 import type { Stop } from './stop.ts'
 import type { TurnBudget } from './turn-budget.ts'
 import { WaitingJobs } from './waiting-jobs.ts'
-import { emptyTally } from './worker-report.ts'
+import { countOf, emptyTally } from './worker-report.ts'
 import type { WorkerReport, WorkerTally } from './worker-report.ts'
 
 export interface AttemptsOptions {
@@ -81,7 +81,14 @@ export class Attempts implements AttemptHost, AttemptRunner {
     this.logger = logger
     this.turns = turns
     this.#options = options
-    this.#waiting = new WaitingJobs({ runtime, onStuck: (jobs) => this.#stuck(jobs) })
+    this.#waiting = new WaitingJobs({
+      runtime,
+      most: () => options.ahead.most(options.concurrency),
+      onGiveBack: (jobs) => {
+        options.ahead.gaveBack(this.#waiting.size)
+        this.#giveBack(jobs, notBegunStop)
+      },
+    })
     this.#alarms = new Alarms(runtime, (attempt) => this.#ring(attempt))
     this.#watch = new InterruptionWatch({ store, runtime, logger, running: this.#running })
   }
@@ -140,12 +147,6 @@ export class Attempts implements AttemptHost, AttemptRunner {
       if (job !== undefined) this.#begin(job, this.#shuttingDown ? shutdownStop(job.claim.jobId) : null)
     }
     this.#waiting.watch()
-  }
-
-  /** Those that run are known to be slow from now on, not only when they end: else the same jobs would be taken ahead again. */
-  #stuck(jobs: readonly ClaimedJob[]): void {
-    for (const attempt of this.#running) this.#noteSlot(attempt)
-    this.#giveBack(jobs, notBegunStop)
   }
 
   #noteSlot({ job, startedAt }: Attempt): void {
@@ -386,15 +387,3 @@ export class Attempts implements AttemptHost, AttemptRunner {
 
 /** Refusals that only say that the ending was not the right one: the clock of the store is behind, or no cancel is pending after all. */
 const INSTEAD: ReadonlySet<string> = new Set(['deadline-ahead', 'no-cancel-pending'])
-
-function countOf(state: string): keyof WorkerReport {
-  switch (state) {
-    case 'completed':
-    case 'retrying':
-    case 'failed':
-    case 'cancelled':
-      return state
-    default:
-      return 'released'
-  }
-}

@@ -4,9 +4,8 @@ import { defineJob } from '../../src/client/define-job.ts'
 import { OPERATOR } from '../../src/core/scope.ts'
 import { ClaimAhead } from '../../src/worker/claim-ahead.ts'
 import { handle } from '../../src/worker/handler.ts'
-import type { Worker } from '../../src/worker/worker.ts'
 import { openWorkplace } from './open-workplace.ts'
-import type { Workplace } from './open-workplace.ts'
+import { enqueueTogether, quick, runningInStore, startQuick } from './quick-worker.ts'
 
 /** Runs of one type, each so many milliseconds long. */
 function times(count: number, ms: number): readonly number[] {
@@ -42,61 +41,24 @@ describe('how many jobs may be taken ahead', () => {
   }
 })
 
-const quick = defineJob('quick', { service: 'tests', cancelGrace: '1s' })
-
-interface Quick {
-  readonly worker: Worker
-  /** Inputs of the jobs that began and that a gate holds, in their order. */
-  readonly began: string[]
-  /** Lets the handler that has waited the longest end. */
-  readonly open: () => void
-  /** The most that ran at a time. */
-  readonly most: () => number
-}
-
-/** A worker that has seen its type run so often that it takes jobs ahead, and whose further handlers wait for a gate. */
-async function startQuick(place: Workplace, concurrency: number): Promise<Quick> {
-  const began: string[] = []
-  const gates: (() => void)[] = []
-  let running = 0
-  let most = 0
-  const worker = await place.start(
-    [
-      handle(quick, async ({ input }) => {
-        if (input === 'fast') return
-        running += 1
-        most = Math.max(most, running)
-        began.push(String(input))
-        const { promise, resolve } = Promise.withResolvers<void>()
-        gates.push(resolve)
-        await promise
-        running -= 1
-      }),
-    ],
-    { concurrency, drain: '10s' },
-  )
-  for (let runs = 0; runs < 10; runs += 1) await place.enqueue(quick, 'fast')
-  await worker.idle()
-  return { worker, began, open: () => gates.shift()?.(), most: () => most }
-}
-
-/** Adds jobs of such priorities, of which the worker learns together. */
-async function enqueueTogether(place: Workplace, priorities: readonly number[]): Promise<readonly string[]> {
-  const gate = Promise.withResolvers<undefined>()
-  place.faults.claim = () => gate.promise
-  const ids: string[] = []
-  for (const [index, priority] of priorities.entries()) {
-    ids.push(await place.enqueue(quick, `${priority}.${index}`, { priority }))
-  }
-  delete place.faults.claim
-  gate.resolve(undefined)
-  await place.runtime.advance(0)
-  return ids
-}
-
-async function runningInStore({ store }: Workplace): Promise<number> {
-  return (await store.jobs.counts({ scope: OPERATOR })).running
-}
+test('after some were given back no more may be taken ahead than are left, and one more for every ten that run', () => {
+  const ahead = new ClaimAhead(['a'])
+  const run = (count: number): void => times(count, 0.001).forEach((ms) => ahead.note('a', ms))
+  run(10)
+  assert.equal(ahead.most(10), 990)
+  ahead.gaveBack(5)
+  assert.equal(ahead.most(10), 5)
+  run(9)
+  assert.equal(ahead.most(10), 5)
+  run(1)
+  assert.equal(ahead.most(10), 6)
+  ahead.gaveBack(40)
+  assert.equal(ahead.most(10), 6, 'more than may be taken are left of those that were under way')
+  run(100_000)
+  assert.equal(ahead.most(10), 990)
+  ahead.gaveBack(0)
+  assert.equal(ahead.most(10), 0)
+})
 
 describe('a worker of jobs that are known to be fast', () => {
   test('takes more of them than it has slots, and runs as many at a time as it has, by their priority', async (context) => {
