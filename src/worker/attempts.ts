@@ -42,7 +42,7 @@ export interface AttemptsOptions {
   readonly handlers: ReadonlyMap<string, Handler>
   /** How many run at a time. */
   readonly concurrency: number
-  /** Told how long each job kept its slot. */
+  /** Told what is taken, and how long each job kept its slot. */
   readonly ahead: ClaimAhead
   /** Whether the session of that key is the worker's present one. */
   readonly holds: (holder: number) => boolean
@@ -137,6 +137,7 @@ export class Attempts implements AttemptHost, AttemptRunner {
 
   /** Begins the jobs, as many at a time as there are slots. */
   take(jobs: readonly ClaimedJob[]): void {
+    this.#options.ahead.took(jobs)
     this.#waiting.add(jobs)
     this.#beginWaiting()
   }
@@ -150,7 +151,7 @@ export class Attempts implements AttemptHost, AttemptRunner {
   }
 
   #noteSlot({ job, startedAt }: Attempt): void {
-    this.#options.ahead.note(job.type, this.runtime.monotonic() - startedAt)
+    this.#options.ahead.note(job, this.runtime.monotonic() - startedAt)
   }
 
   /** They are told to stop before they begin. */

@@ -1,7 +1,9 @@
 /** What becomes of jobs that a worker has taken ahead of its slots and cannot begin soon. */
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
+import { defineJob } from '../../src/client/define-job.ts'
 import { OPERATOR } from '../../src/core/scope.ts'
+import { virtualRuntime } from '../../src/runtime/virtual-runtime.ts'
 import { openWorkplace } from './open-workplace.ts'
 import type { Workplace } from './open-workplace.ts'
 import { enqueueInputs, runningInStore, startKnown } from './quick-worker.ts'
@@ -79,4 +81,37 @@ describe('jobs in hand, when runs become slower', () => {
     assert(released <= ids.length + ids.length / 10, `${released} times a job was given back`)
     assert.equal((await place.store.jobs.counts({ scope: OPERATOR })).completed, ids.length + 10)
   })
+})
+
+/** The worker has a clock of its own, which stands still while the store's goes on: its thread is blocked. */
+describe('jobs in hand, while their worker blocks its thread', () => {
+  for (const [timeout, blockedMs, timedOut] of [
+    ['200ms', 8_000, 2],
+    ['10s', 8_000, 0],
+    ['10s', 16_000, 0],
+    ['30s', 36_000, 0],
+  ] as const) {
+    test(`for ${blockedMs} ms get no failure by a time-out of ${timeout}`, async (context) => {
+      const place = await openWorkplace(context)
+      const timed = defineJob('timed', { service: 'tests', timeout, cancelGrace: '5s', retry: { maxAttempts: 1 } })
+      const ran: unknown[] = []
+      const gate = Promise.withResolvers<void>()
+      const worker = await startKnown(
+        place,
+        async ({ input }) => {
+          ran.push(input)
+          await gate.promise
+        },
+        { definition: timed, concurrency: 2, runtime: virtualRuntime({ seed: 2 }) },
+      )
+      const ids = await enqueueInputs(place, [0, 1, 2, 3, 4, 5, 6, 7], timed)
+      await place.runtime.advance(blockedMs)
+      const { jobsTimedOut } = await place.store.claims.sweep({ graceMs: 2_000, random: 0 })
+      assert.deepEqual([ran, jobsTimedOut], [[0, 1], timedOut], 'only those that have begun')
+      gate.resolve()
+      await worker.idle()
+      const failures = await Promise.all(ids.slice(2).map(async (id) => (await place.job(id)).failures))
+      assert.deepEqual(failures, times(6, 0))
+    })
+  }
 })
