@@ -30,6 +30,11 @@ function claimedAtOnce(room: number): number {
   return Math.min(MOST_AT_ONCE, Math.max(LEAST_AT_ONCE, Math.ceil(room / CLAIMS_UNDER_WAY)))
 }
 
+export interface Answer extends Claimed {
+  /** When the store was asked, by the monotonic clock. */
+  readonly askedAt: number
+}
+
 export interface ClaimLoopOptions {
   readonly runtime: Runtime
   readonly logger: Logger
@@ -39,9 +44,9 @@ export interface ClaimLoopOptions {
   /** How many may be taken in all, if none have been. */
   readonly room: () => number
   /** Asks the store for jobs. */
-  readonly claim: (limit: number) => Promise<Claimed>
+  readonly claim: (limit: number) => Promise<Answer>
   /** Begins them. */
-  readonly begin: (claimed: Claimed) => void
+  readonly begin: (answer: Answer) => void
   /** Whether nothing runs and nothing waits to be written. */
   readonly resting: () => boolean
 }
@@ -180,7 +185,7 @@ export class ClaimLoop {
     }
   }
 
-  async #ask(limit: number): Promise<Claimed> {
+  async #ask(limit: number): Promise<Answer> {
     const { turns, claim } = this.#options
     try {
       if (turns.spent) await turns.wait()

@@ -4,6 +4,10 @@
  */
 import type { Runtime, Timer } from '../runtime/runtime.ts'
 import type { ClaimedJob } from '../store/claims.ts'
+import type { ClaimAhead } from './claim-ahead.ts'
+import type { Answer } from './claim-loop.ts'
+import { keyOf } from './interruption-watch.ts'
+import type { Stop } from './stop.ts'
 
 /** They are meant to begin within a fifth of this. */
 const LONGEST_WAIT_MS = 100
@@ -11,8 +15,9 @@ const LOOK_EVERY_MS = 20
 
 export interface WaitingJobsOptions {
   readonly runtime: Runtime
-  /** How many may be in hand as things are now. */
-  readonly most: () => number
+  /** Says how many may be in hand as things are now, and is told what is taken and given back. */
+  readonly ahead: ClaimAhead
+  readonly concurrency: number
   /** They do not wait any more. */
   readonly onGiveBack: (jobs: readonly ClaimedJob[]) => void
 }
@@ -22,15 +27,19 @@ interface Batch {
   /** How many of it still wait. */
   left: number
   readonly takenAt: number
+  /** When the store was asked for them, or later about them. */
+  askedAt: number
 }
 
 export class WaitingJobs {
   readonly #options: WaitingJobsOptions
   #jobs: ClaimedJob[] = []
   #batches: Batch[] = []
+  /** Those that must not begin, by the key of their claims. */
+  #stops: ReadonlyMap<string, Stop> = new Map()
   #timer: Timer | null = null
-  /** By how many they were too many when this was last looked at. */
-  #excess = 0
+  /** By how many there were too many at the last look, and still are. */
+  #tooMany = 0
 
   constructor(options: WaitingJobsOptions) {
     this.#options = options
@@ -40,15 +49,34 @@ export class WaitingJobs {
     return this.#jobs.length
   }
 
-  add(jobs: readonly ClaimedJob[]): void {
+  add({ jobs, askedAt }: Answer): void {
     if (jobs.length === 0) return
+    this.#options.ahead.took(jobs)
     this.#jobs.push(...jobs)
-    this.#batches.push({ left: jobs.length, takenAt: this.#options.runtime.monotonic() })
+    this.#batches.push({ left: jobs.length, takenAt: this.#options.runtime.monotonic(), askedAt })
+  }
+
+  /** When the store was last asked for the next to begin, or about it; infinite: none waits. */
+  get askedAt(): number {
+    return this.#batches[0]?.askedAt ?? Number.POSITIVE_INFINITY
+  }
+
+  /** Asks which of all that wait must not begin. */
+  ask(stopsOf: (jobs: readonly ClaimedJob[]) => ReadonlyMap<string, Stop>): void {
+    const askedAt = this.#options.runtime.monotonic()
+    for (const batch of this.#batches) batch.askedAt = askedAt
+    this.#stops = stopsOf(this.#jobs)
+  }
+
+  /** Why the job must not begin; null: it may, as far as is known. */
+  stopOf({ claim }: ClaimedJob): Stop | null {
+    return this.#stops.size === 0 ? null : (this.#stops.get(keyOf(claim)) ?? null)
   }
 
   /** The next to begin; undefined: none waits. */
   next(): ClaimedJob | undefined {
-    const [batch] = this.#batches
+    // There are many of them, and a pattern would make an iterator for each.
+    const batch = this.#batches[0]
     if (batch === undefined) return undefined
     batch.left -= 1
     if (batch.left === 0) this.#batches.shift()
@@ -67,26 +95,27 @@ export class WaitingJobs {
     this.#timer = this.#options.runtime.after(LOOK_EVERY_MS, () => this.#look(), { idle: true })
   }
 
-  /** One slow run is no reason yet: what is too much must have been too much at the look before as well. */
+  /**
+   * Those that would begin last are given back: as many as are more than would be taken today, or as have waited too long. But one slow run,
+   * or a thread that was held up, is no reason yet: it must have been so at the look before as well.
+   */
   #look(): void {
     this.#timer = null
-    const { runtime, most, onGiveBack } = this.#options
-    const late = this.#takeOldest(runtime.monotonic() - LONGEST_WAIT_MS)
-    const excess = Math.max(0, this.#jobs.length - most())
-    const lasting = Math.min(excess, this.#excess)
-    this.#excess = excess - lasting
-    const givenBack = [...late, ...this.#takeNewest(lasting)]
-    if (givenBack.length > 0) onGiveBack(givenBack)
+    const { runtime, ahead, concurrency, onGiveBack } = this.#options
+    const tooLong = this.#countOf(({ takenAt }) => runtime.monotonic() - takenAt >= LONGEST_WAIT_MS)
+    const tooMany = Math.max(tooLong, this.#jobs.length - ahead.most(concurrency))
+    const lasting = Math.min(tooMany, this.#tooMany)
+    this.#tooMany = tooMany - lasting
+    if (lasting > 0) {
+      const givenBack = this.#takeNewest(lasting)
+      ahead.gaveBack(this.#jobs.length)
+      onGiveBack(givenBack)
+    }
     this.watch()
   }
 
-  #takeOldest(takenBefore: number): readonly ClaimedJob[] {
-    let count = 0
-    for (let [batch] = this.#batches; batch !== undefined && batch.takenAt <= takenBefore; [batch] = this.#batches) {
-      count += batch.left
-      this.#batches.shift()
-    }
-    return this.#jobs.splice(0, count)
+  #countOf(isCounted: (batch: Batch) => boolean): number {
+    return this.#batches.reduce((count, batch) => (isCounted(batch) ? count + batch.left : count), 0)
   }
 
   #takeNewest(count: number): readonly ClaimedJob[] {

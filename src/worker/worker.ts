@@ -10,6 +10,7 @@ import type { Store } from '../store/store.ts'
 import { Attempts } from './attempts.ts'
 import { ClaimAhead } from './claim-ahead.ts'
 import { ClaimLoop } from './claim-loop.ts'
+import type { Answer } from './claim-loop.ts'
 import { drain } from './drain.ts'
 import type { Handler } from './handler.ts'
 import { TurnBudget } from './turn-budget.ts'
@@ -80,7 +81,7 @@ export class Worker {
       free: () => this.#free(),
       room: () => this.#room(),
       claim: async (limit) => this.#claim(limit),
-      begin: (claimed) => this.#begin(claimed),
+      begin: (answer) => this.#attempts.take(answer),
       resting: () => this.#attempts.resting,
     })
   }
@@ -129,7 +130,7 @@ export class Worker {
   async runOnce(): Promise<WorkerReport> {
     this.#attempts.takeReport()
     const limit = this.#free()
-    if (limit > 0) this.#begin(await this.#claim(limit))
+    if (limit > 0) this.#attempts.take(await this.#claim(limit))
     await this.#attempts.rest()
     return this.#attempts.takeReport()
   }
@@ -193,17 +194,14 @@ export class Worker {
     return session.concurrency + (manual ? 0 : this.#ahead.most(session.concurrency))
   }
 
-  async #claim(limit: number): Promise<Claimed> {
+  async #claim(limit: number): Promise<Answer> {
+    const askedAt = this.#parts.runtime.monotonic()
     const holder = this.#session.holder
-    if (holder === null) return NOTHING
+    if (holder === null) return { ...NOTHING, askedAt }
     const claimed = await this.#parts.store.claims.claim({ holder, types: this.#types, limit })
     if (claimed.sessionLost) this.#session.lost(holder)
     // A session that was lost meanwhile has lost these jobs too.
-    return this.#session.holder === holder ? claimed : NOTHING
-  }
-
-  #begin({ jobs }: Claimed): void {
-    this.#attempts.take(jobs)
+    return { ...(this.#session.holder === holder ? claimed : NOTHING), askedAt }
   }
 
   /** Handlers can't be ended from outside. With too many of them left running, only a new process helps. */

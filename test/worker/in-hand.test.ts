@@ -38,6 +38,7 @@ describe('jobs in hand, when runs become slower', () => {
       ...times(2, 'running running'),
       ...times(56, 'queued released'),
     ])
+    assert.equal(place.logged('JOB_START').length, 10 + 4, 'the start of those that began')
   })
 
   test('are given back as far as they are too many now, from the end: those that begin soon are kept', async (context) => {
