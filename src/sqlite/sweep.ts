@@ -115,8 +115,8 @@ function attemptError(db: Database, row: Row, code: ErrorCode, message: string):
 }
 
 /**
- * Every running attempt stands in the index of held jobs, and there are never more of them than workers have slots. The planner is told:
- * without statistics it would rather read the whole table than sort.
+ * Every running attempt stands in the index of held jobs, and there are never more of them than workers have slots, and have taken ahead of
+ * these: a thousand or so each. The planner is told: without statistics it would rather read the whole table than sort.
  */
 const OVERDUE =
   'SELECT id, holder, fence, type, phase, phase_list, progress, failures, deadline_at ' +

@@ -45,6 +45,8 @@ export class Worker {
   readonly #types: readonly string[]
   #state: WorkerState = 'running'
   #stopping: Promise<void> | null = null
+  /** All that `runOnce()` has begun. */
+  #runningOnce: Promise<unknown> = Promise.resolve()
   #unsubscribe: () => void = () => {}
 
   constructor(parts: WorkerParts) {
@@ -127,7 +129,13 @@ export class Worker {
   }
 
   /** Takes jobs once, for as many slots as are free, and runs them to their end. For a worker that was started as `manual`. */
-  async runOnce(): Promise<WorkerReport> {
+  runOnce(): Promise<WorkerReport> {
+    const once = this.#runOnce()
+    this.#runningOnce = Promise.allSettled([this.#runningOnce, once])
+    return once
+  }
+
+  async #runOnce(): Promise<WorkerReport> {
     this.#attempts.takeReport()
     const limit = this.#free()
     if (limit > 0) this.#attempts.take(await this.#claim(limit))
@@ -135,9 +143,12 @@ export class Worker {
     return this.#attempts.takeReport()
   }
 
-  /** Resolves when the worker has found nothing to take and nothing of it runs: what was queued before has been worked on. */
-  idle(): Promise<void> {
-    return this.#loop.idle()
+  /**
+   * Resolves when the worker has found nothing to take and nothing of it runs: what was queued before has been worked on. One that was started
+   * as `manual` looks for nothing by itself, so it is idle as soon as nothing of it runs.
+   */
+  async idle(): Promise<void> {
+    await (this.#parts.manual ? this.#runningOnce : this.#loop.idle())
   }
 
   /**
