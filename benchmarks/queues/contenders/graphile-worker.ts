@@ -5,7 +5,7 @@
  *
  * - best: all that its page on performance names. Claims come by 5,000 (`localQueue`), completions of 5 ms share a statement; 1,000, 2,000,
  *   5,000 and 10,000 a claim drained 30,000, 47,000, 59,000 and 61,000 a second, and neither 100 nor 2,000 handlers at a time nor a delay
- *   of 0, 20 or 50 ms made a difference beyond the noise. A pool of 50: with the default of 10, 100 callers were half as fast. Bulks go to its
+ *   of 0, 20 or 50 ms made a difference beyond the noise. A pool of 20: 100 callers add 1,800 a second on it, 1,200 on the default of 10. Bulks go to its
  *   function `add_jobs` as its own benchmark does it, since the call `addJobs` brings all the rows back: 103,000 a second instead of 78,000.
  *   It logs nothing.
  * - defaults: one job at a time, each claimed and completed by a statement of its own, and a line on the console for each, which in a run
@@ -46,7 +46,7 @@ function optionsOf(library: typeof Library, url: string, settings: Settings): Li
     preset: {
       worker: {
         connectionString: url,
-        maxPoolSize: 50,
+        maxPoolSize: 20,
         concurrentJobs: 500,
         localQueue: { size: 5_000 },
         completeJobBatchDelay: BATCH_MS,
