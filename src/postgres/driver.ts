@@ -144,6 +144,20 @@ const PARSERS: ReadonlyMap<number, (text: string) => unknown> = new Map<number, 
   [17, (text: string) => Buffer.from(text.slice(2), 'hex')],
 ])
 
+/** Lists as PostgreSQL reads them. The driver can do so too, but looks at each item more closely than ours need. */
+function asText(value: PgValue): PgValue {
+  return Array.isArray(value) ? `{${value.map(itemText).join(',')}}` : value
+}
+
+function itemText(item: PgValue): string {
+  if (item === null) return 'NULL'
+  if (typeof item !== 'string') return String(item)
+  return PLAIN_ITEM.test(item) ? item : `"${item.replaceAll('\\', '\\\\').replaceAll('"', '\\"')}"`
+}
+
+/** Numbers and ids; the word NULL is not among them. */
+const PLAIN_ITEM = /^[0-9a-f][0-9a-f-]*$/
+
 const names = new Map<string, string>()
 
 /** A statement of one text is parsed once by each connection. */
@@ -166,7 +180,12 @@ export async function rowsOf(
   values: readonly PgValue[],
   { prepared }: RunOptions,
 ): Promise<readonly Row[]> {
-  const query = { text: sql, values, types: PLAIN_TYPES, ...(prepared ? { name: nameOf(sql) } : {}) }
+  const query = {
+    text: sql,
+    values: values.map(asText),
+    types: PLAIN_TYPES,
+    ...(prepared ? { name: nameOf(sql) } : {}),
+  }
   return (await client.query(query)).rows as readonly Row[]
 }
 
@@ -177,7 +196,7 @@ export async function listsOf(
   values: readonly PgValue[],
   { prepared }: RunOptions,
 ): Promise<readonly (readonly unknown[])[]> {
-  const query = { text: sql, values, types: PLAIN_TYPES, rowMode: 'array' as const }
+  const query = { text: sql, values: values.map(asText), types: PLAIN_TYPES, rowMode: 'array' as const }
   const { rows } = await client.query(prepared ? { ...query, name: nameOf(sql) } : query)
   return rows as readonly (readonly unknown[])[]
 }

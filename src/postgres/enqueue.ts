@@ -64,6 +64,64 @@ const ADD =
   'a.id, 1, a.state, a.created_at, a.attempt FROM added AS a, numbered) ' +
   "SELECT fresh.yes AS fresh, (SELECT count(*) FROM added) AS added, (SELECT string_agg(id::text, ',') FROM added WHERE state = 1) AS scheduled FROM fresh"
 
+// The same for jobs that differ in nothing but their ids and inputs, which most that come together do: it takes half the time.
+const ADD_ALIKE =
+  `WITH clock AS MATERIALIZED (SELECT now, coalesce($10::bigint, now + $11::bigint) AS due FROM (SELECT ${NOW} AS now) AS c), ` +
+  'added AS (INSERT INTO millrace.jobs (id, type, lane, state, priority, run_at, phase_count, phase_list, created_at, updated_at, tenant, owner, input) ' +
+  'SELECT v.id, $2, $4, CASE WHEN due > now THEN 1 ELSE 2 END, $5, due, $6, $7, now, now, $8, $9, v.input ' +
+  'FROM clock, unnest($12::uuid[], $13::text[]) AS v (id, input) WHERE (SELECT revision FROM millrace.types WHERE n = $2) = $3::integer ' +
+  'RETURNING id, n, state, created_at), ' +
+  `${numberedSql('added')}, ` +
+  'told AS (INSERT INTO millrace.events (commit, idx, job, seq, code, at, attempt) SELECT numbered.n, row_number() OVER () - 1, ' +
+  'a.id, 1, a.state, a.created_at, 0 FROM added AS a, numbered) ' +
+  'SELECT count(*) AS added, max(state) = 1 AS scheduled FROM added'
+
+function areAlike(placed: readonly PlacedJob[]): boolean {
+  const [first] = placed
+  return first !== undefined && placed.every((one) => isLike(first, one))
+}
+
+function isLike(one: PlacedJob, other: PlacedJob): boolean {
+  const { job } = one
+  const { job: next } = other
+  const sameKind = one.type === other.type && one.lane === other.lane && one.phaseList === other.phaseList
+  const sameOrder = job.priority === next.priority && job.runAt === next.runAt && job.delayMs === next.delayMs
+  const samePlace = job.tenant === next.tenant && job.owner === next.owner
+  return sameKind && sameOrder && samePlace && !isKeyed(next) && isEmpty(next.labels)
+}
+
+function isEmpty(labels: NewJob['labels']): boolean {
+  for (const _name in labels) return false
+  return true
+}
+
+async function addAlike(run: RunRows, now: number | null, placed: readonly PlacedJob[]): Promise<Added> {
+  const [first] = placed
+  if (first === undefined) throw new RangeError('there is nothing to add')
+  const { job, type, lane, phaseList } = first
+  const [row] = await run(
+    ADD_ALIKE,
+    now,
+    type.n,
+    type.revision,
+    lane,
+    job.priority,
+    type.policy.phases.length,
+    phaseList,
+    job.tenant,
+    job.owner,
+    job.runAt,
+    job.delayMs,
+    placed.map((one) => one.job.id),
+    placed.map((one) => one.job.input),
+  )
+  // True, or, where the answer was lost and the jobs were looked for, their ids.
+  const scheduled = row?.['scheduled'] === true || typeof row?.['scheduled'] === 'string'
+  const ids = scheduled ? placed.map((one) => one.job.id) : []
+  const count = Number(row?.['added'] ?? 0)
+  return { fresh: count === placed.length, count, scheduled: new Set(ids) }
+}
+
 export interface Added {
   /** False: a type has changed since it was looked up, and nothing was added. */
   readonly fresh: boolean
@@ -82,6 +140,7 @@ export async function addJobs(
   placed: readonly PlacedJob[],
   types: readonly TypeEntry[] = typesOf(placed),
 ): Promise<Added> {
+  if (types.length === 1 && types[0] === placed[0]?.type && areAlike(placed)) return addAlike(run, now, placed)
   const column = (pick: (one: PlacedJob) => PgValue): readonly PgValue[] => placed.map(pick)
   const labels = placed.flatMap(({ job }) =>
     Object.entries(job.labels).map(([name, content]) => [job.id, name, content]),

@@ -124,7 +124,7 @@ export class Notices {
       const { client } = this.#connection ?? {}
       if (client === undefined) break
       try {
-        await rowsOf(client, NOTIFY, [this.#channel, this.#self], { prepared: false })
+        await rowsOf(client, NOTIFY, [this.#channel, this.#self], { prepared: this.#options.listens })
       } catch {
         break
       }
