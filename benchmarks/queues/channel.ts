@@ -44,8 +44,9 @@ export class Part {
   readonly #channel: Channel
   readonly #ended: Promise<number | null>
 
-  constructor(program: string, args: readonly string[]) {
-    const child = fork(program, args, { stdio: ['ignore', 'ignore', 'inherit', 'ipc'] })
+  /** `apart`: the signals of a terminal don't reach it, so that whoever started it says when it ends. */
+  constructor(program: string, args: readonly string[], apart = false) {
+    const child = fork(program, args, { stdio: ['ignore', 'ignore', 'inherit', 'ipc'], detached: apart })
     this.#channel = new Channel(child)
     this.#ended = endOf(child)
   }

@@ -1,5 +1,5 @@
 /** The results as a picture: bars of jobs a second, one group a measure, as an SVG that follows the reader's light or dark mode. */
-import { thousands } from './report-text.ts'
+import { byGroup, thousands } from './report-text.ts'
 import type { ContenderFacts, Results, Summary } from './results.ts'
 
 const GROUPS = [
@@ -17,6 +17,7 @@ const FIGURE_WIDTH = 90
 const BAR_HEIGHT = 18
 const BAR_STEP = 25
 const TITLE_HEIGHT = 34
+const PART_HEIGHT = 22
 const GROUP_GAP = 16
 const HEAD_HEIGHT = 62
 const LINE_HEIGHT = 18
@@ -47,19 +48,21 @@ interface Bar {
 
 interface Group {
   readonly title: string
-  readonly bars: readonly Bar[]
+  /** By where the jobs are kept. */
+  readonly parts: readonly (readonly [string, readonly Bar[]])[]
 }
 
 /** A picture of everybody at their best. */
 export function chartOf(results: Results): string {
-  const groups = GROUPS.map(({ measure, title }) => ({ title, bars: barsOf(results, measure) })).filter(
-    ({ bars }) => bars.length > 0,
-  )
+  const groups = GROUPS.map(({ measure, title }) => ({
+    title,
+    parts: byGroup(barsOf(results, measure), ({ facts }) => facts.group),
+  })).filter(({ parts }) => parts.length > 0)
   const parts: string[] = []
   let y = HEAD_HEIGHT
   for (const group of groups) {
     parts.push(groupAt(group, y))
-    y += TITLE_HEIGHT + group.bars.length * BAR_STEP + GROUP_GAP
+    y += heightOf(group)
   }
   const legend = legendOf(results, groups)
   const foot = legend.map((line, index) =>
@@ -88,26 +91,43 @@ function barsOf({ figures, contenders }: Results, measure: string): Bar[] {
 }
 
 function subtitle({ machine, rounds, quick }: Results): string {
-  const { cpu, cores, node, sqlite } = machine
+  const { cpu, cores, node, sqlite, postgres } = machine
   const how = quick ? 'a quick run, so rough figures' : `medians of ${rounds} ${rounds === 1 ? 'round' : 'rounds'}`
-  return `${cpu}, ${cores} cores; Node ${node}, SQLite ${sqlite}; ${how}`
+  return `${cpu}, ${cores} cores; Node ${node}, SQLite ${sqlite}${postgres === null ? '' : `, PostgreSQL ${postgres}`}; ${how}`
 }
 
-function groupAt({ title, bars }: Group, top: number): string {
-  const most = Math.max(...bars.map(({ jobsPerSecond }) => jobsPerSecond))
+function heightOf({ parts }: Group): number {
+  const bars = parts.reduce((sum, [, own]) => sum + own.length, 0)
+  return TITLE_HEIGHT + bars * BAR_STEP + (parts.length > 1 ? parts.length * PART_HEIGHT : 0) + GROUP_GAP
+}
+
+function groupAt({ title, parts }: Group, top: number): string {
+  const most = Math.max(...parts.flatMap(([, bars]) => bars.map(({ jobsPerSecond }) => jobsPerSecond)))
+  const lines = [text(title, { x: MARGIN, y: top + 22, style: 'group' })]
+  let y = top + TITLE_HEIGHT
+  for (const [name, bars] of parts) {
+    if (parts.length > 1) {
+      lines.push(text(name, { x: MARGIN, y: y + 12, style: 'quiet' }))
+      y += PART_HEIGHT
+    }
+    for (const bar of bars) {
+      lines.push(...barAt(bar, y, most))
+      y += BAR_STEP
+    }
+  }
+  return lines.join('\n')
+}
+
+function barAt({ facts, jobsPerSecond }: Bar, y: number, most: number): string[] {
   const longest = WIDTH - 2 * MARGIN - LABEL_WIDTH - FIGURE_WIDTH
-  const lines = bars.flatMap(({ facts, jobsPerSecond }, index) => {
-    const y = top + TITLE_HEIGHT + index * BAR_STEP
-    const length = Math.max(1, (longest * jobsPerSecond) / most)
-    const x = MARGIN + LABEL_WIDTH
-    const baseline = y + BAR_HEIGHT - 5
-    return [
-      text(facts.label, { x: MARGIN, y: baseline, style: '' }),
-      `  <rect class="${barStyle(facts)}" x="${x}" y="${y}" width="${length.toFixed(1)}" height="${BAR_HEIGHT}" rx="2"/>`,
-      text(thousands(jobsPerSecond), { x: x + length + 8, y: baseline, style: '' }),
-    ]
-  })
-  return [text(title, { x: MARGIN, y: top + 22, style: 'group' }), ...lines].join('\n')
+  const length = Math.max(1, (longest * jobsPerSecond) / most)
+  const x = MARGIN + LABEL_WIDTH
+  const baseline = y + BAR_HEIGHT - 5
+  return [
+    text(facts.label, { x: MARGIN, y: baseline, style: '' }),
+    `  <rect class="${barStyle(facts)}" x="${x}" y="${y}" width="${length.toFixed(1)}" height="${BAR_HEIGHT}" rx="2"/>`,
+    text(thousands(jobsPerSecond), { x: x + length + 8, y: baseline, style: '' }),
+  ]
 }
 
 const COLORS: Readonly<Record<string, string>> = { millrace: 'own', raw: 'floor' }
@@ -118,14 +138,15 @@ function barStyle({ name, durable }: ContenderFacts): string {
 
 /** Whose jobs are how safe: without it the bars would not be comparable. */
 function legendOf({ contenders }: Results, groups: readonly Group[]): string[] {
-  const shown = new Set(groups.flatMap(({ bars }) => bars.map(({ facts }) => facts.name)))
+  const shown = new Set(groups.flatMap(({ parts }) => parts.flatMap(([, bars]) => bars.map(({ facts }) => facts.name))))
   const lines = contenders
     .filter(({ name, settings }) => settings === 'best' && shown.has(name))
     .map(({ label, durability }) => `${label}: ${durability}`)
   return ['What a power cut may take, where the bar is hollow more than nothing:', ...lines]
 }
 
-function spoken({ title, bars }: Group): string {
+function spoken({ title, parts }: Group): string {
+  const bars = parts.flatMap(([, own]) => own)
   return `${title}: ${bars.map(({ facts, jobsPerSecond }) => `${facts.label} ${thousands(jobsPerSecond)}`).join(', ')}`
 }
 

@@ -5,6 +5,8 @@ import { dirname, join } from 'node:path'
 interface Manifest {
   readonly dependencies?: Readonly<Record<string, string>>
   readonly optionalDependencies?: Readonly<Record<string, string>>
+  readonly peerDependencies?: Readonly<Record<string, string>>
+  readonly peerDependenciesMeta?: Readonly<Record<string, { readonly optional?: boolean }>>
 }
 
 /** The folders of the packages, and of all that they depend on, as a program in `from` would find them. */
@@ -16,12 +18,16 @@ export function closureOf(names: readonly string[], from: string): string[] {
     // An optional one may have been left out, for another platform.
     if (folder === undefined || found.has(folder)) continue
     found.add(folder)
-    const { dependencies, optionalDependencies } = JSON.parse(
-      readFileSync(join(folder, 'package.json'), 'utf8'),
-    ) as Manifest
-    for (const name of Object.keys({ ...dependencies, ...optionalDependencies })) waiting.push({ name, from: folder })
+    const manifest = JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8')) as Manifest
+    for (const name of neededBy(manifest)) waiting.push({ name, from: folder })
   }
   return [...found]
+}
+
+/** As an installation sees it: a peer comes with it, unless it is optional. */
+function neededBy({ dependencies, optionalDependencies, peerDependencies, peerDependenciesMeta }: Manifest): string[] {
+  const peers = Object.keys(peerDependencies ?? {}).filter((name) => peerDependenciesMeta?.[name]?.optional !== true)
+  return [...Object.keys({ ...dependencies, ...optionalDependencies }), ...peers]
 }
 
 function findPackage(name: string, from: string): string | undefined {

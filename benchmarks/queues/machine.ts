@@ -8,7 +8,8 @@ import type { Machine } from './results.ts'
 const FLUSHES = 200
 const PAGE_BYTES = 4_096
 
-export function readMachine(): Machine {
+/** `postgres`: the version of its server, where it takes part. */
+export function readMachine(postgres: string | null): Machine {
   const cores = cpus()
   return {
     cpu: cores[0]?.model.trim() ?? 'unknown',
@@ -17,6 +18,7 @@ export function readMachine(): Machine {
     platform: `${type()} ${release()} ${process.arch}`,
     node: process.versions.node,
     sqlite: process.versions['sqlite'] ?? 'unknown',
+    postgres,
     fdatasyncMs: fdatasyncMs(),
   }
 }

@@ -38,7 +38,7 @@ export function readOptions(args: readonly string[]): BenchOptions {
     .description(
       'Measures Millrace beside other queues, and prints tables. Without options: everything, at full length.',
     )
-    .option('--quick', 'small counts and one round: all of it in less than three minutes, roughly')
+    .option('--quick', 'small counts and one round: all of it in about ten minutes, roughly')
     .option('--rounds <n>', 'how often everything runs; the tables show medians', readRounds)
     .option('--only <measure,...>', `these measures: ${measures.join(', ')}`, (list) => readList(list, measures))
     .option('--contenders <name,...>', `these: ${CONTENDERS.join(', ')}`, (list) => readList(list, CONTENDERS))

@@ -1,8 +1,9 @@
 /** The results as Markdown tables. */
+import { groupOf } from './contenders/find-contender.ts'
 import { sameEntry } from './figures.ts'
 import type { Entry, Figure, Measure } from './measures/measure.ts'
-import { numberText, table } from './report-text.ts'
-import type { Results, Summary } from './results.ts'
+import { byGroup, numberText, table, thousands } from './report-text.ts'
+import type { Results, Run, Summary } from './results.ts'
 import type { View } from './views.ts'
 
 export interface Tables {
@@ -25,32 +26,42 @@ export function reportOf(results: Results, { measures, views }: Tables): string 
 }
 
 function headOf({ machine, date, rounds, quick, contenders }: Results): string {
-  const { cpu, cores, memoryGb, platform, node, sqlite, fdatasyncMs } = machine
+  const { cpu, cores, memoryGb, platform, node, sqlite, postgres, fdatasyncMs } = machine
   const facts = [
     `${cpu}, ${cores} cores, ${memoryGb} GB, ${platform}`,
-    `Node ${node}, SQLite ${sqlite}`,
+    `Node ${node}, SQLite ${sqlite}${postgres === null ? '' : `, PostgreSQL ${postgres}`}`,
     `a flush to the disk takes ${fdatasyncMs.toFixed(2)} ms`,
     `${rounds} ${rounds === 1 ? 'round' : 'rounds'}${quick ? ', quick: small counts, so rough figures' : ''}`,
     date,
   ]
-  const rows = contenders
-    .filter(({ name, settings }) => settings === 'best' && !name.startsWith('raw-'))
-    .map(({ label, durability }) => [label, durability])
+  const shown = contenders.filter(({ name, settings }) => settings === 'best' && !name.startsWith('raw-'))
+  const rows = byGroup(shown, ({ group }) => group).flatMap(([, own]) =>
+    own.map(({ label, durability }) => [label, durability]),
+  )
   return `${facts.join('; ')}.\n\n${table(['', 'what a power cut may take'], rows, 2)}`
 }
 
-/** Null: nothing of it has run, or it has nothing to show. */
+/** Null: nothing of it has run, or it has nothing to show. One table for each group that took part. */
 function measureTable(results: Results, measure: Measure): string | null {
   const runs = results.runs.filter((run) => run.measure === measure.name)
-  const ran = measure.entries.filter((entry) => runs.some((run) => sameEntry(run, entry)))
-  const count = runs[0]?.count
-  if (count === undefined || measure.figures.length === 0) return null
+  if (runs.length === 0 || measure.figures.length === 0) return null
+  const count = Math.max(...runs.map((run) => run.count))
+  const ran = measure.entries.flatMap((entry) => runs.find((run) => sameEntry(run, entry)) ?? [])
   const head = ['', ...measure.figures.flatMap((figure) => headCells(results, figure))]
-  const rows = ran.map((entry) => [
-    rowLabel(results, entry),
-    ...measure.figures.flatMap((figure) => figureCells(results, { measure, entry, figure })),
-  ])
-  return `### ${measure.title}\n\n${measure.about(count)}\n\n${table(head, rows)}`
+  const groups = byGroup(ran, ({ contender }) => groupOf(contender))
+  const tables = groups.map(([group, own]) => {
+    const rows = own.map((run) => [
+      `${rowLabel(results, run)}${partText(run, count)}`,
+      ...measure.figures.flatMap((figure) => figureCells(results, { measure, entry: run, figure })),
+    ])
+    return groups.length === 1 ? table(head, rows) : `${group}:\n\n${table(head, rows)}`
+  })
+  return [`### ${measure.title}`, measure.about(count), ...tables].join('\n\n')
+}
+
+/** Whoever got less than the others. */
+function partText({ count }: Run, most: number): string {
+  return count === most ? '' : ` (${thousands(count)})`
 }
 
 /** What a single round cannot tell is left out. */

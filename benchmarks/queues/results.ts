@@ -1,8 +1,9 @@
 /** What a benchmark leaves behind: the raw figures of every run, and what was made of them. */
 import type { Settings } from './contenders/contender.ts'
+import type { Group } from './contenders/find-contender.ts'
 import type { Entry, Figures } from './measures/measure.ts'
 
-export const RESULTS_VERSION = 1
+export const RESULTS_VERSION = 2
 
 export interface Machine {
   readonly cpu: string
@@ -11,6 +12,8 @@ export interface Machine {
   readonly platform: string
   readonly node: string
   readonly sqlite: string
+  /** Null: nobody was on PostgreSQL. */
+  readonly postgres: string | null
   /** One page written and flushed to the temporary folder's disk: the median. */
   readonly fdatasyncMs: number
 }
@@ -44,6 +47,7 @@ export interface ContenderFacts {
   readonly name: string
   readonly settings: Settings
   readonly label: string
+  readonly group: Group
   readonly durable: boolean
   readonly durability: string
 }

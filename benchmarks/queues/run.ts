@@ -2,19 +2,21 @@
  * The queue benchmark: Millrace beside the bare tables and other queues.
  *
  *     npm run bench                                    everything
- *     npm run bench -- --quick --json results.json     all of it in less than three minutes, roughly
+ *     npm run bench -- --quick --json results.json     all of it in about ten minutes, roughly
  *     npm run bench -- --only drain --contenders millrace,raw
  *
  * Every run has a process, a store and a folder of its own. All contenders take turns in one benchmark, every other round backwards, so
- * that a slow moment of the machine meets them all alike. Progress goes to the standard error, the tables to the standard output.
+ * that a slow moment of the machine meets them all alike. Those on PostgreSQL share one server, with a database for each run. Progress goes to the standard error, the tables to the standard output.
  */
 import { writeFileSync } from 'node:fs'
 import { CommanderError } from 'commander'
-import { familyOf, findContender } from './contenders/find-contender.ts'
+import { familyOf, findContender, groupOf } from './contenders/find-contender.ts'
 import type { ContenderName } from './contenders/find-contender.ts'
+import { postgresServer } from './contenders/postgres-server.ts'
 import { summarize } from './figures.ts'
 import { readMachine } from './machine.ts'
 import { MEASURES } from './measures/find-measure.ts'
+import { countFor } from './measures/measure.ts'
 import type { Entry, Measure } from './measures/measure.ts'
 import { exitCodeOf, readOptions } from './options.ts'
 import type { BenchOptions } from './options.ts'
@@ -42,7 +44,8 @@ async function bench(options: BenchOptions): Promise<void> {
     names.delete(contender)
     say(`${label} skipped: ${reason}`)
   }
-  const machine = readMachine()
+  const onPostgres = [...names].some((name) => groupOf(name) === 'PostgreSQL')
+  const machine = readMachine(onPostgres ? (await postgresServer()).version : null)
   const runs: Run[] = []
   for (const { measure, entries } of wanted) {
     const present = entries.filter(({ contender }) => names.has(contender))
@@ -69,12 +72,13 @@ async function bench(options: BenchOptions): Promise<void> {
 
 async function runEntry(measure: Measure, entry: Entry, round: number, { size, rounds }: BenchOptions): Promise<Run> {
   const startedAt = performance.now()
-  const figures = await startRun({ ...entry, measure, count: measure.count[size] })
+  const count = countFor(measure, entry, size)
+  const figures = await startRun({ ...entry, measure, count })
   const told = measure.figures.map(({ key, label, digits }) => `${figures[key]?.toFixed(digits) ?? 'no'} ${label}`)
   const seconds = ((performance.now() - startedAt) / 1_000).toFixed(1)
   const name = [entry.contender, entry.settings, entry.variant].filter((word) => word !== null).join(' ')
   say(`${measure.name} ${round + 1}/${rounds}  ${name.padEnd(20)}  ${[...told, `${seconds} s in all`].join(', ')}`)
-  return { ...entry, measure: measure.name, round, count: measure.count[size], figures }
+  return { ...entry, measure: measure.name, round, count, figures }
 }
 
 interface Absent extends Skipped {
@@ -97,7 +101,7 @@ async function factsOf(runs: readonly Run[]): Promise<ContenderFacts[]> {
   return Promise.all(
     [...keys.values()].map(async ({ contender, settings }) => {
       const { name, label, durable, durability } = await findContender(contender, settings)
-      return { name, settings, label, durable, durability }
+      return { name, settings, label, group: groupOf(contender), durable, durability }
     }),
   )
 }

@@ -5,6 +5,7 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { findContender } from './contenders/find-contender.ts'
+import { stopPostgresServer } from './contenders/postgres-server.ts'
 import type { Host } from './contenders/contender.ts'
 import type { Entry, Figures, Measure } from './measures/measure.ts'
 import type { RunOrder } from './one-run.ts'
@@ -42,6 +43,7 @@ export async function startRun({ measure, contender, settings, variant, count }:
 export async function stopRuns(): Promise<void> {
   for (const child of underWay.children) killRun(child)
   await Promise.allSettled([...underWay.hosts].map((host) => host.stop()))
+  await stopPostgresServer()
   for (const folder of underWay.folders) rmSync(folder, { recursive: true, force: true, maxRetries: 5 })
 }
 

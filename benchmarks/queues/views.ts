@@ -46,7 +46,7 @@ const disk: View = {
   name: 'disk',
   title: 'Bytes a completed job',
   about:
-    'What the store has grown by for each job of the drain, with its history: the database after a checkpoint; for BullMQ the memory of Redis.',
+    'What the store has grown by for each job of the drain, with its history: the database after a checkpoint; on Redis its memory; on PostgreSQL with all dead rows that nobody has cleaned away.',
   from: ['drain'],
   table: (results, label) => columnOf(results, { figure: 'bytesPerJob', measure: 'drain', head: 'bytes', label }),
 }

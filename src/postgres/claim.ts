@@ -6,83 +6,75 @@
 import { PROMOTE } from '../core/plans.ts'
 import { EVENT_CODES, STATE_CODES } from '../store/codes.ts'
 import type { Claimed, ClaimedJob, ClaimRequest } from '../store/claims.ts'
+import { NO_CURSORS, isBehind } from './claim-cursors.ts'
+import type { ClaimCursors, LanePlace } from './claim-cursors.ts'
+import { CLAIM, CLAIM_CHOSEN, LANES } from './claim-sql.ts'
 import { numberedSql } from './compile.ts'
 import type { Transaction } from './database.ts'
 import type { Names } from './names.ts'
 import { nullableNumber, nullableText } from '../store/columns.ts'
 import { labelsOf } from './rows.ts'
 
-/** `$1` now, `$2` holder, `$3` types, `$4` limit, `$5` whether what has come due may wait. */
-const LANES =
-  'me AS MATERIALIZED (SELECT n, service FROM millrace.sessions WHERE holder = $2 AND ended_at IS NULL AND expires_at > $1), ' +
-  'lanes AS MATERIALIZED (SELECT l.n AS lane, t.timeout_ms, t.revision FROM me, unnest($3::text[]) AS w (name) JOIN millrace.types AS t ON t.name = w.name ' +
-  'JOIN millrace.lanes AS l ON l.type = t.n JOIN millrace.queues AS q ON q.n = l.queue ' +
-  'WHERE q.paused_at IS NULL AND (t.service IS NULL OR t.service = me.service))'
-
-const FACTS =
-  'facts AS MATERIALIZED (SELECT EXISTS (SELECT 1 FROM millrace.jobs WHERE state IN (1, 4) AND run_at <= $1) AS due, ' +
-  'EXISTS (SELECT 1 FROM lanes CROSS JOIN LATERAL (SELECT 1 FROM millrace.jobs AS s WHERE s.lane = lanes.lane AND s.state = 2 AND s.suspect LIMIT 1) AS x) AS suspects, ' +
-  '(SELECT min(x.run_at) - $1 FROM unnest($3::text[]) AS w (name) JOIN millrace.types AS t ON t.name = w.name CROSS JOIN LATERAL (SELECT j.run_at ' +
-  'FROM millrace.jobs AS j WHERE j.type = t.n AND j.state IN (1, 4) ORDER BY j.run_at LIMIT 1) AS x) AS next_due_ms)'
-
-// How many of the best are each lane's; one lane has them all.
-const SHARES =
-  'shares AS MATERIALIZED (SELECT h.lane, count(*) AS jobs FROM (SELECT lanes.lane FROM lanes CROSS JOIN LATERAL ' +
-  '(SELECT priority, run_at, n FROM millrace.jobs AS j WHERE j.lane = lanes.lane AND j.state = 2 ORDER BY priority, run_at, n LIMIT $4) AS x ' +
-  'ORDER BY x.priority, x.run_at, x.n LIMIT $4) AS h WHERE (SELECT count(*) FROM lanes) > 1 GROUP BY h.lane ' +
-  'UNION ALL SELECT lane, $4::bigint FROM lanes WHERE (SELECT count(*) FROM lanes) = 1)'
-
-const PICKED =
-  'picked AS MATERIALIZED (SELECT x.place, lanes.timeout_ms, lanes.revision FROM facts, shares JOIN lanes ON lanes.lane = shares.lane CROSS JOIN LATERAL ' +
-  '(SELECT j.ctid AS place FROM millrace.jobs AS j WHERE j.lane = shares.lane AND j.state = 2 ORDER BY j.priority, j.run_at, j.n LIMIT shares.jobs ' +
-  'FOR UPDATE SKIP LOCKED) AS x WHERE (NOT facts.due OR $5::boolean) AND NOT facts.suspects)'
-
-/** The changes of the plan `CLAIM`; a test compares the two. */
-const TAKE =
-  'taken AS (UPDATE millrace.jobs AS j SET updated_at = $1, event_seq = j.event_seq + 1, state = 3, holder = $2, session = me.n, ' +
-  'fence = j.fence + 1, attempt = j.attempt + 1, started_at = $1, deadline_at = $1 + v.timeout_ms, phase_started_at = $1, ' +
-  'progress = 100.0 * j.phase / j.phase_count FROM me, picked AS v WHERE j.ctid = v.place AND j.state = 2 ' +
-  'RETURNING j.id, j.n, j.type, j.lane, j.phase_list, j.fence, j.tenant, j.owner, j.input, j.attempt, j.generation, j.failures, j.phase, j.phase_count, ' +
-  'j.progress, j.created_at, j.run_at, j.deadline_at, j.priority, j.event_seq, v.revision)'
-
-const TELL =
-  `${numberedSql('taken')}, told AS (INSERT INTO millrace.events (commit, idx, job, seq, code, at, attempt, detail) ` +
-  `SELECT numbered.n, row_number() OVER (ORDER BY m.priority, m.run_at, m.n) - 1, m.id, m.event_seq, ${EVENT_CODES['job:started']}, $1, m.attempt, ` +
-  "CASE WHEN m.phase_count > 1 AND m.phase < m.phase_count THEN (SELECT '{\"phase\":' || to_json(p.names::json ->> m.phase::integer)::text || '}' " +
-  'FROM millrace.phase_lists AS p WHERE p.n = m.phase_list) END ' +
-  'FROM taken AS m, numbered)'
-
-const ANSWER =
-  'SELECT (SELECT n FROM me) AS session, facts.due, facts.suspects, EXISTS (SELECT 1 FROM millrace.labels) AS labels, taken.id, taken.n, taken.type, ' +
-  'taken.lane, taken.phase_list, taken.fence, taken.tenant, taken.owner, taken.input, taken.attempt, taken.generation, taken.failures, taken.phase, ' +
-  'taken.progress, taken.created_at, taken.run_at, taken.deadline_at, taken.priority, taken.revision, facts.next_due_ms FROM facts LEFT JOIN taken ON true'
-
-const CLAIM = `WITH ${LANES}, ${FACTS}, ${SHARES}, ${PICKED}, ${TAKE}, ${TELL} ${ANSWER}`
-
-/** The same for jobs that have been chosen and locked beforehand: `$4` their ids. */
-const PICKED_BY_ID =
-  'picked AS MATERIALIZED (SELECT j.ctid AS place, lanes.timeout_ms, lanes.revision FROM millrace.jobs AS j JOIN lanes ON lanes.lane = j.lane ' +
-  'WHERE j.id = ANY($4::uuid[]))'
-const NO_FACTS = 'facts AS MATERIALIZED (SELECT false AS due, false AS suspects, $5::bigint AS next_due_ms)'
-const CLAIM_CHOSEN = `WITH ${LANES}, ${NO_FACTS}, ${PICKED_BY_ID}, ${TAKE}, ${TELL} ${ANSWER}`
-
 type ClaimedRow = readonly unknown[]
 
-export async function claimJobs(tx: Transaction, names: Names, request: ClaimRequest): Promise<Claimed> {
-  const types = [...new Set(request.types)]
-  let rows = await tx.lists(CLAIM, tx.now, request.holder, types, request.limit, false)
-  if (rows[0]?.[1] === true) {
-    await promoteDue(tx)
-    rows = await tx.lists(CLAIM, tx.now, request.holder, types, request.limit, true)
-  }
+export interface Claiming {
+  readonly names: Names
+  readonly cursors: ClaimCursors
+}
+
+export async function claimJobs(
+  tx: Transaction,
+  { names, cursors }: Claiming,
+  request: ClaimRequest,
+): Promise<Claimed> {
+  const asked = { ...request, types: [...new Set(request.types)] }
+  let rows = await claimFrom(tx, cursors, asked)
   const dueMs = nullableNumber(rows[0]?.[23])
-  if (rows[0]?.[2] === true) rows = await claimWithSuspects(tx, { ...request, types })
-  const jobs = await readTaken(tx, names, request.holder, rows)
+  if (rows[0]?.[2] === true) rows = await claimWithSuspects(tx, asked)
+  const jobs = await readTaken(tx, names, asked.holder, rows)
   return {
     jobs,
     nextDueInMs: dueMs === null ? null : Math.max(0, dueMs),
     sessionLost: rows[0]?.[0] === null || rows[0] === undefined,
   }
+}
+
+async function claimFrom(
+  tx: Transaction,
+  cursors: ClaimCursors,
+  request: ClaimRequest,
+): Promise<readonly ClaimedRow[]> {
+  const { holder, types, limit } = request
+  const start = cursors.start()
+  const look = (mayWait: boolean): Promise<readonly ClaimedRow[]> =>
+    tx.lists(CLAIM, tx.now, holder, types, limit, mayWait, ...start.columns)
+  let rows = await look(false)
+  if (rows[0]?.[1] === true) {
+    await promoteDue(tx)
+    rows = await look(true)
+  }
+  if (rows[0]?.[2] === true) return rows
+  const taken = rows.filter(isTaken)
+  const isShort = taken.length < limit
+  const end = { foundAfterMs: Number(rows[0]?.[24] ?? 0), last: lastOfLanes(taken), isShort }
+  if (!cursors.note(start, end)) return rows
+  const more = await claimFrom(tx, cursors, { ...request, limit: limit - taken.length })
+  return [...taken, ...more]
+}
+
+function isTaken(row: ClaimedRow): boolean {
+  return typeof row[4] === 'string'
+}
+
+/** Where the claim has come to in each lane. */
+function lastOfLanes(rows: readonly ClaimedRow[]): ReadonlyMap<number, LanePlace> {
+  const last = new Map<number, LanePlace>()
+  for (const row of rows) {
+    const place = { priority: Number(row[21]), runAt: Number(row[19]), n: Number(row[5]) }
+    const known = last.get(Number(row[7]))
+    if (known === undefined || isBehind(place, known)) last.set(Number(row[7]), place)
+  }
+  return last
 }
 
 const HEADS =
@@ -102,16 +94,17 @@ async function claimWithSuspects(
 ): Promise<readonly ClaimedRow[]> {
   await tx.rows(LOCK_SESSION, holder)
   const allowed = (await tx.rows(RUNS_SUSPECT, holder)).length === 0
-  const heads = [...(await tx.lists(HEADS, tx.now, holder, types, limit, allowed))]
+  const heads = [...(await tx.lists(HEADS, tx.now, holder, types, limit, allowed, ...NO_CURSORS))]
   const suspects = heads.filter(isSuspect)
   // Where more than one suspect stands among them, the innocent ones behind them too.
-  const innocent = suspects.length < 2 ? heads : await tx.lists(HEADS, tx.now, holder, types, limit, false)
+  const innocent =
+    suspects.length < 2 ? heads : await tx.lists(HEADS, tx.now, holder, types, limit, false, ...NO_CURSORS)
   const [first] = suspects
   const chosen = suspects.length < 2 || first === undefined ? heads : [first, ...innocent].toSorted(inOrder)
   const ids = chosen.slice(0, limit).map(([id]) => String(id))
   const locked = await tx.lists(LOCK_CHOSEN, ids)
   const taken = locked.map(([id]) => String(id))
-  return tx.lists(CLAIM_CHOSEN, tx.now, holder, types, taken, null)
+  return tx.lists(CLAIM_CHOSEN, tx.now, holder, types, taken, null, ...NO_CURSORS)
 }
 
 function isSuspect(head: ClaimedRow): boolean {
@@ -135,7 +128,7 @@ async function readTaken(
   holder: number,
   rows: readonly ClaimedRow[],
 ): Promise<readonly ClaimedJob[]> {
-  const taken = rows.filter(([, , , , id]) => typeof id === 'string').toSorted(inTakenOrder)
+  const taken = rows.filter(isTaken).toSorted(inTakenOrder)
   const resumed = taken.filter((row) => Number(row[16]) > 0).map(([, , , , id]) => String(id))
   const results = resumed.length === 0 ? new Map<string, string[]>() : await resultsOf(tx, resumed)
   const labelled = taken.length > 0 && taken[0]?.[3] === true

@@ -100,6 +100,7 @@ async function openOn(
   const kept = `synchronous_commit ${synchronousCommit ?? server.synchronousCommit}`
   const store = new PostgresStore({
     db,
+    runtime,
     names: new Names(db.rows),
     logger,
     description: `${where} (PostgreSQL ${server.version}, schema ${schema}, ${kept})`,

@@ -1,6 +1,7 @@
 /** The store: which calls share a commit, and who is told of it. */
 import type { MillraceError } from '../core/errors.ts'
 import type { Logger } from '../runtime/logger.ts'
+import type { Runtime } from '../runtime/runtime.ts'
 import type { ArtifactStore } from '../store/artifacts.ts'
 import type { Claimed, ClaimRequest, ClaimStore, PlanCall, PlanResult } from '../store/claims.ts'
 import type { EventStore } from '../store/events.ts'
@@ -12,6 +13,7 @@ import { Listeners } from '../store/listeners.ts'
 import type { Store } from '../store/store.ts'
 import { applyCalls } from './apply-calls.ts'
 import { getArtifact, listArtifacts } from './artifacts.ts'
+import { ClaimCursors } from './claim-cursors.ts'
 import { claimJobs } from './claim.ts'
 import { findInterruptions } from './claims.ts'
 import { NOW } from './database.ts'
@@ -32,6 +34,7 @@ import { PostgresTransactions, storeClosed } from './transactions.ts'
 
 export interface PostgresStoreParts {
   readonly db: Database
+  readonly runtime: Runtime
   readonly names: Names
   readonly logger: Logger
   readonly description: string
@@ -50,6 +53,7 @@ export class PostgresStore implements Store {
   readonly #onLost = new Map<number, () => void>()
   readonly #enqueuer: Enqueuer
   readonly #applyLane: Lane<PlanCall, PlanResult>
+  readonly #cursors: ClaimCursors
   #adding: Promise<unknown> | null = null
   readonly #underWay = new Set<Promise<unknown>>()
   #keeper: Keeper | null = null
@@ -59,9 +63,10 @@ export class PostgresStore implements Store {
 
   constructor(parts: PostgresStoreParts) {
     this.#parts = parts
-    const { db, names, logger } = parts
+    const { db, names, logger, runtime } = parts
     this.#listeners = new Listeners((cause) => logger.error('A listener of the store threw an error.', { cause }))
     const asError = (error: unknown): MillraceError => storeError(error, db.where)
+    this.#cursors = new ClaimCursors(runtime)
     this.#enqueuer = new Enqueuer({ db, names, asError })
     this.#applyLane = new Lane({ most: CALLS_A_COMMIT, run: (calls) => this.#apply(calls), asError })
   }
@@ -186,7 +191,8 @@ export class PostgresStore implements Store {
   }
 
   async #claim(request: ClaimRequest): Promise<Claimed> {
-    const claimed = await this.#db.write((tx) => claimJobs(tx, this.#parts.names, request))
+    const claiming = { names: this.#parts.names, cursors: this.#cursors }
+    const claimed = await this.#db.write((tx) => claimJobs(tx, claiming, request))
     if (claimed.jobs.length > 0) this.#committed()
     return claimed
   }

@@ -31,6 +31,18 @@ describe('the chart of a benchmark', () => {
     assert.equal([...chart.matchAll(/<rect class="[a-z]+ fleeting"/g)].length, 1)
   })
 
+  test('tells one database from the other, where there are two', () => {
+    const contenders = results.contenders.map((facts) =>
+      facts.name === 'plainjob' ? { ...facts, group: 'PostgreSQL' as const } : facts,
+    )
+    const chart = chartOf({ ...results, contenders })
+    assert.match(
+      chart,
+      />SQLite and Redis<\/text>[^]*>Millrace<\/text>[^]*>PostgreSQL<\/text>[^]*>plain &amp; &lt;job&gt;</,
+    )
+    assert.doesNotMatch(chartOf(results), />SQLite and Redis<\/text>/)
+  })
+
   test('escapes what a label holds', () => {
     assert.match(chartOf(results), />plain &amp; &lt;job&gt;<\/text>/)
   })

@@ -50,6 +50,15 @@ describe('the report of a benchmark', () => {
     assert.ok(lines.includes('bullmq was skipped: no redis-server was found on the PATH.'))
   })
 
+  test('says how many jobs a row got that got fewer than the others', () => {
+    const runs = drainRuns({ millrace: [1_000], plainjob: [500] }).map((run) =>
+      run.contender === 'plainjob' ? { ...run, count: 200 } : run,
+    )
+    const lines = reportOf(resultsOf(runs, 1), { measures: [drain], views: VIEWS }).split('\n')
+    assert.ok(lines.includes('| plain & <job> (200) | 500 | 0.50 |'))
+    assert.ok(lines.some((line) => line.startsWith('1,000 waiting jobs')))
+  })
+
   test('does without a spread after a single round, and without what has not run', () => {
     const results = resultsOf(drainRuns({ millrace: [1_000], plainjob: [] }), 1)
     const report = reportOf(results, { measures: [drain], views: VIEWS })

@@ -1,6 +1,6 @@
 import { spawn, spawnSync } from 'node:child_process'
 import type { ChildProcessByStdio } from 'node:child_process'
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { chmodSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Readable } from 'node:stream'
@@ -36,15 +36,21 @@ export function startBench(
   })
 }
 
+/** An empty folder that is gone after the test. A server that does not run as root is let through. */
+export function emptyFolder(context: TestContext): string {
+  const folder = mkdtempSync(join(tmpdir(), 'millrace-bench-test-'))
+  chmodSync(folder, 0o711)
+  context.after(() => rmSync(folder, { recursive: true }))
+  return folder
+}
+
 /** Runs it at counts that measure nothing, and reads what it has written as JSON. */
 export function runTiny(
   context: TestContext,
   args: readonly string[],
   env: Readonly<Record<string, string>> = {},
 ): Outcome & { readonly results: Results } {
-  const folder = mkdtempSync(join(tmpdir(), 'millrace-bench-test-'))
-  context.after(() => rmSync(folder, { recursive: true }))
-  const file = join(folder, 'results.json')
+  const file = join(emptyFolder(context), 'results.json')
   const outcome = runBench(['--tiny', '--json', file, ...args], env)
   if (outcome.status !== 0) throw new Error(outcome.stderr)
   return { ...outcome, results: JSON.parse(readFileSync(file, 'utf8')) as Results }

@@ -1,11 +1,9 @@
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
-import { mkdtempSync, readdirSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { readdirSync } from 'node:fs'
 import { describe, test } from 'node:test'
 
-import { runBench, runTiny, startBench } from './run-bench.ts'
+import { emptyFolder, runBench, runTiny, startBench } from './run-bench.ts'
 
 const BESIDE = ['--contenders', 'millrace,raw,plainjob']
 
@@ -52,23 +50,25 @@ describe('the queue benchmark', () => {
   })
 
   test('leaves nothing behind in the temporary folder', (context) => {
-    const folder = mkdtempSync(join(tmpdir(), 'millrace-bench-test-'))
-    context.after(() => rmSync(folder, { recursive: true }))
+    const folder = emptyFolder(context)
     runTiny(context, ['--contenders', 'raw', '--only', 'one-by-one'], { TMPDIR: folder, TEMP: folder })
     assert.deepEqual(readdirSync(folder), [])
   })
 
-  test('leaves nothing behind when it is interrupted', { skip: process.platform === 'win32' }, async (context) => {
-    const folder = mkdtempSync(join(tmpdir(), 'millrace-bench-test-'))
-    context.after(() => rmSync(folder, { recursive: true }))
-    const bench = startBench(['--tiny', '--contenders', 'raw', '--only', 'one-by-one,bulk'], { TMPDIR: folder })
-    // The first run is over, so the second is under way.
-    await once(bench.stderr, 'data')
-    bench.kill('SIGINT')
-    const [status] = (await once(bench, 'exit')) as [number]
-    assert.equal(status, 130)
-    assert.deepEqual(readdirSync(folder), [])
-  })
+  for (const contender of ['raw', 'graphile-worker']) {
+    const title = `leaves nothing behind when it is interrupted: ${contender}`
+    test(title, { skip: process.platform === 'win32' }, async (context) => {
+      const folder = emptyFolder(context)
+      const args = ['--tiny', '--contenders', contender, '--only', 'one-by-one,bulk']
+      const bench = startBench(args, { TMPDIR: folder })
+      // The first run is over, so the second is under way.
+      await once(bench.stderr, 'data')
+      bench.kill('SIGINT')
+      const [status] = (await once(bench, 'exit')) as [number]
+      assert.equal(status, 130)
+      assert.deepEqual(readdirSync(folder), [])
+    })
+  }
 
   for (const args of [
     ['--bogus'],

@@ -4,11 +4,19 @@ import { drain } from '../../benchmarks/queues/measures/drain.ts'
 import { summarize } from '../../benchmarks/queues/figures.ts'
 
 const CONTENDERS: readonly ContenderFacts[] = [
-  { name: 'millrace', settings: 'best', label: 'Millrace', durable: true, durability: 'nothing (FULL)' },
+  {
+    name: 'millrace',
+    settings: 'best',
+    label: 'Millrace',
+    group: 'SQLite and Redis',
+    durable: true,
+    durability: 'nothing (FULL)',
+  },
   {
     name: 'plainjob',
     settings: 'best',
     label: 'plain & <job>',
+    group: 'SQLite and Redis',
     durable: false,
     durability: 'the last commits (NORMAL)',
   },
@@ -40,6 +48,7 @@ export function resultsOf(runs: readonly Run[], rounds: number): Results {
       platform: 'Linux 6 x64',
       node: '24.21.0',
       sqlite: '3.53.4',
+      postgres: null,
       fdatasyncMs: 0.1,
     },
     rounds,

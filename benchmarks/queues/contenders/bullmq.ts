@@ -9,12 +9,11 @@
  */
 import { basename } from 'node:path'
 import { Queue as BullQueue, Worker } from 'bullmq'
-import { nowMs } from '../clock.ts'
-import type { Contender, Host, JobInput, Place, Queue, Settings, Working } from './contender.ts'
+import { openBullQueue } from './bullmq-queue.ts'
+import type { Contender, Host, JobInput, Place, Queue, Settings } from './contender.ts'
 import { redisUnavailable, startRedis, usedMemory } from './redis-server.ts'
 
 const BEST_CONCURRENCY = 300
-const LOOK_MS = 50
 
 type BullName = 'bullmq' | 'bullmq-always'
 
@@ -30,7 +29,7 @@ export function bullmq(name: BullName, settings: Settings): Contender {
     unavailable: async () => redisUnavailable(flushed),
     host: (folder) => hostQueue(folder, flushed),
     bytes: async ({ address }) => usedMemory(address),
-    open: async (place) => openBullQueue(place, settings),
+    open: async (place) => openRedisQueue(place, settings),
   }
 }
 
@@ -53,56 +52,12 @@ function queueName({ folder }: Place): string {
   return basename(folder)
 }
 
-async function openBullQueue(place: Place, settings: Settings): Promise<Queue> {
+async function openRedisQueue(place: Place, settings: Settings): Promise<Queue> {
   const connection = { url: place.address }
   const name = queueName(place)
-  const queue = new BullQueue<JobInput>(name, { connection })
-  await queue.waitUntilReady()
-  return {
-    enqueue: async (input) => void (await queue.add('job', input)),
-    enqueueMany: async (inputs) => void (await queue.addBulk(inputs.map((data) => ({ name: 'job', data })))),
-    async work(onJob) {
-      const worker = new Worker<JobInput>(name, async ({ data }) => onJob(data), {
-        connection,
-        ...(settings === 'best' ? { concurrency: BEST_CONCURRENCY } : {}),
-      })
-      return watch(queue, worker)
-    },
-    async counts() {
-      const { completed = 0, ...others } = await queue.getJobCounts()
-      return { completed, waiting: Object.values(others).reduce((sum, count) => sum + count, 0) }
-    },
-    close: () => queue.close(),
-  }
-}
-
-/** The worker tells of a job once Redis has it as completed. */
-function watch(queue: BullQueue<JobInput>, worker: Worker<JobInput>): Working {
-  let completed = 0
-  let completedAt = nowMs()
-  let expected = Number.POSITIVE_INFINITY
-  const all = Promise.withResolvers<void>()
-  worker.on('completed', () => {
-    completed += 1
-    completedAt = nowMs()
-    if (completed >= expected) all.resolve()
+  const concurrency = settings === 'best' ? { concurrency: BEST_CONCURRENCY } : {}
+  return openBullQueue({
+    queue: new BullQueue<JobInput>(name, { connection }),
+    startWorker: (onJob) => new Worker<JobInput>(name, async ({ data }) => onJob(data), { connection, ...concurrency }),
   })
-  worker.on('error', (error) => all.reject(error))
-  return {
-    async drained(jobs) {
-      if (jobs === null) await noneLeft(queue)
-      else {
-        expected = jobs
-        if (completed < jobs) await all.promise
-      }
-      return completedAt
-    },
-    stop: () => worker.close(),
-  }
-}
-
-async function noneLeft(queue: BullQueue<JobInput>): Promise<void> {
-  while ((await queue.getJobCountByTypes('waiting', 'active')) > 0) {
-    await new Promise((resolve) => setTimeout(resolve, LOOK_MS))
-  }
 }

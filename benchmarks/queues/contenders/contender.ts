@@ -27,6 +27,12 @@ export interface Host {
   stop(): Promise<void>
 }
 
+/**
+ * What a store can hold besides the jobs of a run. `finished`: completed, and kept. `other`: waiting, of another type. `behind`: waiting, of
+ * the same type, but less urgent.
+ */
+export type BacklogKind = 'finished' | 'other' | 'behind'
+
 export interface Contender {
   readonly name: string
   readonly label: string
@@ -44,6 +50,8 @@ export interface Contender {
   /** What the store takes up, in bytes of `bytesOf`, once every queue of the place is closed. */
   bytes(place: Place): Promise<number>
   readonly bytesOf: 'disk' | 'memory'
+  /** Puts so many jobs into the store by a few statements of its own, where it is measured beside them. */
+  addBacklog?(place: Place, kind: BacklogKind, count: number): Promise<void>
 }
 
 export interface Queue {
@@ -70,5 +78,6 @@ export interface Working {
 export interface JobCounts {
   /** Not yet completed, whatever else they are. */
   readonly waiting: number
-  readonly completed: number
+  /** Null: the queue deletes a job as it completes it. */
+  readonly completed: number | null
 }

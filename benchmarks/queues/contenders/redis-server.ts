@@ -1,9 +1,9 @@
 /** A Redis of the benchmark's own: on this machine only, in the run's folder, gone after the run. */
 import { spawn } from 'node:child_process'
 import { existsSync } from 'node:fs'
-import { createServer } from 'node:net'
 import { delimiter, join } from 'node:path'
 import { Redis } from 'ioredis'
+import { freePort } from '../free-port.ts'
 import type { Host } from './contender.ts'
 
 const PROGRAMS = ['redis-server', 'valkey-server']
@@ -66,12 +66,4 @@ async function placeOf(folder: string, address: string): Promise<Host['place']> 
 function findProgram(): string | undefined {
   const folders = (process.env['PATH'] ?? '').split(delimiter)
   return PROGRAMS.flatMap((name) => folders.map((folder) => join(folder, name))).find((path) => existsSync(path))
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer()
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
-  const address = server.address()
-  await new Promise((resolve) => server.close(resolve))
-  return address !== null && typeof address === 'object' ? address.port : 0
 }

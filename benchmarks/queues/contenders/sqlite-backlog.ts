@@ -2,10 +2,7 @@
 import { DatabaseSync } from 'node:sqlite'
 import { defineJob, handle, openMillrace } from '../../../src/index.ts'
 import { plainJob, SERVICE } from './millrace.ts'
-import type { Place } from './contender.ts'
-
-/** `finished`: completed, and kept. `other`: waiting, of another type. `behind`: waiting, of the same type, but less urgent. */
-export type BacklogKind = 'finished' | 'other' | 'behind'
+import type { BacklogKind, Place } from './contender.ts'
 
 /** The input of its jobs: no job of a run has that number. */
 const BACKLOG_INPUT = { index: -1 }

@@ -1,7 +1,7 @@
 import { nowMs } from '../clock.ts'
 import type { Channel } from '../channel.ts'
+import type { BacklogKind } from '../contenders/contender.ts'
 import { addBacklog } from '../contenders/sqlite-backlog.ts'
-import type { BacklogKind } from '../contenders/sqlite-backlog.ts'
 import { checkpoint } from '../contenders/sqlite-file.ts'
 import { thousands } from '../report-text.ts'
 import { enqueueByCallers } from './callers.ts'
@@ -65,7 +65,8 @@ async function drainBesideBacklog(bench: MainBench): Promise<Figures> {
   const maxRssMb = process.resourceUsage().maxRSS / 1_024
   checkOnce(seen)
   const { completed } = await queue.counts()
-  if (completed < bench.count) throw new Error(`${completed} jobs are completed, of ${bench.count}`)
+  if (completed === null || completed < bench.count)
+    throw new Error(`${completed} jobs are completed, of ${bench.count}`)
   const enqueued = Math.ceil(ENQUEUED_SHARE * bench.count)
   const enqueuingAt = nowMs()
   await enqueueByCallers(queue, bench.count, enqueued)

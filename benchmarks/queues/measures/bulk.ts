@@ -1,7 +1,8 @@
 import { nowMs, watchLoop } from '../clock.ts'
+import { GROUPS } from '../contenders/find-contender.ts'
 import { thousands } from '../report-text.ts'
 import { checkCounts, inputsFrom } from './fill.ts'
-import { againstMillrace, entriesOf, JOBS_PER_SECOND } from './measure.ts'
+import { againstFirst, entriesOf, JOBS_PER_SECOND } from './measure.ts'
 import type { Measure } from './measure.ts'
 
 const BULK = 1_000
@@ -11,8 +12,8 @@ export const bulk: Measure = {
   title: 'Enqueue, in bulks of 1,000',
   about: (count) =>
     `One caller enqueues ${thousands(count)} jobs by the thousand, waiting for each bulk before the next.`,
-  entries: entriesOf(['millrace', 'raw', 'plainjob', 'plainjob-full', 'bullmq', 'bullmq-always']),
-  base: againstMillrace,
+  entries: entriesOf(['millrace', 'raw', 'plainjob', 'plainjob-full', 'bullmq', 'bullmq-always', ...GROUPS.PostgreSQL]),
+  base: againstFirst,
   figures: [JOBS_PER_SECOND],
   count: { full: 100_000, quick: 30_000, tiny: 2_000 },
   async run(bench) {

@@ -1,8 +1,10 @@
 import { nowMs, watchLoop } from '../clock.ts'
 import type { Queue } from '../contenders/contender.ts'
+import { GROUPS } from '../contenders/find-contender.ts'
 import { thousands } from '../report-text.ts'
 import { checkCounts } from './fill.ts'
-import { againstMillrace, entriesOf, JOBS_PER_SECOND } from './measure.ts'
+import { partOfCallers } from './job-by-job.ts'
+import { againstFirst, entriesOf, JOBS_PER_SECOND } from './measure.ts'
 import type { Measure } from './measure.ts'
 
 const CALLERS = 100
@@ -12,10 +14,19 @@ export const callers: Measure = {
   title: 'Enqueue, 100 callers',
   about: (count) =>
     `A hundred callers of one process enqueue ${thousands(count)} jobs in all, each waiting for its own before the next.`,
-  entries: entriesOf(['millrace', 'plainjob', 'plainjob-full', 'bullmq', 'bullmq-always']),
-  base: againstMillrace,
+  entries: entriesOf([
+    'millrace',
+    'plainjob',
+    'plainjob-full',
+    'bullmq',
+    'bullmq-always',
+    ...GROUPS.PostgreSQL,
+    'pg-boss-notify',
+  ]),
+  base: againstFirst,
   figures: [JOBS_PER_SECOND],
   count: { full: 50_000, quick: 10_000, tiny: 200 },
+  share: partOfCallers,
   async run(bench) {
     const queue = await bench.open()
     const loopDelayP99Ms = watchLoop()

@@ -7,14 +7,14 @@ import { SERVICE } from '../contenders/millrace.ts'
 import { percentile } from '../figures.ts'
 import { thousands } from '../report-text.ts'
 import { pause, pauses } from './pauses.ts'
-import { againstMillrace, entriesOf } from './measure.ts'
+import { againstFirst, entriesOf } from './measure.ts'
 import type { Bench, Figures, MainBench, Measure } from './measure.ts'
 import { P50_AND_P99 } from './pickup.ts'
 
 /** The other queues cannot cancel a job that runs. */
 const shared = {
   entries: entriesOf(['millrace'], ['best']),
-  base: againstMillrace,
+  base: againstFirst,
   figures: P50_AND_P99,
   count: { full: 200, quick: 100, tiny: 5 },
 } satisfies Partial<Measure>

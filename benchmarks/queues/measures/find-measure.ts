@@ -1,9 +1,11 @@
 import { backlog } from './backlog.ts'
+import { backlogPostgres } from './backlog-postgres.ts'
 import { bulk } from './bulk.ts'
 import { callers } from './callers.ts'
 import { cancelOther, cancelSame } from './cancel.ts'
 import { drainTwo } from './drain-two.ts'
 import { drain } from './drain.ts'
+import { horizon } from './horizon.ts'
 import { idle } from './idle.ts'
 import { install } from './install.ts'
 import { layers } from './layers.ts'
@@ -25,6 +27,8 @@ export const MEASURES: readonly Measure[] = [
   cancelSame,
   cancelOther,
   backlog,
+  backlogPostgres,
+  horizon,
   idle,
   layers,
   install,

@@ -1,5 +1,5 @@
 import { watchLoop } from '../clock.ts'
-import { againstMillrace, entriesOf } from './measure.ts'
+import { againstFirst, entriesOf } from './measure.ts'
 import type { Measure } from './measure.ts'
 import { pause } from './pauses.ts'
 
@@ -9,7 +9,7 @@ export const idle: Measure = {
   title: 'Event loop of an idle process',
   about: () => 'A process that does nothing: what the clock of the event loop itself shows.',
   entries: entriesOf(['millrace'], ['best']),
-  base: againstMillrace,
+  base: againstFirst,
   figures: [],
   // Milliseconds.
   count: { full: 2_000, quick: 1_000, tiny: 50 },

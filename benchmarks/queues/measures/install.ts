@@ -2,9 +2,10 @@ import { spawnSync } from 'node:child_process'
 import { mkdirSync, readdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { nowMs } from '../clock.ts'
+import { GROUPS } from '../contenders/find-contender.ts'
 import { median } from '../figures.ts'
 import { closureOf, sizeOf } from '../installed-packages.ts'
-import { againstMillrace, entriesOf } from './measure.ts'
+import { againstFirst, entriesOf } from './measure.ts'
 import type { Figures, MainBench, Measure } from './measure.ts'
 
 const ROOT = join(import.meta.dirname, '../../..')
@@ -16,6 +17,9 @@ const PACKAGES: Readonly<Record<string, readonly string[]>> = {
   millrace: ['millrace'],
   plainjob: ['plainjob', 'better-sqlite3'],
   bullmq: ['bullmq', 'ioredis'],
+  'graphile-worker': ['graphile-worker'],
+  'pg-boss': ['pg-boss'],
+  'bullmq-postgres': ['bullmq', 'pg'],
 }
 
 export const install: Measure = {
@@ -23,8 +27,8 @@ export const install: Measure = {
   title: 'Install and import',
   about: (count) =>
     `The files that stand in \`node_modules\` after an installation for production, without a server where one is needed; and what the import takes, the median of ${count} fresh processes less that of empty ones.`,
-  entries: entriesOf(['millrace', 'plainjob', 'bullmq'], ['best']),
-  base: againstMillrace,
+  entries: entriesOf(['millrace', 'plainjob', 'bullmq', ...GROUPS.PostgreSQL], ['best']),
+  base: againstFirst,
   figures: [
     { key: 'sizeKb', label: 'KB', digits: 0, compared: true },
     { key: 'packages', label: 'packages', digits: 0, compared: true },

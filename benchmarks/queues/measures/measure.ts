@@ -1,7 +1,7 @@
 /** What a measure is, and what it has at hand while it runs. */
 import type { Channel, Part } from '../channel.ts'
 import type { Contender, Load, Place, Queue, Settings } from '../contenders/contender.ts'
-import { familyOf } from '../contenders/find-contender.ts'
+import { familyOf, GROUPS, groupOf } from '../contenders/find-contender.ts'
 import type { ContenderName } from '../contenders/find-contender.ts'
 
 /** `tiny` is for the tests: it shows that everything works, and measures nothing. */
@@ -53,25 +53,34 @@ export interface Measure {
   /** The columns of its table; none: it has no table. */
   readonly figures: readonly Figure[]
   readonly count: Readonly<Record<Size, number>>
+  /** Rows that tell their rate by a part of the count, and would take minutes for the whole. */
+  share?(entry: Entry): number
   run(bench: MainBench): Promise<Figures>
   /** What other processes of the run do, by name. */
   readonly parts?: Readonly<Record<string, (bench: Bench, channel: Channel) => Promise<void>>>
 }
 
 const BOTH: readonly Settings[] = ['best', 'defaults']
+/** Statements have no settings. */
+const BEST_ONLY: ReadonlySet<ContenderName> = new Set(['raw'])
 
 /** Every contender at its best, then all that have other defaults at those; variants have none. */
 export function entriesOf(contenders: readonly ContenderName[], settings: readonly Settings[] = BOTH): Entry[] {
   return settings.flatMap((each) =>
     contenders
-      .filter((contender) => each === 'best' || (contender !== 'raw' && familyOf(contender) === contender))
+      .filter((contender) => each === 'best' || (!BEST_ONLY.has(contender) && familyOf(contender) === contender))
       .map((contender) => ({ contender, settings: each, variant: null })),
   )
 }
 
-/** Millrace at the same settings. */
-export function againstMillrace({ settings, variant }: Entry): Entry {
-  return { contender: 'millrace', settings, variant }
+/** The first of the same group at the same settings: Millrace, where it is in the group. */
+export function againstFirst({ contender, settings, variant }: Entry): Entry {
+  return { contender: GROUPS[groupOf(contender)][0], settings, variant }
+}
+
+/** How many of whatever it counts that row gets. */
+export function countFor(measure: Measure, entry: Entry, size: Size): number {
+  return Math.ceil(measure.count[size] * (measure.share?.(entry) ?? 1))
 }
 
 export const JOBS_PER_SECOND: Figure = {

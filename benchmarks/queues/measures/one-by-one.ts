@@ -1,7 +1,8 @@
 import { nowMs } from '../clock.ts'
+import { GROUPS } from '../contenders/find-contender.ts'
 import { thousands } from '../report-text.ts'
 import { checkCounts } from './fill.ts'
-import { againstMillrace, entriesOf, JOBS_PER_SECOND } from './measure.ts'
+import { againstFirst, entriesOf, JOBS_PER_SECOND } from './measure.ts'
 import type { Measure } from './measure.ts'
 
 export const oneByOne: Measure = {
@@ -9,8 +10,17 @@ export const oneByOne: Measure = {
   title: 'Enqueue, one by one',
   about: (count) =>
     `One caller enqueues ${thousands(count)} jobs, waiting for each before the next, after a tenth as many that are not timed: what a single commit takes.`,
-  entries: entriesOf(['millrace', 'raw', 'plainjob', 'plainjob-full', 'bullmq', 'bullmq-always']),
-  base: againstMillrace,
+  entries: entriesOf([
+    'millrace',
+    'raw',
+    'plainjob',
+    'plainjob-full',
+    'bullmq',
+    'bullmq-always',
+    ...GROUPS.PostgreSQL,
+    'pg-boss-notify',
+  ]),
+  base: againstFirst,
   figures: [JOBS_PER_SECOND],
   count: { full: 5_000, quick: 2_000, tiny: 100 },
   async run(bench) {

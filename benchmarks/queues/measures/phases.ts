@@ -1,5 +1,5 @@
 import { fillWith } from './fill.ts'
-import { againstMillrace, entriesOf, JOBS_PER_SECOND } from './measure.ts'
+import { againstFirst, entriesOf, JOBS_PER_SECOND } from './measure.ts'
 import type { Measure } from './measure.ts'
 import { thousands } from '../report-text.ts'
 import { workOff } from './work-off.ts'
@@ -11,7 +11,7 @@ export const phases: Measure = {
   about: (count) =>
     `The same with ${thousands(count)} jobs of four phases: three more checkpoints a job, each committed before the next phase begins.`,
   entries: entriesOf(['millrace', 'raw']),
-  base: againstMillrace,
+  base: againstFirst,
   figures: [JOBS_PER_SECOND],
   count: { full: 20_000, quick: 5_000, tiny: 100 },
   parts: { fill: fillWith('phases') },

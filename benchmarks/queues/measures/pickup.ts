@@ -4,7 +4,7 @@ import type { Queue } from '../contenders/contender.ts'
 import { percentile } from '../figures.ts'
 import { thousands } from '../report-text.ts'
 import { pause, pauses } from './pauses.ts'
-import { againstMillrace, entriesOf } from './measure.ts'
+import { againstFirst, entriesOf } from './measure.ts'
 import type { Bench, Figure, Figures, MainBench, Measure } from './measure.ts'
 
 export const P50_AND_P99: readonly Figure[] = [
@@ -12,10 +12,16 @@ export const P50_AND_P99: readonly Figure[] = [
   { key: 'p99Ms', label: 'p99, ms', digits: 2, compared: true },
 ]
 
-/** plainjob polls, every 10 ms at its best; at its defaults it does so every second, and 500 jobs would take minutes to say so. */
+/**
+ * Who polls at the defaults, plainjob every second and pg-boss every two, would take minutes to say so. pg-boss polls at its best too, unless
+ * it listens. The best settings of graphile-worker are for many jobs, so it is here with its defaults as well.
+ */
 const shared = {
-  entries: entriesOf(['millrace', 'plainjob', 'bullmq'], ['best']),
-  base: againstMillrace,
+  entries: [
+    ...entriesOf(['millrace', 'plainjob', 'bullmq', 'graphile-worker', 'pg-boss-notify', 'bullmq-postgres'], ['best']),
+    ...entriesOf(['graphile-worker', 'bullmq-postgres'], ['defaults']),
+  ],
+  base: againstFirst,
   figures: P50_AND_P99,
   count: { full: 500, quick: 200, tiny: 10 },
 } satisfies Partial<Measure>

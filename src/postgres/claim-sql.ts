@@ -1,0 +1,72 @@
+/** The statement that takes jobs, put together of its parts. */
+import { EVENT_CODES } from '../store/codes.ts'
+import { numberedSql } from './compile.ts'
+
+/** `$1` now, `$2` holder, `$3` types, `$4` limit, `$5` whether what has come due may wait, `$6` to `$9` cursors: lane, priority, run-at, n. */
+export const LANES =
+  'me AS MATERIALIZED (SELECT n, service FROM millrace.sessions WHERE holder = $2 AND ended_at IS NULL AND expires_at > $1), ' +
+  'lanes AS MATERIALIZED (SELECT l.n AS lane, t.timeout_ms, t.revision, coalesce(k.priority, -2147483648) AS p, ' +
+  'coalesce(k.run_at, -9223372036854775808) AS r, coalesce(k.n, 0) AS c FROM me CROSS JOIN unnest($3::text[]) AS w (name) JOIN millrace.types AS t ON t.name = w.name ' +
+  'JOIN millrace.lanes AS l ON l.type = t.n JOIN millrace.queues AS q ON q.n = l.queue ' +
+  'LEFT JOIN unnest($6::integer[], $7::integer[], $8::bigint[], $9::bigint[]) AS k (lane, priority, run_at, n) ON k.lane = l.n ' +
+  'WHERE q.paused_at IS NULL AND (t.service IS NULL OR t.service = me.service))'
+
+const FACTS =
+  'facts AS MATERIALIZED (SELECT clock_timestamp() AS at, EXISTS (SELECT 1 FROM millrace.jobs WHERE state IN (1, 4) AND run_at <= $1) AS due, ' +
+  'EXISTS (SELECT 1 FROM lanes CROSS JOIN LATERAL (SELECT 1 FROM millrace.jobs AS s WHERE s.lane = lanes.lane AND s.state = 2 AND s.suspect LIMIT 1) AS x) AS suspects, ' +
+  '(SELECT min(x.run_at) - $1 FROM unnest($3::text[]) AS w (name) JOIN millrace.types AS t ON t.name = w.name CROSS JOIN LATERAL (SELECT j.run_at ' +
+  'FROM millrace.jobs AS j WHERE j.type = t.n AND j.state IN (1, 4) ORDER BY j.run_at LIMIT 1) AS x) AS next_due_ms)'
+
+// How many of the best are each lane's; one lane has them all.
+const SHARES =
+  'shares AS MATERIALIZED (SELECT h.lane, count(*) AS jobs FROM (SELECT lanes.lane FROM lanes CROSS JOIN LATERAL ' +
+  '((SELECT priority, run_at, n FROM millrace.jobs AS j WHERE j.lane = lanes.lane AND j.state = 2 AND j.priority < lanes.p ORDER BY priority, run_at, n LIMIT $4) ' +
+  'UNION ALL (SELECT priority, run_at, n FROM millrace.jobs AS j WHERE j.lane = lanes.lane AND j.state = 2 ' +
+  'AND (j.priority, j.run_at, j.n) >= (lanes.p, lanes.r, lanes.c) ORDER BY priority, run_at, n LIMIT $4)) AS x ' +
+  'ORDER BY x.priority, x.run_at, x.n LIMIT $4) AS h WHERE (SELECT count(*) FROM lanes) > 1 GROUP BY h.lane ' +
+  'UNION ALL SELECT lane, $4::bigint FROM lanes WHERE (SELECT count(*) FROM lanes) = 1)'
+
+// What is more urgent than the cursor, and what lies behind it; without a cursor the first is nothing and the second all.
+const PICKED =
+  'urgent AS MATERIALIZED (SELECT x.place, shares.lane, lanes.timeout_ms, lanes.revision FROM facts, shares JOIN lanes ON lanes.lane = shares.lane ' +
+  'CROSS JOIN LATERAL (SELECT j.ctid AS place FROM millrace.jobs AS j WHERE j.lane = shares.lane AND j.state = 2 AND j.priority < lanes.p ' +
+  'ORDER BY j.priority, j.run_at, j.n LIMIT shares.jobs FOR UPDATE SKIP LOCKED) AS x WHERE (NOT facts.due OR $5::boolean) AND NOT facts.suspects), ' +
+  'picked AS MATERIALIZED (SELECT place, timeout_ms, revision FROM urgent UNION ALL ' +
+  'SELECT x.place, lanes.timeout_ms, lanes.revision FROM facts, shares JOIN lanes ON lanes.lane = shares.lane ' +
+  'CROSS JOIN LATERAL (SELECT j.ctid AS place FROM millrace.jobs AS j WHERE j.lane = shares.lane AND j.state = 2 ' +
+  'AND (j.priority, j.run_at, j.n) >= (lanes.p, lanes.r, lanes.c) ORDER BY j.priority, j.run_at, j.n ' +
+  'LIMIT shares.jobs - (SELECT count(*) FROM urgent AS u WHERE u.lane = shares.lane) FOR UPDATE SKIP LOCKED) AS x ' +
+  'WHERE (NOT facts.due OR $5::boolean) AND NOT facts.suspects)'
+
+/** The changes of the plan `CLAIM`; a test compares the two. */
+const TAKE =
+  'taken AS (UPDATE millrace.jobs AS j SET updated_at = $1, event_seq = j.event_seq + 1, state = 3, holder = $2, session = me.n, ' +
+  'fence = j.fence + 1, attempt = j.attempt + 1, started_at = $1, deadline_at = $1 + v.timeout_ms, phase_started_at = $1, ' +
+  'progress = 100.0 * j.phase / j.phase_count FROM me, picked AS v WHERE j.ctid = v.place AND j.state = 2 ' +
+  'RETURNING j.id, j.n, j.type, j.lane, j.phase_list, j.fence, j.tenant, j.owner, j.input, j.attempt, j.generation, j.failures, j.phase, j.phase_count, ' +
+  'j.progress, j.created_at, j.run_at, j.deadline_at, j.priority, j.event_seq, v.revision)'
+
+const TELL =
+  `${numberedSql('taken')}, told AS (INSERT INTO millrace.events (commit, idx, job, seq, code, at, attempt, detail) ` +
+  `SELECT numbered.n, row_number() OVER (ORDER BY m.priority, m.run_at, m.n) - 1, m.id, m.event_seq, ${EVENT_CODES['job:started']}, $1, m.attempt, ` +
+  "CASE WHEN m.phase_count > 1 AND m.phase < m.phase_count THEN (SELECT '{\"phase\":' || to_json(p.names::json ->> m.phase::integer)::text || '}' " +
+  'FROM millrace.phase_lists AS p WHERE p.n = m.phase_list) END ' +
+  'FROM taken AS m, numbered)'
+
+const ANSWER =
+  'SELECT (SELECT n FROM me) AS session, facts.due, facts.suspects, EXISTS (SELECT 1 FROM millrace.labels) AS labels, taken.id, taken.n, taken.type, ' +
+  'taken.lane, taken.phase_list, taken.fence, taken.tenant, taken.owner, taken.input, taken.attempt, taken.generation, taken.failures, taken.phase, ' +
+  'taken.progress, taken.created_at, taken.run_at, taken.deadline_at, taken.priority, taken.revision, facts.next_due_ms, ' +
+  // Of the first row: how long it took to find it.
+  'extract(epoch FROM clock_timestamp() - facts.at)::double precision * 1000 AS found_after_ms FROM facts LEFT JOIN taken ON true'
+
+export const CLAIM = `WITH ${LANES}, ${FACTS}, ${SHARES}, ${PICKED}, ${TAKE}, ${TELL} ${ANSWER}`
+
+/** The same for jobs that have been chosen and locked beforehand: `$4` their ids. */
+const PICKED_BY_ID =
+  'picked AS MATERIALIZED (SELECT j.ctid AS place, lanes.timeout_ms, lanes.revision FROM millrace.jobs AS j JOIN lanes ON lanes.lane = j.lane ' +
+  'WHERE j.id = ANY($4::uuid[]))'
+const NO_FACTS =
+  'facts AS MATERIALIZED (SELECT clock_timestamp() AS at, false AS due, false AS suspects, $5::bigint AS next_due_ms)'
+/** `$4` their ids, `$5` what is answered for the next due. */
+export const CLAIM_CHOSEN = `WITH ${LANES}, ${NO_FACTS}, ${PICKED_BY_ID}, ${TAKE}, ${TELL} ${ANSWER}`
