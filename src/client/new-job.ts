@@ -80,7 +80,8 @@ export function makeJob({ target, input, options, path }: JobRequest, { scope, r
   }
 }
 
-const NO_LABELS: Readonly<Record<string, string>> = {}
+/** Shared by all jobs without any. */
+const NO_LABELS: Readonly<Record<string, string>> = Object.freeze({})
 
 /** Where an option of a request stands. */
 export function at(path: string, name: string): string {

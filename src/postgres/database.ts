@@ -115,8 +115,14 @@ export class Database {
   /**
    * Runs `work` in a transaction and commits it. `work` may run more than once, each time in a new transaction after the one before has
    * come to nothing, so it must change nothing outside.
+   *
+   * @param insists where the answer to the COMMIT was lost, waits for the database as long as it takes to tell: for those to whom not
+   *   knowing would do harm
    */
-  async write<T>(work: (tx: Transaction) => Promise<T>): Promise<T> {
+  async write<T>(
+    work: (tx: Transaction) => Promise<T>,
+    { insists = false }: { readonly insists?: boolean } = {},
+  ): Promise<T> {
     return this.#insist(async (client, tried) => {
       const xid = { is: null as string | null }
       let answer: { readonly is: T } | null = null
@@ -129,7 +135,7 @@ export class Database {
         return answer.is
       } catch (error) {
         if (isConnectionLost(error)) {
-          if (answer !== null && xid.is !== null && (await this.#wasCommitted(xid.is))) return answer.is
+          if (answer !== null && xid.is !== null && (await this.#wasCommitted(xid.is, insists))) return answer.is
           throw error
         }
         await rollBack(client)
@@ -225,9 +231,9 @@ export class Database {
     })
   }
 
-  async #wasCommitted(xid: string): Promise<boolean> {
+  async #wasCommitted(xid: string, insists: boolean): Promise<boolean> {
     for (;;) {
-      const [row] = await this.rows(STATUS, xid)
+      const [row] = await this.#statusOf(xid, insists)
       const status = row?.['status']
       if (status === 'committed') return true
       if (status === 'aborted') return false
@@ -239,6 +245,16 @@ export class Database {
         )
       }
       await pause(this.#options.runtime, LEAST_WAIT_MS)
+    }
+  }
+
+  async #statusOf(xid: string, insists: boolean): Promise<readonly Row[]> {
+    for (;;) {
+      try {
+        return await this.rows(STATUS, xid)
+      } catch (error) {
+        if (!insists || this.#closed) throw error
+      }
     }
   }
 

@@ -115,6 +115,42 @@ export async function addJobs(
   }
 }
 
+/** Characters of inputs that go in one statement. */
+const LONGEST_STATEMENT = 8 * 1024 * 1024
+
+export function chunksOf(placed: readonly PlacedJob[]): readonly (readonly PlacedJob[])[] {
+  const chunks: PlacedJob[][] = []
+  let length = Number.POSITIVE_INFINITY
+  let chunk: PlacedJob[] = []
+  for (const one of placed) {
+    if (length + one.job.input.length > LONGEST_STATEMENT) {
+      chunks.push((chunk = []))
+      length = 0
+    }
+    chunk.push(one)
+    length += one.job.input.length
+  }
+  return chunks
+}
+
+/** In a transaction: several statements, where one would be too long. */
+export async function addInChunks(
+  run: RunRows,
+  now: number | null,
+  placed: readonly PlacedJob[],
+  types: readonly TypeEntry[] = typesOf(placed),
+): Promise<Added> {
+  let [fresh, count] = [true, 0]
+  const scheduled = new Set<string>()
+  for (const chunk of chunksOf(placed)) {
+    const added = await addJobs(run, now, chunk, types)
+    fresh &&= added.fresh
+    count += added.count
+    for (const id of added.scheduled) scheduled.add(id)
+  }
+  return { fresh, count, scheduled }
+}
+
 export function created({ id }: NewJob, { scheduled }: Added): Enqueued {
   return { outcome: 'created', id, state: scheduled.has(id) ? 'scheduled' : 'queued' }
 }
@@ -184,7 +220,7 @@ async function addRound({ run, now, types, round }: Round): Promise<ReadonlyMap<
   // A unique key that is held when the row is inserted, and free when its holder is looked for, is tried again.
   while (left.length > 0) {
     const jobs = left.map(({ placed }) => placed)
-    const added = await addJobs(run, now, jobs, types)
+    const added = await addInChunks(run, now, jobs, types)
     if (!added.fresh) throw new StaleTypes()
     const there = added.count === left.length ? null : await idsThere(run, left)
     const refused: Numbered[] = []

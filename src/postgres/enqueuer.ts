@@ -3,7 +3,7 @@ import type { MillraceError } from '../core/errors.ts'
 import type { Enqueued, NewJob } from '../store/jobs.ts'
 import type { Database } from './database.ts'
 import type { PgValue, Row } from './driver.ts'
-import { StaleTypes, addJobs, addKeyedJobs, created, isKeyed, placeJobs } from './enqueue.ts'
+import { StaleTypes, addInChunks, addJobs, addKeyedJobs, chunksOf, created, isKeyed, placeJobs } from './enqueue.ts'
 import { jobStates } from './jobs.ts'
 import { Lane } from './lane.ts'
 import { Names } from './names.ts'
@@ -16,7 +16,6 @@ export interface EnqueuerOptions {
 
 type Call = readonly NewJob[]
 
-/** So many jobs share a statement at most, unless one call brings more. */
 const CALLS_A_COMMIT = 1_000
 
 export class Enqueuer {
@@ -26,7 +25,7 @@ export class Enqueuer {
   constructor(options: EnqueuerOptions) {
     const { asError } = options
     this.#options = options
-    this.#lane = new Lane({ most: CALLS_A_COMMIT, run: (calls) => this.#add(calls), asError })
+    this.#lane = new Lane({ most: CALLS_A_COMMIT, weigh, run: (calls) => this.#add(calls), asError })
   }
 
   /** In the order of the calls. */
@@ -44,7 +43,9 @@ export class Enqueuer {
     if (jobs.length === 0) return calls.map(() => [])
     const added = await this.#freshly(async () => {
       const placed = await placeJobs(names, jobs)
-      if (!db.mayAutocommit) return db.write(async (tx) => fresh(await addJobs(tx.rows, tx.now, placed)))
+      if (!db.mayAutocommit || chunksOf(placed).length > 1) {
+        return db.write(async (tx) => fresh(await addInChunks(tx.rows, tx.now, placed)))
+      }
       return fresh(await addJobs((sql, ...values) => this.#addOnce(jobs, sql, values), db.virtualNow, placed))
     })
     return calls.map((call) => call.map((job) => created(job, added)))
@@ -104,6 +105,10 @@ export class Enqueuer {
       }
     }
   }
+}
+
+function weigh(jobs: Call): number {
+  return jobs.reduce((sum, { input }) => sum + input.length, 0)
 }
 
 function fresh<T extends { readonly fresh: boolean }>(added: T): T {

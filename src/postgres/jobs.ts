@@ -144,6 +144,8 @@ function stateCondition(states: readonly JobState[]): string {
 
 /** Newest first: ids are made in the order of time. The cursor is the id of the last row shown. */
 export async function listJobs(tx: Transaction, query: JobQuery): Promise<JobPage> {
+  // A cursor that is none of ours leads nowhere.
+  if (query.after !== null && !isId(query.after)) return { jobs: [], next: null }
   const conditions = new Conditions(query, query.scope)
   const { sql } = conditions
   const before = query.after === null ? '' : ` AND j.id < ${conditions.place(query.after)}`

@@ -27,14 +27,24 @@ function beatEveryMs(leaseMs: number): number {
   return Math.max(1, Math.floor(leaseMs / BEATS_PER_LEASE))
 }
 
+export interface ThreadEvents {
+  readonly onLost: (holder: number) => void
+  /** The thread has died: nobody keeps sessions alive any more. */
+  readonly onBroken: (error: unknown) => void
+}
+
 /** The thread beats on its own connection, so that a blocked main thread loses no lease. */
 export class ThreadKeeper implements Keeper {
   readonly #worker: Worker
   readonly #line: SyncLine
   readonly #held = new Set<number>()
+  readonly #onLost: (holder: number) => void
+  /** The thread has died. */
+  #gone = false
   #closed = false
 
-  constructor(threadFile: URL, data: Omit<ThreadData, 'line'>, onLost: (holder: number) => void) {
+  constructor(threadFile: URL, data: Omit<ThreadData, 'line'>, { onLost, onBroken }: ThreadEvents) {
+    this.#onLost = onLost
     const { near, far } = openLine()
     this.#line = new SyncLine(near)
     // Flags of the main thread (a loader, a debugger) have no business in this one.
@@ -49,14 +59,17 @@ export class ThreadKeeper implements Keeper {
       this.#held.delete(holder)
       onLost(holder)
     })
-    this.#worker.on('error', () => undefined)
+    this.#worker.on('error', onBroken)
     // Nobody beats any more for the sessions of a thread that has died.
     this.#worker.on('exit', () => {
-      if (!this.#closed) for (const holder of this.#held) onLost(holder)
+      if (this.#closed) return
+      this.#gone = true
+      for (const holder of this.#held) onLost(holder)
     })
   }
 
   keep({ holder, leaseMs }: KeptSession): void {
+    if (this.#gone) return this.#onLost(holder)
     this.#held.add(holder)
     this.#tell({ kind: 'keep', holder, everyMs: beatEveryMs(leaseMs) })
   }

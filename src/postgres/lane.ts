@@ -11,6 +11,8 @@ export type Outcome<Answer> = { readonly answer: Answer } | { readonly error: Mi
 export interface LaneOptions<Call, Answer> {
   /** So many calls share a commit at most. */
   readonly most: number
+  /** Characters that a call brings; calls share a commit up to a few millions of them. */
+  readonly weigh: (call: Call) => number
   readonly run: (calls: readonly Call[]) => Promise<readonly Answer[]>
   readonly asError: (error: unknown) => MillraceError
 }
@@ -24,7 +26,7 @@ interface Waiting<Call, Answer> {
 export class Lane<Call, Answer> {
   readonly #options: LaneOptions<Call, Answer>
   #waiting: Waiting<Call, Answer>[] = []
-  #working: Promise<void> | null = null
+  #working = false
 
   constructor(options: LaneOptions<Call, Answer>) {
     this.#options = options
@@ -33,20 +35,16 @@ export class Lane<Call, Answer> {
   call(call: Call): Promise<Answer> {
     return new Promise((resolve, reject) => {
       this.#waiting.push({ call, resolve, reject })
-      this.#working ??= this.#work()
+      if (!this.#working) void this.#work()
     })
   }
 
-  /** Resolves once nothing is under way. */
-  async idle(): Promise<void> {
-    await this.#working
-  }
-
   async #work(): Promise<void> {
+    this.#working = true
     // What is called in the same turn shares the first batch.
     await Promise.resolve()
     while (this.#waiting.length > 0) {
-      const batch = this.#waiting.splice(0, this.#options.most)
+      const batch = this.#waiting.splice(0, this.#share())
       const outcomes = await this.#outcomes(batch.map(({ call }) => call))
       for (const [index, { resolve, reject }] of batch.entries()) {
         const outcome = outcomes[index]
@@ -55,7 +53,18 @@ export class Lane<Call, Answer> {
         else resolve(outcome.answer)
       }
     }
-    this.#working = null
+    this.#working = false
+  }
+
+  /** How many of those that wait share the next commit: one at least. */
+  #share(): number {
+    const { most, weigh } = this.#options
+    let weight = 0
+    const tooMuch = this.#waiting.slice(0, most).findIndex(({ call }) => {
+      weight += weigh(call)
+      return weight > HEAVIEST
+    })
+    return tooMuch === -1 ? most : Math.max(1, tooMuch)
   }
 
   async #outcomes(calls: readonly Call[]): Promise<readonly Outcome<Answer>[]> {
@@ -70,6 +79,9 @@ export class Lane<Call, Answer> {
     return outcomes
   }
 }
+
+/** The server takes a message as a whole, and so does this process. */
+const HEAVIEST = 4 * 1024 * 1024
 
 /** Made again one by one, these would only fail again. */
 const REFUSES_ALL: ReadonlySet<MillraceError['code']> = new Set([

@@ -182,13 +182,16 @@ interface KeeperFacts {
 function openKeeper(
   db: Database,
   runtime: Runtime,
-  { url, clock, threadFile }: PostgresOptions,
+  { url, clock, threadFile, logger }: PostgresOptions,
   { schema, answerWithinMs, onLost }: KeeperFacts,
 ): Keeper {
   if (clock !== undefined) return new VirtualKeeper(db, onLost)
   if (url === undefined) return new LoopKeeper(db, runtime, onLost)
   const data = { url, schema, prepared: false, answerWithinMs }
-  return new ThreadKeeper(findThreadFile(FILES, threadFile), data, onLost)
+  const onBroken = (cause: unknown): void => {
+    logger.error("The thread that keeps this process's workers alive has died. Restart the process.", { cause })
+  }
+  return new ThreadKeeper(findThreadFile(FILES, threadFile), data, { onLost, onBroken })
 }
 
 function clockOf(clock: SharedArrayBuffer | undefined): (() => number) | null {

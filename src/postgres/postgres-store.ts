@@ -68,7 +68,7 @@ export class PostgresStore implements Store {
     const asError = (error: unknown): MillraceError => storeError(error, db.where)
     this.#cursors = new ClaimCursors(runtime)
     this.#enqueuer = new Enqueuer({ db, names, asError })
-    this.#applyLane = new Lane({ most: CALLS_A_COMMIT, run: (calls) => this.#apply(calls), asError })
+    this.#applyLane = new Lane({ most: CALLS_A_COMMIT, weigh, run: (calls) => this.#apply(calls), asError })
   }
 
   connect(keeper: Keeper, notices: Notices): void {
@@ -192,7 +192,7 @@ export class PostgresStore implements Store {
 
   async #claim(request: ClaimRequest): Promise<Claimed> {
     const claiming = { names: this.#parts.names, cursors: this.#cursors }
-    const claimed = await this.#db.write((tx) => claimJobs(tx, claiming, request))
+    const claimed = await this.#db.write((tx) => claimJobs(tx, claiming, request), { insists: true })
     if (claimed.jobs.length > 0) this.#committed()
     return claimed
   }
@@ -264,6 +264,11 @@ export class PostgresStore implements Store {
     await this.#notices?.close()
     await this.#parts.closePool()
   }
+}
+
+function weigh({ values, result, error, detail, input }: PlanCall): number {
+  const texts = [values.output, result, error, detail, input]
+  return texts.reduce<number>((sum, text) => sum + (text?.length ?? 0), 0)
 }
 
 const PRESENT = `SELECT ${NOW} AS now`

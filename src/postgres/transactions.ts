@@ -5,7 +5,7 @@ import type { CallerConnection, StoreTransactions } from '../store/transactions.
 import type { Database, RunRows } from './database.ts'
 import { NOW } from './database.ts'
 import type { PgValue, Row } from './driver.ts'
-import { addJobs, addKeyedJobs, created, isKeyed, placeJobs } from './enqueue.ts'
+import { addInChunks, addKeyedJobs, created, isKeyed, placeJobs } from './enqueue.ts'
 import { storeError } from './failures.ts'
 import { inSchema } from './location.ts'
 import type { Names } from './names.ts'
@@ -71,7 +71,7 @@ export class PostgresTransactions implements StoreTransactions {
     for (;;) {
       const placed = await placeJobs(names, jobs)
       if (jobs.some(isKeyed)) return addKeyedJobs(run, now, placed)
-      const added = await addJobs(run, now, placed)
+      const added = await addInChunks(run, now, placed)
       if (added.fresh) return jobs.map((job) => created(job, added))
       names.forgetTypes()
     }

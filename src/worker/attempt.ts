@@ -25,8 +25,8 @@ export interface AttemptHost {
   extended(attempt: Attempt, timeoutMs: number): void
   /** Since when the store can't be asked whether attempts must stop, by the monotonic clock; null: it can. */
   readonly deafSince: number | null
-  /** Asks the store in the middle of a turn whether the attempts that run must stop, unless it was asked just now. */
-  lookNow(attempt: Attempt): void
+  /** Asks the store in the middle of a turn whether the attempts that run must stop, unless it was asked or this one began just now. */
+  lookNow(attempt: Attempt, everyMs?: number): void
 }
 
 export class Attempt {
@@ -43,6 +43,8 @@ export class Attempt {
   readonly results: string[]
   /** The last artifact it wrote, with the file it is in. */
   artifact: { readonly written: WrittenArtifact; readonly file: string } | null = null
+  /** It ends without having begun: it keeps no slot, and there is nothing to tell of its start. */
+  unbegun = false
   #stop: Stop | null = null
   #over = false
   #controller: AbortController | null = null
@@ -50,11 +52,11 @@ export class Attempt {
   #warnedOf: Set<string> | null = null
   #underWay = 0
 
-  constructor(job: ClaimedJob, handler: Handler, host: AttemptHost) {
+  constructor(job: ClaimedJob, handler: Handler, host: AttemptHost, startedAt: number) {
     this.job = job
     this.handler = handler
     this.host = host
-    this.startedAt = host.runtime.monotonic()
+    this.startedAt = startedAt
     this.phaseNames = job.phaseNames
     this.phase = job.phase
     this.results = job.results.length === 0 ? [] : [...job.results]

@@ -18,20 +18,21 @@ import { Attempt } from './attempt.ts'
 import type { AttemptCall } from './attempt-call.ts'
 import type { AttemptHost } from './attempt.ts'
 import type { ClaimAhead } from './claim-ahead.ts'
+import type { Answer } from './claim-loop.ts'
 import { logEnd, logLost, logStart } from './attempt-logs.ts'
 import { deliver, insist } from './deliver.ts'
 import type { Delivery, Failed } from './deliver.ts'
 import { endingAfter, failureInstead } from './ending.ts'
 import type { Ending } from './ending.ts'
 import type { Handler } from './handler.ts'
-import { InterruptionWatch } from './interruption-watch.ts'
+import { InterruptionWatch, KNOWN_FOR_MS } from './interruption-watch.ts'
 import { runAttempt } from './run-attempt.ts'
 import type { AttemptRunner } from './run-attempt.ts'
 import { leaseLostStop, notBegunStop, shutdownStop, timeOutStop } from './stop.ts'
 import type { Stop } from './stop.ts'
 import type { TurnBudget } from './turn-budget.ts'
 import { WaitingJobs } from './waiting-jobs.ts'
-import { emptyTally } from './worker-report.ts'
+import { countOf, emptyTally } from './worker-report.ts'
 import type { WorkerReport, WorkerTally } from './worker-report.ts'
 
 export interface AttemptsOptions {
@@ -42,7 +43,7 @@ export interface AttemptsOptions {
   readonly handlers: ReadonlyMap<string, Handler>
   /** How many run at a time. */
   readonly concurrency: number
-  /** Told how long each job kept its slot. */
+  /** Told what is taken, and how long each job kept its slot. */
   readonly ahead: ClaimAhead
   /** Whether the session of that key is the worker's present one. */
   readonly holds: (holder: number) => boolean
@@ -81,7 +82,7 @@ export class Attempts implements AttemptHost, AttemptRunner {
     this.logger = logger
     this.turns = turns
     this.#options = options
-    this.#waiting = new WaitingJobs({ runtime, onStuck: (jobs) => this.#stuck(jobs) })
+    this.#waiting = new WaitingJobs({ ...options, onGiveBack: (jobs) => this.#giveBack(jobs, notBegunStop) })
     this.#alarms = new Alarms(runtime, (attempt) => this.#ring(attempt))
     this.#watch = new InterruptionWatch({ store, runtime, logger, running: this.#running })
   }
@@ -112,8 +113,8 @@ export class Attempts implements AttemptHost, AttemptRunner {
     return this.#watch.deafSince
   }
 
-  lookNow(attempt: Attempt): void {
-    this.#watch.lookNow(attempt)
+  lookNow(attempt: Attempt, everyMs?: number): void {
+    this.#watch.lookNow(attempt, everyMs)
   }
 
   /** The longest that a handler that runs may take to stop. */
@@ -129,43 +130,47 @@ export class Attempts implements AttemptHost, AttemptRunner {
   }
 
   /** Begins the jobs, as many at a time as there are slots. */
-  take(jobs: readonly ClaimedJob[]): void {
-    this.#waiting.add(jobs)
+  take(answer: Answer): void {
+    this.#waiting.add(answer)
     this.#beginWaiting()
   }
 
   #beginWaiting(): void {
     while (this.#running.size < this.#options.concurrency && this.#waiting.size > 0) {
+      let now = this.runtime.monotonic()
+      if (now - this.#waiting.askedAt >= KNOWN_FOR_MS) {
+        this.#waiting.ask((jobs) => this.#watch.stopsOf(jobs))
+        now = this.runtime.monotonic()
+      }
       const job = this.#waiting.next()
-      if (job !== undefined) this.#begin(job, this.#shuttingDown ? shutdownStop(job.claim.jobId) : null)
+      if (job === undefined) break
+      this.#begin(job, this.#shuttingDown ? shutdownStop(job.claim.jobId) : this.#waiting.stopOf(job), now)
     }
     this.#waiting.watch()
   }
 
-  /** Those that run are known to be slow from now on, not only when they end: else the same jobs would be taken ahead again. */
-  #stuck(jobs: readonly ClaimedJob[]): void {
-    for (const attempt of this.#running) this.#noteSlot(attempt)
-    this.#giveBack(jobs, notBegunStop)
-  }
-
-  #noteSlot({ job, startedAt }: Attempt): void {
-    this.#options.ahead.note(job.type, this.runtime.monotonic() - startedAt)
+  #noteSlot({ job, startedAt, unbegun }: Attempt): void {
+    if (!unbegun) this.#options.ahead.note(job, this.runtime.monotonic() - startedAt)
   }
 
   /** They are told to stop before they begin. */
   #giveBack(jobs: readonly ClaimedJob[], stopOf: (jobId: string) => Stop): void {
-    for (const job of jobs) this.#begin(job, stopOf(job.claim.jobId))
+    const now = this.runtime.monotonic()
+    for (const job of jobs) this.#begin(job, stopOf(job.claim.jobId), now)
   }
 
-  #begin(job: ClaimedJob, stop: Stop | null): void {
+  #begin(job: ClaimedJob, stop: Stop | null, now: number): void {
     const handler = this.#options.handlers.get(job.type)
     if (handler === undefined) throw new MillraceError('handler-unknown', `There is no handler for ${job.type}.`)
-    const attempt = new Attempt(job, handler, this)
+    const attempt = new Attempt(job, handler, this, now)
     this.#tally.claimed += 1
     this.#running.add(attempt)
     this.#watch.began()
-    logStart(attempt)
-    if (stop !== null) attempt.interrupt(stop)
+    if (stop === null) logStart(attempt)
+    else {
+      attempt.unbegun = true
+      attempt.interrupt(stop)
+    }
     try {
       const running = runAttempt(attempt, this)
       if (running === undefined) return
@@ -256,8 +261,7 @@ export class Attempts implements AttemptHost, AttemptRunner {
     attempt.end()
     this.#alarms.clear(attempt)
     // It may be settled a second time, when the first ending was not the right one.
-    // One that was told to stop before it began has kept no slot.
-    if (this.#running.delete(attempt) && attempt.stop?.cause !== 'shutdown') this.#noteSlot(attempt)
+    if (this.#running.delete(attempt)) this.#noteSlot(attempt)
     this.#settling.add(attempt)
     this.#slotFreed()
     const calls = ending.calls.map((call) => attempt.call(call))
@@ -386,15 +390,3 @@ export class Attempts implements AttemptHost, AttemptRunner {
 
 /** Refusals that only say that the ending was not the right one: the clock of the store is behind, or no cancel is pending after all. */
 const INSTEAD: ReadonlySet<string> = new Set(['deadline-ahead', 'no-cancel-pending'])
-
-function countOf(state: string): keyof WorkerReport {
-  switch (state) {
-    case 'completed':
-    case 'retrying':
-    case 'failed':
-    case 'cancelled':
-      return state
-    default:
-      return 'released'
-  }
-}

@@ -30,6 +30,11 @@ function claimedAtOnce(room: number): number {
   return Math.min(MOST_AT_ONCE, Math.max(LEAST_AT_ONCE, Math.ceil(room / CLAIMS_UNDER_WAY)))
 }
 
+export interface Answer extends Claimed {
+  /** When the store was asked, by the monotonic clock. */
+  readonly askedAt: number
+}
+
 export interface ClaimLoopOptions {
   readonly runtime: Runtime
   readonly logger: Logger
@@ -39,9 +44,9 @@ export interface ClaimLoopOptions {
   /** How many may be taken in all, if none have been. */
   readonly room: () => number
   /** Asks the store for jobs. */
-  readonly claim: (limit: number) => Promise<Claimed>
+  readonly claim: (limit: number) => Promise<Answer>
   /** Begins them. */
-  readonly begin: (claimed: Claimed) => void
+  readonly begin: (answer: Answer) => void
   /** Whether nothing runs and nothing waits to be written. */
   readonly resting: () => boolean
 }
@@ -164,31 +169,37 @@ export class ClaimLoop {
   }
 
   async #claim(limit: number, number: number): Promise<void> {
-    const { logger } = this.#options
     this.#underWay += 1
     this.#asked += limit
     try {
-      const claimed = await this.#ask(limit)
-      if (this.#failures > 0) logger.info('The store can be asked for jobs again.', { failures: this.#failures })
-      this.#failures = 0
-      // Jobs that end at once make room at once, and then it has to be known whether there is more to take.
-      if (claimed.jobs.length === limit) this.#more = true
-      this.#options.begin(claimed)
-      this.#claimed(claimed, limit, number)
+      let answer: Answer
+      try {
+        answer = await this.#ask(limit)
+      } finally {
+        // In the same step as its jobs begin: a claim made in between would be for the slots that they are about to take.
+        this.#underWay -= 1
+        this.#asked -= limit
+      }
+      this.#answered(answer, limit, number)
     } catch (error) {
       this.#failed(error)
     }
   }
 
-  async #ask(limit: number): Promise<Claimed> {
+  async #ask(limit: number): Promise<Answer> {
     const { turns, claim } = this.#options
-    try {
-      if (turns.spent) await turns.wait()
-      return await claim(limit)
-    } finally {
-      this.#underWay -= 1
-      this.#asked -= limit
-    }
+    if (turns.spent) await turns.wait()
+    return claim(limit)
+  }
+
+  #answered(answer: Answer, limit: number, number: number): void {
+    const { logger, begin } = this.#options
+    if (this.#failures > 0) logger.info('The store can be asked for jobs again.', { failures: this.#failures })
+    this.#failures = 0
+    // Jobs that end at once make room at once, and then it has to be known whether there is more to take.
+    if (answer.jobs.length === limit) this.#more = true
+    begin(answer)
+    this.#claimed(answer, limit, number)
   }
 
   #claimed({ jobs, nextDueInMs, sessionLost }: Claimed, limit: number, number: number): void {

@@ -2,19 +2,26 @@
  * Learns which of the running jobs must stop. It asks the store after something was committed, at once when things are quiet, at most every
  * 2 to 20 ms when they are not, the more jobs run the more rarely, and every second in any case; so a cancel reaches its handler within a
  * few milliseconds of the commit that this process sees. Jobs that end faster than it asks are never asked for, which keeps a drain free of it.
+ *
+ * An answer comes in between turns of the event loop. Where a handler has blocked the thread, the next job would begin before that: so a job
+ * of which nothing has been heard for a while is asked for in the middle of the turn in which it begins.
  */
 import type { Logger } from '../runtime/logger.ts'
 import type { Runtime, Timer } from '../runtime/runtime.ts'
-import type { Interruption } from '../store/claims.ts'
+import type { Claim } from '../core/job-row.ts'
+import type { ClaimedJob, Interruption } from '../store/claims.ts'
 import type { Store } from '../store/store.ts'
 import type { Attempt } from './attempt.ts'
 import { cancelStop, leaseLostStop } from './stop.ts'
+import type { Stop } from './stop.ts'
 
 /** Asking takes the store a few microseconds for each job that runs: it should take no more than a few hundredths of its time. */
 const GAP_MS_A_JOB = 0.2
 const SHORTEST_GAP_MS = 2
 const LONGEST_GAP_MS = 20
 const BACKSTOP_MS = 1_000
+/** A job begins unasked for so long after the store has said that it may: a claim, or a look. */
+export const KNOWN_FOR_MS = 100
 
 export interface InterruptionWatchOptions {
   readonly store: Store
@@ -29,8 +36,10 @@ export class InterruptionWatch {
   #timer: Timer | null = null
   #timerAt = 0
   #askedAt = Number.NEGATIVE_INFINITY
-  /** When a look was made in the middle of a turn. */
+  /** When a look at those that run was made in the middle of a turn. */
   #lookedAt = Number.NEGATIVE_INFINITY
+  /** No look in the middle of a turn before that. */
+  #leftAloneUntil = Number.NEGATIVE_INFINITY
   #asking = false
   #changed = false
   #closed = false
@@ -57,19 +66,31 @@ export class InterruptionWatch {
   }
 
   /**
-   * For a handler that calls this while it holds the thread, so that no answer can come in. It costs a read of the store, so it is not made
-   * while other looks are made often enough, nor for an attempt that has only just begun.
+   * For a handler that calls this while it holds the thread, so that no answer can come in, and for one that is about to begin. It costs a
+   * read of the store, so it is not made while other looks are made every `everyMs`, nor for an attempt that began more lately than that.
    */
-  lookNow(attempt: Attempt): void {
-    const { runtime, store, running } = this.#options
-    const now = runtime.monotonic()
-    const last = Math.max(this.#lookedAt, attempt.startedAt)
-    if (this.#closed || now - last < LONGEST_GAP_MS) return
-    const found = store.claims.interruptionsNow([...running].map(({ job }) => job.claim))
-    // A store that is slow to answer is left alone for a while: each look may block.
-    this.#lookedAt = found === null ? now + BACKSTOP_MS : runtime.monotonic()
+  lookNow(attempt: Attempt, everyMs: number = LONGEST_GAP_MS): void {
+    const { runtime, running } = this.#options
+    if (runtime.monotonic() - Math.max(this.#lookedAt, attempt.startedAt) < everyMs) return
+    const found = this.#askNow([...running].map(({ job }) => job.claim))
+    this.#lookedAt = runtime.monotonic()
     const attempts = new Map([...running].map((each) => [keyOf(each.job.claim), each]))
-    for (const interruption of found ?? []) interrupt(attempts.get(keyOf(interruption)), interruption)
+    for (const interruption of found) attempts.get(keyOf(interruption))?.interrupt(stopOf(interruption))
+  }
+
+  /** Which of the jobs must not begin, by the `keyOf` their claims. An answer that does not come in time forbids nothing. */
+  stopsOf(jobs: readonly ClaimedJob[]): ReadonlyMap<string, Stop> {
+    const found = this.#askNow(jobs.map(({ claim }) => claim))
+    return new Map(found.map((interruption) => [keyOf(interruption), stopOf(interruption)]))
+  }
+
+  #askNow(held: readonly Claim[]): readonly Interruption[] {
+    const { runtime, store } = this.#options
+    if (this.#closed || runtime.monotonic() < this.#leftAloneUntil) return []
+    const found = store.claims.interruptionsNow(held)
+    // A store that is slow to answer is left alone for a while: each look may block.
+    if (found === null) this.#leftAloneUntil = runtime.monotonic() + BACKSTOP_MS
+    return found ?? []
   }
 
   close(): void {
@@ -110,7 +131,7 @@ export class InterruptionWatch {
     const asked = new Map<string, Attempt>()
     for (const attempt of running) asked.set(keyOf(attempt.job.claim), attempt)
     const interruptions = await store.claims.interruptions([...asked.values()].map(({ job }) => job.claim))
-    for (const interruption of interruptions) interrupt(asked.get(keyOf(interruption)), interruption)
+    for (const interruption of interruptions) asked.get(keyOf(interruption))?.interrupt(stopOf(interruption))
   }
 
   #asked(): void {
@@ -134,11 +155,12 @@ export class InterruptionWatch {
   }
 }
 
-function keyOf({ jobId, fence }: { readonly jobId: string; readonly fence: number }): string {
+/** Names a claim of this worker's. */
+export function keyOf({ jobId, fence }: { readonly jobId: string; readonly fence: number }): string {
   return `${jobId} ${fence}`
 }
 
-function interrupt(attempt: Attempt | undefined, { jobId, kind, cancelledBy, reason }: Interruption): void {
-  if (kind === 'cancel') attempt?.interrupt(cancelStop({ jobId, cancelledBy: cancelledBy ?? 'system', reason }))
-  else attempt?.interrupt(leaseLostStop(jobId, 'heartbeat'))
+function stopOf({ jobId, kind, cancelledBy, reason }: Interruption): Stop {
+  if (kind === 'cancel') return cancelStop({ jobId, cancelledBy: cancelledBy ?? 'system', reason })
+  return leaseLostStop(jobId, 'heartbeat')
 }

@@ -9,6 +9,7 @@ import type { Parse } from '../core/schema.ts'
 import type { Attempt } from './attempt.ts'
 import { encodeResult } from './ending.ts'
 import type { PhaseFunction } from './handler.ts'
+import { KNOWN_FOR_MS } from './interruption-watch.ts'
 import { PhaseContext } from './phase-context.ts'
 import type { TurnBudget } from './turn-budget.ts'
 
@@ -42,6 +43,9 @@ function callNow(attempt: Attempt, run: PhaseFunction, input: unknown): unknown 
 async function callLater(attempt: Attempt, run: PhaseFunction, input: unknown, turns: TurnBudget): Promise<unknown> {
   const parsed = await input
   if (turns.spent) await turns.wait()
+  // Its answer would come too late where another has blocked the thread meanwhile.
+  const isFirst = attempt.phase === attempt.job.phase
+  if (isFirst && turns.startedAt - attempt.startedAt >= KNOWN_FOR_MS) attempt.host.lookNow(attempt, KNOWN_FOR_MS)
   return callNow(attempt, run, parsed)
 }
 

@@ -41,7 +41,7 @@ export function shutdownStop(jobId: string): Stop {
 export function notBegunStop(jobId: string): Stop {
   const error = new MillraceError(
     'not-begun',
-    `The worker had taken job ${jobId} ahead of its slots, and then a handler kept its slot for longer than any before. ` +
+    `The worker had taken job ${jobId} ahead of its slots, and then handlers kept theirs for longer than before. ` +
       'The job goes back into the queue, and no failure is counted.',
     { details: { jobId } },
   )

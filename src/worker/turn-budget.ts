@@ -26,6 +26,11 @@ export class TurnBudget {
     return false
   }
 
+  /** When this turn was first asked about, by the monotonic clock; infinitely long ago: it has not been. */
+  get startedAt(): number {
+    return this.#startedAt ?? Number.NEGATIVE_INFINITY
+  }
+
   /** Resolves in a turn that has time left, for one after another. Await it directly: what follows is what the next one waits for. */
   wait(): Promise<void> {
     return new Promise((resolve) => {

@@ -1,3 +1,5 @@
+import type { JobState } from '../core/states.ts'
+
 /** What became of the jobs that a worker took. */
 export interface WorkerReport {
   /** Jobs taken. */
@@ -17,4 +19,19 @@ export type WorkerTally = { -readonly [Count in keyof WorkerReport]: number }
 
 export function emptyTally(): WorkerTally {
   return { claimed: 0, completed: 0, retrying: 0, failed: 0, cancelled: 0, released: 0, lost: 0 }
+}
+
+/** Where a job counts whose attempt has ended in that state. */
+export function countOf(state: JobState): keyof WorkerReport {
+  switch (state) {
+    case 'completed':
+    case 'retrying':
+    case 'failed':
+    case 'cancelled':
+      return state
+    case 'scheduled':
+    case 'queued':
+    case 'running':
+      return 'released'
+  }
 }

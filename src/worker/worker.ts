@@ -10,6 +10,7 @@ import type { Store } from '../store/store.ts'
 import { Attempts } from './attempts.ts'
 import { ClaimAhead } from './claim-ahead.ts'
 import { ClaimLoop } from './claim-loop.ts'
+import type { Answer } from './claim-loop.ts'
 import { drain } from './drain.ts'
 import type { Handler } from './handler.ts'
 import { TurnBudget } from './turn-budget.ts'
@@ -44,6 +45,8 @@ export class Worker {
   readonly #types: readonly string[]
   #state: WorkerState = 'running'
   #stopping: Promise<void> | null = null
+  /** All that `runOnce()` has begun. */
+  #runningOnce: Promise<unknown> = Promise.resolve()
   #unsubscribe: () => void = () => {}
 
   constructor(parts: WorkerParts) {
@@ -80,7 +83,7 @@ export class Worker {
       free: () => this.#free(),
       room: () => this.#room(),
       claim: async (limit) => this.#claim(limit),
-      begin: (claimed) => this.#begin(claimed),
+      begin: (answer) => this.#attempts.take(answer),
       resting: () => this.#attempts.resting,
     })
   }
@@ -126,17 +129,26 @@ export class Worker {
   }
 
   /** Takes jobs once, for as many slots as are free, and runs them to their end. For a worker that was started as `manual`. */
-  async runOnce(): Promise<WorkerReport> {
+  runOnce(): Promise<WorkerReport> {
+    const once = this.#runOnce()
+    this.#runningOnce = Promise.allSettled([this.#runningOnce, once])
+    return once
+  }
+
+  async #runOnce(): Promise<WorkerReport> {
     this.#attempts.takeReport()
     const limit = this.#free()
-    if (limit > 0) this.#begin(await this.#claim(limit))
+    if (limit > 0) this.#attempts.take(await this.#claim(limit))
     await this.#attempts.rest()
     return this.#attempts.takeReport()
   }
 
-  /** Resolves when the worker has found nothing to take and nothing of it runs: what was queued before has been worked on. */
-  idle(): Promise<void> {
-    return this.#loop.idle()
+  /**
+   * Resolves when the worker has found nothing to take and nothing of it runs: what was queued before has been worked on. One that was started
+   * as `manual` looks for nothing by itself, so it is idle as soon as nothing of it runs.
+   */
+  async idle(): Promise<void> {
+    await (this.#parts.manual ? this.#runningOnce : this.#loop.idle())
   }
 
   /**
@@ -193,17 +205,14 @@ export class Worker {
     return session.concurrency + (manual ? 0 : this.#ahead.most(session.concurrency))
   }
 
-  async #claim(limit: number): Promise<Claimed> {
+  async #claim(limit: number): Promise<Answer> {
+    const askedAt = this.#parts.runtime.monotonic()
     const holder = this.#session.holder
-    if (holder === null) return NOTHING
+    if (holder === null) return { ...NOTHING, askedAt }
     const claimed = await this.#parts.store.claims.claim({ holder, types: this.#types, limit })
     if (claimed.sessionLost) this.#session.lost(holder)
     // A session that was lost meanwhile has lost these jobs too.
-    return this.#session.holder === holder ? claimed : NOTHING
-  }
-
-  #begin({ jobs }: Claimed): void {
-    this.#attempts.take(jobs)
+    return { ...(this.#session.holder === holder ? claimed : NOTHING), askedAt }
   }
 
   /** Handlers can't be ended from outside. With too many of them left running, only a new process helps. */

@@ -1,7 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { pause, settlesWithin } from '../../src/runtime/pause.ts'
-import { safeLogger } from '../../src/runtime/safe-logger.ts'
 import { virtualRuntime } from '../../src/runtime/virtual-runtime.ts'
 
 test('a pause lasts its time', async () => {
@@ -22,19 +21,4 @@ test('a promise that settles in time is told from one that does not, and no time
   const never = settlesWithin(runtime, 100, new Promise(() => {}))
   await runtime.advance(100)
   assert.equal(await never, false)
-})
-
-test('a logger that throws harms nobody', () => {
-  const full = (): never => {
-    throw new Error('the disk is full')
-  }
-  const logger = safeLogger({ info: full, warn: full, error: full })
-  logger.info('one')
-  logger.warn('two', { with: 'fields' })
-  logger.error('three')
-  const lines: unknown[] = []
-  const note = (...line: unknown[]): void => void lines.push(line)
-  const kept = safeLogger({ info: note, warn: note, error: note })
-  kept.warn('four', { five: 5 })
-  assert.deepEqual(lines, [['four', { five: 5 }]])
 })

@@ -2,11 +2,20 @@ import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { defineJob } from '../../src/client/define-job.ts'
 import { OPERATOR } from '../../src/core/scope.ts'
+import type { ClaimedJob } from '../../src/store/claims.ts'
 import { ClaimAhead } from '../../src/worker/claim-ahead.ts'
 import { handle } from '../../src/worker/handler.ts'
-import type { Worker } from '../../src/worker/worker.ts'
 import { openWorkplace } from './open-workplace.ts'
-import type { Workplace } from './open-workplace.ts'
+import { enqueueInputs, enqueueTogether, quick, runningInStore, startKnown, startQuick } from './quick-worker.ts'
+
+function jobOf(type: string, timeoutMs: number | null = null): Pick<ClaimedJob, 'type' | 'policy'> {
+  return { type, policy: { ...quick.policy, timeoutMs } }
+}
+
+/** Claims of so many jobs with inputs of so many characters each. */
+function taken(ahead: ClaimAhead, count: number, characters: number, results: readonly string[] = []): void {
+  ahead.took(Array.from({ length: count }, () => ({ input: 'x'.repeat(characters), results })))
+}
 
 /** Runs of one type, each so many milliseconds long. */
 function times(count: number, ms: number): readonly number[] {
@@ -36,67 +45,108 @@ describe('how many jobs may be taken ahead', () => {
   ] as readonly (readonly [string, Readonly<Record<string, readonly number[]>>, number, number])[]) {
     test(`is ${most} with ${concurrency} slots when ${what}`, () => {
       const ahead = new ClaimAhead(Object.keys(runs).includes('b') ? ['a', 'b'] : ['a'])
-      for (const [type, each] of Object.entries(runs)) for (const ms of each) ahead.note(type, ms)
+      for (const [type, each] of Object.entries(runs)) for (const ms of each) ahead.note(jobOf(type), ms)
       assert.equal(ahead.most(concurrency), most)
     })
   }
 })
 
-const quick = defineJob('quick', { service: 'tests', cancelGrace: '1s' })
-
-interface Quick {
-  readonly worker: Worker
-  /** Inputs of the jobs that began and that a gate holds, in their order. */
-  readonly began: string[]
-  /** Lets the handler that has waited the longest end. */
-  readonly open: () => void
-  /** The most that ran at a time. */
-  readonly most: () => number
-}
-
-/** A worker that has seen its type run so often that it takes jobs ahead, and whose further handlers wait for a gate. */
-async function startQuick(place: Workplace, concurrency: number): Promise<Quick> {
-  const began: string[] = []
-  const gates: (() => void)[] = []
-  let running = 0
-  let most = 0
-  const worker = await place.start(
+describe('how many jobs may be taken ahead, by the size of those taken last,', () => {
+  for (const [what, claims, most] of [
+    ['is as many as ever where they are small', [[500, 4_000]], 990],
+    ['is what has four million characters in all', [[500, 40_000]], 104],
+    ['is 16 where all are as large as they may be', [[500, 256 * 1024]], 16],
     [
-      handle(quick, async ({ input }) => {
-        if (input === 'fast') return
-        running += 1
-        most = Math.max(most, running)
-        began.push(String(input))
-        const { promise, resolve } = Promise.withResolvers<void>()
-        gates.push(resolve)
-        await promise
-        running -= 1
-      }),
+      'falls as soon as large ones come',
+      [
+        [500, 10],
+        [500, 256 * 1024],
+      ],
+      16,
     ],
-    { concurrency, drain: '10s' },
-  )
-  for (let runs = 0; runs < 10; runs += 1) await place.enqueue(quick, 'fast')
-  await worker.idle()
-  return { worker, began, open: () => gates.shift()?.(), most: () => most }
-}
-
-/** Adds jobs of such priorities, of which the worker learns together. */
-async function enqueueTogether(place: Workplace, priorities: readonly number[]): Promise<readonly string[]> {
-  const gate = Promise.withResolvers<undefined>()
-  place.faults.claim = () => gate.promise
-  const ids: string[] = []
-  for (const [index, priority] of priorities.entries()) {
-    ids.push(await place.enqueue(quick, `${priority}.${index}`, { priority }))
+    [
+      'falls a little way for one large one that comes after many small ones',
+      [
+        [499, 10],
+        [1, 256 * 1024],
+      ],
+      271,
+    ],
+    [
+      'rises as soon as small ones come',
+      [
+        [500, 256 * 1024],
+        [500, 10],
+      ],
+      515,
+    ],
+    [
+      'is no other after a claim that brought nothing',
+      [
+        [500, 40_000],
+        [0, 0],
+      ],
+      104,
+    ],
+  ] as readonly (readonly [string, readonly (readonly [number, number])[], number])[]) {
+    test(what, () => {
+      const ahead = new ClaimAhead(['a'])
+      for (const ms of times(10, 0.001)) ahead.note(jobOf('a'), ms)
+      for (const [count, characters] of claims) taken(ahead, count, characters)
+      assert.equal(ahead.most(10), most)
+    })
   }
-  delete place.faults.claim
-  gate.resolve(undefined)
-  await place.runtime.advance(0)
-  return ids
-}
 
-async function runningInStore({ store }: Workplace): Promise<number> {
-  return (await store.jobs.counts({ scope: OPERATOR })).running
-}
+  test('counts the results of earlier phases too', () => {
+    const ahead = new ClaimAhead(['a'])
+    for (const ms of times(10, 0.001)) ahead.note(jobOf('a'), ms)
+    taken(ahead, 500, 20_000, ['x'.repeat(15_000), 'x'.repeat(5_000)])
+    assert.equal(ahead.most(10), 104)
+  })
+})
+
+describe('jobs of a type with a time-out', () => {
+  for (const [timeoutMs, most] of [
+    [200, 0],
+    [9_999, 0],
+    [10_000, 990],
+    [1_800_000, 990],
+    [null, 990],
+  ] as const) {
+    test(`of ${timeoutMs} ms are ${most === 0 ? 'never ' : ''}taken ahead`, () => {
+      const ahead = new ClaimAhead(['a', 'b'])
+      for (const ms of times(10, 0.001)) ahead.note(jobOf('a'), ms)
+      for (const ms of times(10, 0.001)) ahead.note(jobOf('b', timeoutMs), ms)
+      assert.equal(ahead.most(10), most)
+    })
+  }
+
+  test('are taken ahead once its newest definition allows them more time', () => {
+    const ahead = new ClaimAhead(['a'])
+    for (const ms of times(10, 0.001)) ahead.note(jobOf('a', 200), ms)
+    ahead.note(jobOf('a', 60_000), 0.001)
+    assert.equal(ahead.most(10), 990)
+  })
+})
+
+test('after some were given back no more may be taken ahead than are left, and one more for every ten that run', () => {
+  const ahead = new ClaimAhead(['a'])
+  const run = (count: number): void => times(count, 0.001).forEach((ms) => ahead.note(jobOf('a'), ms))
+  run(10)
+  assert.equal(ahead.most(10), 990)
+  ahead.gaveBack(5)
+  assert.equal(ahead.most(10), 5)
+  run(9)
+  assert.equal(ahead.most(10), 5)
+  run(1)
+  assert.equal(ahead.most(10), 6)
+  ahead.gaveBack(40)
+  assert.equal(ahead.most(10), 6, 'more than may be taken are left of those that were under way')
+  run(100_000)
+  assert.equal(ahead.most(10), 990)
+  ahead.gaveBack(0)
+  assert.equal(ahead.most(10), 0)
+})
 
 describe('a worker of jobs that are known to be fast', () => {
   test('takes more of them than it has slots, and runs as many at a time as it has, by their priority', async (context) => {
@@ -176,6 +226,25 @@ describe('a worker of jobs that are known to be fast', () => {
     open()
     await worker.idle()
     await enqueueTogether(place, [0, 0, 0, 0, 0, 0])
+    assert.equal(await runningInStore(place), 2)
+  })
+
+  test('takes fewer of them ahead when their inputs are large', async (context) => {
+    const place = await openWorkplace(context)
+    const large = 'x'.repeat(250_000)
+    await startKnown(place, () => new Promise(() => {}), { concurrency: 2, fastInput: large })
+    await enqueueInputs(
+      place,
+      times(40, 0).map(() => large),
+    )
+    assert.equal(await runningInStore(place), 2 + 16)
+  })
+
+  test('takes none ahead that must end within ten seconds', async (context) => {
+    const place = await openWorkplace(context)
+    const brief = defineJob('brief', { service: 'tests', timeout: '9s' })
+    await startKnown(place, () => new Promise(() => {}), { concurrency: 2, definition: brief })
+    await enqueueInputs(place, times(40, 0), brief)
     assert.equal(await runningInStore(place), 2)
   })
 

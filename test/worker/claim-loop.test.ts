@@ -101,6 +101,23 @@ describe('claims that are under way together', () => {
   })
 })
 
+test('a claim that is made just when another is answered is for no slot that the answer fills', async (context) => {
+  const place = await openWorkplace(context)
+  for (let jobs = 0; jobs < 8; jobs += 1) await place.enqueue(ping)
+  const { limits, release } = holdClaims(place)
+  const worker = await place.start([handle(ping, hang)], { concurrency: 2 })
+  await place.runtime.advance(0)
+  const releasing = release(0)
+  // Each has a claim made in the same turn, if a slot is free.
+  for (let steps = 0; steps < 100; steps += 1) {
+    place.enqueue(ping).catch(() => {})
+    await Promise.resolve()
+  }
+  await releasing
+  assert.equal(worker.running, 2)
+  assert.deepEqual(limits, [2])
+})
+
 describe('waiting until a worker is idle', () => {
   test('takes a claim that was begun later, and lasts until every claim has been answered', async (context) => {
     const place = await openWorkplace(context)

@@ -166,6 +166,36 @@ describe('a worker that is driven by hand', () => {
     assert.deepEqual(await worker.runOnce(), { ...none, claimed: 1, completed: 1 })
     assert.deepEqual(await worker.runOnce(), none)
   })
+
+  test('is idle when nothing of it runs, whatever is queued', async (context) => {
+    const { enqueue, start, runtime, job, faults } = await openWorkplace(context)
+    const [claim, gate] = [Promise.withResolvers<undefined>(), Promise.withResolvers<null>()]
+    const worker = await start([handle(ping, () => gate.promise)], { manual: true, concurrency: 1 })
+    const id = await enqueue(ping)
+    await enqueue(ping)
+    await worker.idle()
+    faults.claim = () => claim.promise
+    const once = worker.runOnce()
+    let idle = false
+    const waiting = worker.idle().then(() => (idle = true))
+    await runtime.advance(0)
+    assert.equal(idle, false, 'a claim is under way')
+    claim.resolve(undefined)
+    await runtime.advance(0)
+    assert.equal(idle, false, 'a job runs')
+    gate.resolve(null)
+    await waiting
+    assert.equal((await job(id)).state, 'completed')
+    assert.equal((await once).completed, 1)
+  })
+
+  test('is idle although a claim of it has failed', async (context) => {
+    const { start, faults } = await openWorkplace(context)
+    const worker = await start([handle(ping, () => null)], { manual: true })
+    faults.claim = () => new Error('the disk is away')
+    await assert.rejects(worker.runOnce(), /the disk is away/)
+    await worker.idle()
+  })
 })
 
 describe('the turn budget', () => {

@@ -50,15 +50,18 @@ function openFile(context: TestContext): File {
   }
 }
 
-async function enqueue(store: Store, { name: type, queue, policy }: JobDefinition, count: number): Promise<string[]> {
+function newIds(count: number): readonly string[] {
+  return Array.from({ length: count }, () => runtime.uuid())
+}
+
+async function enqueue(
+  store: Store,
+  { name: type, queue, policy }: JobDefinition,
+  count: number,
+  ids: readonly string[] = newIds(count),
+): Promise<string[]> {
   const job = { type, queue, policy, tenant: '', owner: null, labels: {}, priority: 0, delayMs: 0, runAt: null }
-  const jobs = Array.from({ length: count }, (_, index) => ({
-    ...job,
-    id: runtime.uuid(),
-    key: null,
-    uniqueKey: null,
-    input: `${index}`,
-  }))
+  const jobs = ids.map((id, index) => ({ ...job, id, key: null, uniqueKey: null, input: `${index}` }))
   return (await store.jobs.enqueue(jobs)).map(({ id }) => id)
 }
 
@@ -96,6 +99,46 @@ test('a cancel through another connection reaches the handler, and the job is ca
     assert.equal(await stateOf(theirs, jobId), 'cancelled')
     await worker.stop()
   }
+})
+
+test('jobs in hand that another connection cancels while the thread is blocked never begin', async (context) => {
+  const file = openFile(context)
+  const [mine, theirs] = [await file.open(), await file.open()]
+  const began: string[] = []
+  const cancelled: string[] = []
+  const cancelling: Promise<unknown>[] = []
+  const worker = await file.start(
+    mine,
+    [
+      handle(wait, async ({ jobId }) => {
+        began.push(jobId)
+        if (began.length !== 11) return
+        const values = { actor: 'ann', reason: null }
+        for (const id of cancelled) {
+          const call = { jobId: id, plan: CANCEL, scope: OPERATOR, claim: null, values, detail: null }
+          cancelling.push(theirs.claims.apply(call))
+        }
+        // The calls travel at the end of the turn, which is behind this.
+        await Promise.resolve()
+        const until = runtime.monotonic() + 400
+        while (runtime.monotonic() < until);
+      }),
+    ],
+    { concurrency: 1 },
+  )
+  await enqueue(mine, wait, 10)
+  await worker.idle()
+  const ids = newIds(60)
+  cancelled.push(...ids.filter((_id, index) => index % 2 === 1))
+  await enqueue(mine, wait, 60, ids)
+  await worker.idle()
+  await Promise.all(cancelling)
+  assert.deepEqual(
+    began.slice(10),
+    ids.filter((_id, index) => index % 2 === 0),
+  )
+  const states = await mine.jobs.states(cancelled)
+  assert(cancelled.every((id) => states.get(id) === 'cancelled'))
 })
 
 test('a handler that blocks the event loop for longer than the lease keeps its job', async (context) => {
