@@ -1,11 +1,13 @@
 /** docs/reference/api.md against what can be imported, and against the members of what is handed out. */
 import assert from 'node:assert/strict'
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { test } from 'node:test'
 
 import * as door from '../../src/index.ts'
 import { PhaseContext } from '../../src/worker/phase-context.ts'
 import { codesIn, tableUnder } from './markdown.ts'
-import { pageAt } from './pages.ts'
+import { pageAt, root } from './pages.ts'
 
 const api = pageAt('docs/reference/api.md')
 
@@ -13,6 +15,14 @@ test('api.md names everything that can be imported and is not a type alone', () 
   const classes = namesUnder('Classes', 'docs/reference/errors.md')
   const told = [...namesUnder('Functions'), ...namesUnder('Constants'), ...classes]
   assert.deepEqual(told.toSorted(), Object.keys(door).toSorted())
+})
+
+test('api.md names every option of openMillrace', () => {
+  const source = readFileSync(join(root, 'src/open-store.ts'), 'utf8')
+  const known = /const KNOWN_OPTIONS: [^{]*\{(?<names>[^}]*)\}/.exec(source)?.groups?.['names'] ?? ''
+  const wanted = [...known.matchAll(/(?<name>\w+): true/g)].map(({ groups }) => groups?.['name'] ?? '')
+  assert.ok(wanted.length > 0)
+  assert.deepEqual(namesUnder('Options of `openMillrace`').toSorted(), wanted.toSorted())
 })
 
 test('api.md names every member of a Millrace', async () => {

@@ -37,6 +37,8 @@ describe('a page is refused', () => {
     ['whose command prints something else', pageOf('sh\n$ echo a\nb'), /printed something else/],
     ['whose excerpt has changed', pageOf('ts from="src/core/states.ts"\nexport const NO = 1'), /is not what stands in/],
     ['whose JSON is none', pageOf('json\n{ a: 1 }'), /page-\d+\.md:4/],
+    ['whose SQL is refused by its server', pageOf('sql postgres\nSELECT no_such_thing'), /page-\d+\.md:4 is refused/],
+    ['whose SQL gives something else', pageOf('sql postgres\nSELECT 1', 'text output\n2'), /gives something else/],
     ['that names an id which nothing printed', pageOf('sh\n$ echo <id>'), /no id has been printed/],
   ] as const) {
     test(what, async () => {
@@ -75,6 +77,19 @@ test('blocks that continue each other are one module, and files of a page can be
     'sh not-run="needs a network"\ncurl example.com',
   )
   assert.equal(await carryOut(page), 2)
+})
+
+test('a page that names DATABASE_URL has a database of its own, and nothing is left there of a block that is undone', async () => {
+  const page = pageOf(
+    'sql postgres\nCREATE TABLE kept (n integer); INSERT INTO kept VALUES (1)',
+    'sql postgres undone\nINSERT INTO kept VALUES (2)',
+    "ts\nconsole.log(new URL(process.env['DATABASE_URL'] ?? '').protocol)",
+    'text output\npostgres:',
+    'sh\n$ test -n "$DATABASE_URL" && echo given\ngiven',
+    'sql postgres\nSELECT n, current_database() FROM kept',
+    'text output\n1 | millrace_docs_…',
+  )
+  assert.equal(await carryOut(page), 5)
 })
 
 describe('an output is compared', () => {

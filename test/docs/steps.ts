@@ -6,7 +6,7 @@
  * - `text output` is what the block before it prints
  * - `sh`: a line after `$ ` is run, the lines after it are what it prints; ` &` at its end: it goes on beside the others
  * - a line `export NAME=text` sets a variable for the rest of the page
- * - `sql` is run on the database `jobs.db` of the page
+ * - `sql` is run on the database `jobs.db` of the page; `sql postgres` on its PostgreSQL database; `undone`: and rolled back
  * - `from="path"`: an excerpt of a file of the project, with which it is compared
  * - `not-run="reason"`: it is shown only
  */
@@ -17,10 +17,18 @@ export type Step =
   /** `output` null: nothing is said about what it prints. */
   | { readonly kind: 'module'; readonly line: number; readonly code: string; readonly output: string | null }
   | { readonly kind: 'command'; readonly line: number; readonly command: string; readonly output: string | null }
-  | { readonly kind: 'sql'; readonly line: number; readonly sql: string; readonly output: string | null }
+  | SqlStep
   | { readonly kind: 'excerpt'; readonly line: number; readonly file: string; readonly code: string }
   | { readonly kind: 'json'; readonly line: number; readonly code: string }
   | { readonly kind: 'shown'; readonly line: number; readonly language: string; readonly reason: string }
+
+interface SqlStep {
+  readonly kind: 'sql'
+  readonly line: number
+  readonly sql: string
+  readonly store: 'sqlite' | 'postgres'
+  readonly output: string | null
+}
 
 /** Languages of blocks that are pictures or quotations rather than code. */
 const NOT_CODE: ReadonlySet<string> = new Set(['text', 'mermaid'])
@@ -74,12 +82,18 @@ function runSteps(block: Block, page: Page): readonly Step[] {
     case 'sh':
       return commandSteps(block, page)
     case 'sql':
-      return [{ kind: 'sql', line, sql: code, output: null }]
+      return [sqlStep(block)]
     case 'json':
       return [{ kind: 'json', line, code }]
     default:
       throw complain(page, block, `is in the language "${language}", which the test can't run`)
   }
+}
+
+function sqlStep({ line, code, attributes }: Block): Step {
+  const store = attributes['postgres'] === true ? 'postgres' : 'sqlite'
+  const sql = attributes['undone'] === true ? `BEGIN; ${code}; ROLLBACK` : code
+  return { kind: 'sql', line, sql, store, output: null }
 }
 
 function typescriptStep(block: Block): Step {

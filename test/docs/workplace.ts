@@ -11,6 +11,8 @@ import { inspect } from 'node:util'
 
 import { compareOutput } from './expected-output.ts'
 import type { Page } from './markdown.ts'
+import { URL_VARIABLE, needsPageDatabase, openPageDatabase } from './page-database.ts'
+import type { PageDatabase } from './page-database.ts'
 import { root } from './pages.ts'
 import type { Step } from './steps.ts'
 
@@ -18,7 +20,7 @@ import type { Step } from './steps.ts'
 const HANG_MS = 30_000
 const SOURCES = '--conditions=millrace-source --disable-warning=ExperimentalWarning'
 /** What a reader may import beside Node's own modules, and what the compiler needs. */
-const PACKAGES = ['zod', 'typescript', '@types', 'undici-types']
+const PACKAGES = ['zod', 'pg', 'postgres', 'kysely', 'typescript', '@types', 'undici-types']
 
 export interface Workplace {
   readonly folder: string
@@ -90,6 +92,7 @@ export class PageRun {
   readonly #env: NodeJS.ProcessEnv
   readonly #path: string
   readonly #beside: ChildProcess[] = []
+  #database: PageDatabase | null = null
   #lastId = ''
   /** How many steps were carried out. */
   executed = 0
@@ -100,7 +103,7 @@ export class PageRun {
     mkdirSync(this.#folder, { recursive: true })
     symlinkSync(join(workplace.folder, 'node_modules'), join(this.#folder, 'node_modules'), 'dir')
     const path = [workplace.bin, dirname(process.execPath), process.env['PATH'] ?? ''].join(delimiter)
-    const { NODE_TEST_CONTEXT: _, ...inherited } = process.env
+    const { NODE_TEST_CONTEXT: _, [URL_VARIABLE]: __, ...inherited } = process.env
     this.#env = {
       ...inherited,
       PATH: path,
@@ -113,13 +116,20 @@ export class PageRun {
   async carryOut(step: Step): Promise<void> {
     if (step.kind === 'shown') return
     this.executed += 1
+    if (needsPageDatabase(step)) await this.#openDatabase()
     writeCode(this.#folder, step)
     const where = `${this.#path}:${step.line}`
     if (step.kind === 'module') await this.#runModule(step, where)
     if (step.kind === 'command') await this.#runCommand(step, where)
-    if (step.kind === 'sql') this.#runSql(step, where)
+    if (step.kind === 'sql') await this.#runSql(step, where)
     if (step.kind === 'excerpt') checkExcerpt(step, where)
     if (step.kind === 'json') assert.doesNotThrow(() => JSON.parse(step.code) as unknown, where)
+  }
+
+  async #openDatabase(): Promise<PageDatabase> {
+    this.#database ??= await openPageDatabase()
+    this.#env[URL_VARIABLE] = this.#database.url
+    return this.#database
   }
 
   async #runModule(step: Step & { readonly kind: 'module' }, where: string): Promise<void> {
@@ -163,21 +173,38 @@ export class PageRun {
     if (shown !== null) assert.equal(compareOutput(shown, output), null, `${where} did not print what is shown`)
   }
 
-  #runSql({ sql, output }: Step & { readonly kind: 'sql' }, where: string): void {
+  async #runSql({ sql, store, output }: Step & { readonly kind: 'sql' }, where: string): Promise<void> {
+    const rows = store === 'postgres' ? await this.#rowsOfServer(sql, where) : this.#rowsOfFile(sql)
+    if (output === null) return
+    const printed = rows.map((row) => Object.values(row).map(shownValue).join(' | ')).join('\n')
+    const difference = compareOutput(output, printed)
+    assert.equal(difference, null, `${where} gives something else. ${difference}`)
+  }
+
+  async #rowsOfServer(sql: string, where: string): Promise<readonly object[]> {
+    const { rows } = await this.#openDatabase()
+    return rows(sql).catch((cause: unknown) => assert.fail(`${where} is refused: ${String(cause)}`))
+  }
+
+  #rowsOfFile(sql: string): readonly object[] {
     const database = new DatabaseSync(join(this.#folder, 'jobs.db'), { readOnly: true })
     try {
-      const rows = database.prepare(sql).all()
-      if (output === null) return
-      const printed = rows.map((row) => Object.values(row).map(shownValue).join(' | ')).join('\n')
-      const difference = compareOutput(output, printed)
-      assert.equal(difference, null, `${where} gives something else. ${difference}`)
+      return database.prepare(sql).all()
     } finally {
       database.close()
     }
   }
 
-  /** Stops what goes on beside, as Ctrl-C would. */
+  /** Stops what goes on beside, as Ctrl-C would, and drops the page's database. */
   async close(): Promise<void> {
+    try {
+      await this.#stopBeside()
+    } finally {
+      await this.#database?.drop()
+    }
+  }
+
+  async #stopBeside(): Promise<void> {
     for (const child of this.#beside) {
       if (child.exitCode !== null || child.signalCode !== null) continue
       const exit = once(child, 'exit')

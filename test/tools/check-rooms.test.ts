@@ -170,7 +170,9 @@ describe('the room check accepts', () => {
       'src/core/schema.ts': `import type { StandardSchemaV1 } from '@standard-schema/spec'`,
       'src/sqlite/driver.ts': `import { DatabaseSync } from 'node:sqlite'`,
       'src/worker/claim.ts': `import { plan } from '../core/plan.ts'\nexport * from '../runtime/clock.ts'`,
-      'src/open-millrace.ts': `import { openDriver } from './sqlite/driver.ts'`,
+      'src/postgres/driver.ts': `import type { Pool } from 'pg'`,
+      'src/open-store.ts': `import { openDriver } from './sqlite/driver.ts'`,
+      'src/open-millrace.ts': `import { openStore } from './open-store.ts'`,
       'src/index.ts': `export { openMillrace } from './open-millrace.ts'`,
       'src/cli/bin.ts': `import { openMillrace } from '../index.ts'`,
     })
