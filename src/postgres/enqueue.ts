@@ -87,12 +87,7 @@ function isLike(one: PlacedJob, other: PlacedJob): boolean {
   const sameKind = one.type === other.type && one.lane === other.lane && one.phaseList === other.phaseList
   const sameOrder = job.priority === next.priority && job.runAt === next.runAt && job.delayMs === next.delayMs
   const samePlace = job.tenant === next.tenant && job.owner === next.owner
-  return sameKind && sameOrder && samePlace && !isKeyed(next) && isEmpty(next.labels)
-}
-
-function isEmpty(labels: NewJob['labels']): boolean {
-  for (const _name in labels) return false
-  return true
+  return sameKind && sameOrder && samePlace && !isKeyed(next) && Object.keys(next.labels).length === 0
 }
 
 async function addAlike(run: RunRows, now: number | null, placed: readonly PlacedJob[]): Promise<Added> {

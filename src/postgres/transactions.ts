@@ -1,7 +1,7 @@
 /** Jobs that come and go with a transaction of the application's own, in the same database. */
 import { InvalidInputError, MillraceError } from '../core/errors.ts'
 import type { Enqueued, NewJob } from '../store/jobs.ts'
-import type { CallerConnection, StoreTransactions } from '../store/transactions.ts'
+import type { CallerConnection, PostgresConnection, StoreTransactions } from '../store/transactions.ts'
 import type { Database, RunRows } from './database.ts'
 import { NOW } from './database.ts'
 import type { PgValue, Row } from './driver.ts'
@@ -10,14 +10,6 @@ import { storeError } from './failures.ts'
 import { inSchema } from './location.ts'
 import type { Names } from './names.ts'
 import type { Notices } from './notices.ts'
-
-/**
- * A connection of the application's: a `pg` client that has begun a transaction, or anything with this one function, by which other drivers
- * and query builders are adapted in a few lines.
- */
-export interface PostgresConnection {
-  query(text: string, values: readonly unknown[]): Promise<{ readonly rows: readonly object[] }>
-}
 
 export interface PostgresTransactionsParts {
   readonly db: Database
