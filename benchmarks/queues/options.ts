@@ -3,7 +3,7 @@ import { existsSync } from 'node:fs'
 import { dirname, resolve } from 'node:path'
 import { Command, InvalidArgumentError, Option } from 'commander'
 import type { CommanderError } from 'commander'
-import { CONTENDERS } from './contenders/find-contender.ts'
+import { CONTENDERS, GROUPS } from './contenders/find-contender.ts'
 import { MEASURES } from './measures/find-measure.ts'
 import type { Size } from './measures/measure.ts'
 import { VIEWS } from './views.ts'
@@ -38,7 +38,7 @@ export function readOptions(args: readonly string[]): BenchOptions {
     .description(
       'Measures Millrace beside other queues, and prints tables. Without options: everything, at full length.',
     )
-    .option('--quick', 'small counts and one round: all of it in about ten minutes, roughly')
+    .option('--quick', 'small counts and one round, without the queues on PostgreSQL unless they are named: under three minutes')
     .option('--rounds <n>', 'how often everything runs; the tables show medians', readRounds)
     .option('--only <measure,...>', `these measures: ${measures.join(', ')}`, (list) => readList(list, measures))
     .option('--contenders <name,...>', `these: ${CONTENDERS.join(', ')}`, (list) => readList(list, CONTENDERS))
@@ -47,8 +47,9 @@ export function readOptions(args: readonly string[]): BenchOptions {
     .allowExcessArguments(false)
     .exitOverride()
   command.parse([...args], { from: 'user' })
-  const { quick, tiny, json = null, rounds, only = measures, contenders = CONTENDERS } = command.opts<Parsed>()
+  const { quick, tiny, json = null, rounds, only = measures, ...named } = command.opts<Parsed>()
   const size = tiny === true ? 'tiny' : sizeOf(quick)
+  const contenders = named.contenders ?? (size === 'quick' ? GROUPS['SQLite and Redis'] : CONTENDERS)
   return { only, contenders, rounds: rounds ?? ROUNDS[size], size, json }
 }
 

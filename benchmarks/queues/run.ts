@@ -2,7 +2,7 @@
  * The queue benchmark: Millrace beside the bare tables and other queues.
  *
  *     npm run bench                                    everything
- *     npm run bench -- --quick --json results.json     all of it in about ten minutes, roughly
+ *     npm run bench -- --quick --json results.json     in under three minutes, roughly
  *     npm run bench -- --only drain --contenders millrace,raw
  *
  * Every run has a process, a store and a folder of its own. All contenders take turns in one benchmark, every other round backwards, so
