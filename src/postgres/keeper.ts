@@ -54,7 +54,6 @@ export class ThreadKeeper implements Keeper {
       name: 'millrace keeper',
       transferList: [far.port],
     })
-    this.#worker.unref()
     this.#worker.on('message', ({ holder }: FromThread) => {
       this.#held.delete(holder)
       onLost(holder)
@@ -66,6 +65,8 @@ export class ThreadKeeper implements Keeper {
       this.#gone = true
       for (const holder of this.#held) onLost(holder)
     })
+    // Last, since whoever listens for messages keeps the process alive.
+    this.#worker.unref()
   }
 
   keep({ holder, leaseMs }: KeptSession): void {

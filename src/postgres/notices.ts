@@ -71,9 +71,9 @@ export class Notices {
   }
 
   #lost(connection: Listening): void {
+    if (this.#closed) return
     if (this.#connection === connection) this.#connection = null
     void Promise.resolve(connection.close()).catch(() => undefined)
-    if (this.#closed) return
     this.#pollOn()
     this.#options.runtime.after(RECONNECT_MS, () => void this.#reconnect(), { idle: true })
   }
