@@ -21,7 +21,10 @@ export interface MillraceOptions {
   readonly logger?: Logger
   /** Clock, timers, randomness and ids. Default: those of this process. */
   readonly runtime?: Runtime
-  /** `'full'` (the default): what is committed outlives a power cut. `'normal'`: a power cut, not a crash, may cost the last commits. */
+  /**
+   * `'full'` (the default): what is committed outlives a power cut. `'normal'`: a power cut may cost the last commits; on PostgreSQL a crash of
+   * the server too. A crash of this process costs nothing in any case.
+   */
   readonly durability?: 'full' | 'normal'
   /** False: the database is worked on in the calling thread, which is slower and blocks it. Default true. */
   readonly thread?: boolean
@@ -71,6 +74,7 @@ export async function openStore(
   if (isOnPostgres(place)) {
     refuseOptions({ thread }, 'SQLite')
     const { openPostgresStore } = await import('./postgres/open.ts')
+    if (typeof place !== 'string') refuseOptions({ connections, threadFile }, 'PostgreSQL that are opened by a URL')
     const where = typeof place === 'string' ? { url: place } : place
     return openPostgresStore({ ...shared, ...where, ...given({ schema, migrate, pooler, connections }) })
   }

@@ -38,7 +38,10 @@ export function readOptions(args: readonly string[]): BenchOptions {
     .description(
       'Measures Millrace beside other queues, and prints tables. Without options: everything, at full length.',
     )
-    .option('--quick', 'small counts and one round, without the queues on PostgreSQL unless they are named: under three minutes')
+    .option(
+      '--quick',
+      'small counts and one round, without the queues on PostgreSQL unless they are named: under three minutes',
+    )
     .option('--rounds <n>', 'how often everything runs; the tables show medians', readRounds)
     .option('--only <measure,...>', `these measures: ${measures.join(', ')}`, (list) => readList(list, measures))
     .option('--contenders <name,...>', `these: ${CONTENDERS.join(', ')}`, (list) => readList(list, CONTENDERS))

@@ -49,6 +49,8 @@ export interface PostgresOptions {
 }
 
 const CONNECTIONS = 6
+/** Of a pool that is given. */
+const LEAST_GIVEN = 2
 const STATEMENT_TIMEOUT_MS = 15_000
 const PATIENCE_MS = 30_000
 /** The server ends a statement first; without an answer beyond that, there is no server at the other end. */
@@ -152,6 +154,14 @@ class Pools {
     const given: Partial<PgPool> | undefined = pool
     if (typeof given?.connect !== 'function' || typeof given.on !== 'function') {
       throw new InvalidInputError({ path: 'pool', expected: 'a Pool of "pg"' })
+    }
+    const most = (given as { readonly options?: { readonly max?: unknown } }).options?.max
+    if (typeof most === 'number' && most < LEAST_GIVEN) {
+      throw new InvalidInputError({
+        path: 'pool',
+        expected: `a Pool of at least ${LEAST_GIVEN} connections, of which one is kept to listen`,
+        received: `max: ${most}`,
+      })
     }
     return given as PgPool
   }

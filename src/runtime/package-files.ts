@@ -16,6 +16,8 @@ export interface StoreFiles {
   readonly here: string | undefined
   /** What the package exports the thread's file as. */
   readonly exported: string
+  /** Whether a folder `migrations` beside a bundle is this store's. */
+  readonly besideBundle: boolean
 }
 
 export function findThreadFile(files: StoreFiles, given?: string | URL): URL {
@@ -28,7 +30,7 @@ const FIRST_MIGRATION = '0001_create_core.sql'
 /** The folder of the migrations. */
 export function findMigrations(files: StoreFiles): URL {
   return (
-    migrationsBeside(besideHere(files)?.href) ??
+    migrationsBeside(besideHere(files)?.href ?? (files.besideBundle ? files.here : undefined)) ??
     migrationsBeside(inInstalledPackage(files)?.href) ??
     missing(files, null)
   )

@@ -1,4 +1,9 @@
 import type { StoreFiles } from '../runtime/package-files.ts'
 
 /** Where this store's thread file and migrations are. */
-export const FILES: StoreFiles = { room: 'sqlite', here: import.meta.url, exported: 'millrace/sqlite-thread' }
+export const FILES: StoreFiles = {
+  room: 'sqlite',
+  here: import.meta.url,
+  exported: 'millrace/sqlite-thread',
+  besideBundle: true,
+}
