@@ -116,19 +116,19 @@ export class Database {
    * Runs `work` in a transaction and commits it. `work` may run more than once, each time in a new transaction after the one before has
    * come to nothing, so it must change nothing outside.
    *
-   * @param insists where the answer to the COMMIT was lost, waits for the database as long as it takes to tell: for those to whom not
-   *   knowing would do harm
+   * @param how `insists`: where the answer to the COMMIT was lost, waits for the database as long as it takes to tell, for those to whom not
+   *   knowing would do harm. `forRead`: it only prepares what is read, so nothing else comes with it.
    */
   async write<T>(
     work: (tx: Transaction) => Promise<T>,
-    { insists = false }: { readonly insists?: boolean } = {},
+    { insists = false, forRead = false }: { readonly insists?: boolean; readonly forRead?: boolean } = {},
   ): Promise<T> {
     return this.#insist(async (client, tried) => {
       const xid = { is: null as string | null }
       let answer: { readonly is: T } | null = null
       try {
         const tx = await this.#begin(client, xid)
-        if (this.onBegin !== null) await this.onBegin(tx)
+        if (this.onBegin !== null && !forRead) await this.onBegin(tx)
         answer = { is: await work(tx) }
         if (!(await commit(client)))
           throw new MillraceError('internal', 'a transaction that had failed was to be committed')

@@ -30,13 +30,15 @@ const PLACED_AT_ONCE = 5_000
 async function placeCommits(db: Database): Promise<void> {
   for (;;) {
     if ((await db.ask(ANY_UNPLACED)).length === 0) return
-    const placed = await db.write(async (tx) => {
-      const [head] = await tx.rows(LOCK_HEAD)
-      const [row] = await tx.rows(PLACE, Number(head?.['position']), PLACED_AT_ONCE)
-      return Number(row?.['commits'])
-    })
+    const placed = await db.write(placeThem, { forRead: true })
     if (placed < PLACED_AT_ONCE) return
   }
+}
+
+async function placeThem(tx: Transaction): Promise<number> {
+  const [head] = await tx.rows(LOCK_HEAD)
+  const [row] = await tx.rows(PLACE, Number(head?.['position']), PLACED_AT_ONCE)
+  return Number(row?.['commits'])
 }
 
 const COLUMNS =

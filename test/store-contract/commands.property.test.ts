@@ -9,6 +9,7 @@ import * as fc from 'fast-check'
 import { commands } from '../support/command.ts'
 import { CommandRun } from '../support/command-run.ts'
 import { openModel } from '../support/open-model.ts'
+import { openPostgres } from '../support/open-postgres.ts'
 import { openSqliteFile, openSqliteInMemory } from '../support/open-sqlite.ts'
 import { scaled } from '../support/scale.ts'
 import type { OpenStore } from '../support/store-under-test.ts'
@@ -37,3 +38,5 @@ async function agree(open: OpenStore, runs: number): Promise<void> {
 test('a database in memory answers random commands as the model does', () => agree(openSqliteInMemory, 250))
 
 test('a database in a file with a thread answers random commands as the model does', () => agree(openSqliteFile, 50))
+
+test('a schema of a PostgreSQL server answers random commands as the model does', () => agree(openPostgres, 40))

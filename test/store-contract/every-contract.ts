@@ -23,6 +23,13 @@ import { textsContract } from './texts.contract.ts'
 
 /** What every store must do, whatever it is made of. A store that keeps what it is told has `durabilityContract` besides. */
 export function everyContract(open: OpenStore): void {
+  oneByOneContract(open)
+  plansContract(open)
+  togetherContract(open)
+}
+
+/** What calls do that are made one after the other. */
+export function oneByOneContract(open: OpenStore): void {
   jobsContract(open)
   keysContract(open)
   textsContract(open)
@@ -31,7 +38,6 @@ export function everyContract(open: OpenStore): void {
   claimsContract(open)
   attemptsContract(open)
   phasesContract(open)
-  plansContract(open)
   fencingContract(open)
   cancelContract(open)
   retryContract(open)
@@ -41,6 +47,10 @@ export function everyContract(open: OpenStore): void {
   queuesContract(open)
   eventsContract(open)
   artifactsContract(open)
+}
+
+/** What calls do that are made at once. */
+export function togetherContract(open: OpenStore): void {
   batchesContract(open)
   manyCallsContract(open)
   manyNewJobsContract(open)

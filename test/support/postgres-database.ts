@@ -12,7 +12,7 @@ import type { OwnConnection, TestDatabase } from './test-database.ts'
 /** Far longer than any transaction of a store that has been closed: whoever still holds a lock has left it behind. */
 const LOCK_TIMEOUT = '10s'
 
-function newSchemaName(): string {
+export function newSchemaName(): string {
   return `millrace_test_${randomUUID().replaceAll('-', '')}`
 }
 
