@@ -21,6 +21,7 @@ export class TcpProxy {
   readonly #connections = new Set<ProxiedConnection>()
   #decide: (exchange: Exchange) => Fate = () => 'pass'
   #isSilent = false
+  #refuses = false
   #delayMs = 0
 
   constructor(url: string) {
@@ -50,9 +51,11 @@ export class TcpProxy {
     this.#decide = decide
   }
 
-  /** All pass again. */
+  /** From now on everything passes; what is silent stays so. */
   letPass(): void {
     this.#decide = () => 'pass'
+    this.#isSilent = false
+    this.#refuses = false
   }
 
   /** How long each direction takes. */
@@ -69,11 +72,13 @@ export class TcpProxy {
     for (const connection of this.#connections) connection.goSilent()
   }
 
-  speak(): void {
-    this.#isSilent = false
+  /** Breaks every connection, and those that are made from now on, until they may pass. */
+  refuse(): void {
+    this.#refuses = true
+    this.cut()
   }
 
-  /** Every connection breaks. */
+  /** Breaks every connection. */
   cut(): void {
     for (const connection of this.#connections) connection.cut()
   }
@@ -86,6 +91,7 @@ export class TcpProxy {
   }
 
   #accept(client: Socket): void {
+    if (this.#refuses) return void client.destroy()
     const connection = new ProxiedConnection({
       client,
       server: connect({ ...this.#target, allowHalfOpen: true }),
