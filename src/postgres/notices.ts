@@ -95,6 +95,7 @@ export class Notices {
       await this.#connect()
       // Whatever was told meanwhile was told to nobody here.
       this.#options.onChange()
+      if (this.#untold) this.tell()
     } catch {
       this.#reconnectSoon()
     }
@@ -131,12 +132,14 @@ export class Notices {
 
   async #tellAll(): Promise<void> {
     while (this.#untold && !this.#closed) {
-      this.#untold = false
       const { client } = this.#connection ?? {}
+      // The next connection goes on with it.
       if (client === undefined) break
+      this.#untold = false
       try {
         await rowsOf(client, NOTIFY, [this.#channel, this.#self], { prepared: false })
       } catch {
+        this.#untold = true
         break
       }
       if (this.#untold) await new Promise<void>((resolve) => void this.#options.runtime.after(GAP_MS, resolve))

@@ -9,10 +9,10 @@ import { join } from 'node:path'
 export interface PostgresServer {
   readonly url: string
   /**
-   * Ends the server as a power cut of its machine would but for the disk's own memory (an immediate shutdown), and starts it again on what it
-   * has kept. Null: it is somebody else's.
+   * Ends the server at once, so that it loses whatever is not on the disk, and starts it again on what it has kept, after `meanwhile` if there
+   * is something to be done while it is down. Null: it is somebody else's.
    */
-  readonly restart: (() => Promise<void>) | null
+  readonly restart: ((meanwhile?: () => Promise<void>) => Promise<void>) | null
   /** Resolves once the server has gone, and its folder with it. */
   stop(): Promise<void>
 }
@@ -22,14 +22,14 @@ export const POSTGRES_VARIABLE = 'MILLRACE_TEST_POSTGRES'
 
 const KEEPER = join(import.meta.dirname, 'programs/postgres-keeper.ts')
 
-/** What the keeper tells, at first and after each restart: where its server listens, or why there is none. */
+/** What the keeper tells, at first and after each start: where its server listens, or why there is none. */
 export interface KeeperMessage {
   readonly url: string | null
   readonly problem: string
 }
 
-/** What the keeper is told. */
-export const RESTART = 'restart'
+/** What the keeper may be told: to end its server at once, and to start it again. */
+export type KeeperOrder = 'end' | 'start'
 
 /** The server that DATABASE_URL names, or a new one with an empty database, which goes when it is stopped or this process ends. */
 export async function startPostgres(): Promise<PostgresServer> {
@@ -46,8 +46,10 @@ export async function startPostgres(): Promise<PostgresServer> {
   keeper.channel?.unref()
   return {
     url,
-    restart: async () => {
-      keeper.send(RESTART)
+    restart: async (meanwhile = () => Promise.resolve()) => {
+      keeper.send('end' satisfies KeeperOrder)
+      await meanwhile()
+      keeper.send('start' satisfies KeeperOrder)
       await urlOf(keeper, ended)
     },
     stop: async () => {

