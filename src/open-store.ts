@@ -2,6 +2,8 @@
 import { CONSOLE_LOGGER } from './client/console-logger.ts'
 import { checkName, shown } from './client/names.ts'
 import { checkBoolean, checkChoice, checkOptions, checkWhole } from './client/option-values.ts'
+import { parseDuration } from './core/duration.ts'
+import type { Duration } from './core/duration.ts'
 import { InvalidInputError, MillraceError } from './core/errors.ts'
 import type { Logger } from './runtime/logger.ts'
 import type { Runtime } from './runtime/runtime.ts'
@@ -47,6 +49,11 @@ export interface MillraceOptions {
   /** PostgreSQL: how many connections for statements, besides one to listen and one for the beats. 2 to 100, default 6. */
   readonly connections?: number
   /**
+   * PostgreSQL: a statement that takes longer has failed, and a server that gives no answer for two seconds more counts as gone: the
+   * connection is given up, and what was under way on it is made sure of on another. 100 ms to an hour, default `'15s'`.
+   */
+  readonly statementTimeout?: Duration
+  /**
    * Whether this process looks after the store: takes jobs back from dead workers, ends overdue attempts, queues what has come due. Default:
    * from its first `work()` on. True: from the beginning, for a process that only enqueues. False: never, another process does.
    */
@@ -64,7 +71,7 @@ export async function openStore(
   options: MillraceOptions,
   { runtime, logger }: StoreSurroundings,
 ): Promise<Store> {
-  const { schema, migrate, pooler, connections, thread, durability, threadFile, artifacts } = options
+  const { schema, migrate, pooler, connections, statementTimeout, thread, durability, threadFile, artifacts } = options
   const shared = {
     runtime,
     logger,
@@ -76,9 +83,11 @@ export async function openStore(
     const { openPostgresStore } = await import('./postgres/open.ts')
     if (typeof place !== 'string') refuseOptions({ connections, threadFile }, 'PostgreSQL that are opened by a URL')
     const where = typeof place === 'string' ? { url: place } : place
-    return openPostgresStore({ ...shared, ...where, ...given({ schema, migrate, pooler, connections }) })
+    const statementTimeoutMs = statementTimeout === undefined ? undefined : statementTimeoutOf(statementTimeout)
+    const ours = given({ schema, migrate, pooler, connections, statementTimeoutMs })
+    return openPostgresStore({ ...shared, ...where, ...ours })
   }
-  refuseOptions({ schema, migrate, pooler, connections }, 'PostgreSQL')
+  refuseOptions({ schema, migrate, pooler, connections, statementTimeout }, 'PostgreSQL')
   const url = checkSqliteUrl(place)
   // Only now: on an older Node the module that the store needs would not even load.
   const { openSqliteStore } = await import('./sqlite/open.ts')
@@ -179,6 +188,7 @@ const KNOWN_OPTIONS: Readonly<Record<keyof MillraceOptions, true>> = {
   migrate: true,
   pooler: true,
   connections: true,
+  statementTimeout: true,
   service: true,
   logger: true,
   runtime: true,
@@ -191,21 +201,38 @@ const KNOWN_OPTIONS: Readonly<Record<keyof MillraceOptions, true>> = {
 
 /** Those that need no store to be judged. */
 export function checkMillraceOptions(options: MillraceOptions): void {
-  const { service, logger, durability, thread, threadFile, artifacts, maintenance, migrate, pooler, connections } =
-    checkOptions(options, KNOWN_OPTIONS, 'options')
+  const { service, logger, durability, thread, threadFile, artifacts, maintenance } = checkOptions(
+    options,
+    KNOWN_OPTIONS,
+    'options',
+  )
   if (service !== undefined) checkName(service, 'service')
   if (logger !== undefined) checkLogger(logger)
   if (durability !== undefined) checkChoice(durability, ['full', 'normal'], 'durability')
   if (thread !== undefined) checkBoolean(thread, 'thread')
   if (maintenance !== undefined) checkBoolean(maintenance, 'maintenance')
-  if (migrate !== undefined) checkBoolean(migrate, 'migrate')
-  if (pooler !== undefined) checkBoolean(pooler, 'pooler')
-  if (connections !== undefined) checkWhole(connections, { path: 'connections', least: 2, most: 100 })
+  checkPostgresOptions(options)
   if (threadFile !== undefined && typeof threadFile !== 'string' && !(threadFile instanceof URL)) {
     throw new InvalidInputError({ path: 'threadFile', expected: 'a path or a URL', received: shown(threadFile) })
   }
   if (artifacts === undefined || (typeof artifacts === 'string' && artifacts !== '')) return
   throw new InvalidInputError({ path: 'artifacts', expected: 'the path of a folder', received: shown(artifacts) })
+}
+
+function checkPostgresOptions({ migrate, pooler, connections, statementTimeout }: MillraceOptions): void {
+  if (migrate !== undefined) checkBoolean(migrate, 'migrate')
+  if (pooler !== undefined) checkBoolean(pooler, 'pooler')
+  if (connections !== undefined) checkWhole(connections, { path: 'connections', least: 2, most: 100 })
+  if (statementTimeout !== undefined) statementTimeoutOf(statementTimeout)
+}
+
+const LEAST_STATEMENT_TIMEOUT_MS = 100
+const MOST_STATEMENT_TIMEOUT_MS = 3_600_000
+
+function statementTimeoutOf(timeout: Duration): number {
+  const path = 'statementTimeout'
+  const range = { path, least: LEAST_STATEMENT_TIMEOUT_MS, most: MOST_STATEMENT_TIMEOUT_MS }
+  return checkWhole(parseDuration(timeout, path), range)
 }
 
 function checkLogger(logger: Logger): void {

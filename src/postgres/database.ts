@@ -2,8 +2,8 @@
  * Transactions on a pool of connections.
  *
  * A connection may break at any moment, also between a COMMIT and its answer. So a transaction learns its number when it begins, and where
- * the answer is lost the server is asked what became of that number: what was committed is not made again, and what was not is. A number
- * that is still in progress (the server has not noticed that we are gone) is waited for. Nothing is guessed.
+ * the answer is lost the server is asked what became of it: what was committed is not made again, and what was not is. One that is still in
+ * progress (the server has not noticed that we are gone) is waited for. Nothing is guessed (see `lost-commit.ts`).
  *
  * On a pool of its own the settings are made once for each connection. On one of the application's, or through a pooler, they are made for each
  * transaction, so that nothing is left behind.
@@ -15,6 +15,8 @@ import { commit, listsOf, rowsOf } from './driver.ts'
 import type { PgPool, PgValue, PooledClient, Row } from './driver.ts'
 import { isConnectionLost, isTransient, storeError, violatedIndex } from './failures.ts'
 import { inSchema } from './location.ts'
+import { hasLeftEvents } from './lost-commit.ts'
+import type { LostCommit } from './lost-commit.ts'
 
 export interface DatabaseOptions {
   /** For what is written, and what is read on the way. */
@@ -54,7 +56,6 @@ export const NOW = 'coalesce($1::bigint, floor(extract(epoch FROM clock_timestam
 const BEGIN_READ = 'BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY'
 const BEGUN = `SELECT pg_current_xact_id()::text AS xid, ${NOW} AS now`
 const NOW_ALONE = `SELECT ${NOW} AS now`
-const STATUS = 'SELECT pg_xact_status($1::xid8) AS status'
 
 const LEAST_WAIT_MS = 20
 const MOST_WAIT_MS = 500
@@ -114,7 +115,7 @@ export class Database {
 
   /**
    * Runs `work` in a transaction and commits it. `work` may run more than once, each time in a new transaction after the one before has
-   * come to nothing, so it must change nothing outside.
+   * come to nothing, so it must change nothing outside. Work that writes no event may be made again although it was committed.
    *
    * @param how `insists`: where the answer to the COMMIT was lost, waits for the database as long as it takes to tell, for those to whom not
    *   knowing would do harm. `forRead`: it only prepares what is read, so nothing else comes with it.
@@ -124,18 +125,18 @@ export class Database {
     { insists = false, forRead = false }: { readonly insists?: boolean; readonly forRead?: boolean } = {},
   ): Promise<T> {
     return this.#insist(async (client, tried) => {
-      const xid = { is: null as string | null }
-      let answer: { readonly is: T } | null = null
+      let asked: { readonly answer: T; readonly commit: LostCommit } | null = null
       try {
-        const tx = await this.#begin(client, xid)
+        const { tx, xid } = await this.#begin(client)
         if (this.onBegin !== null && !forRead) await this.onBegin(tx)
-        answer = { is: await work(tx) }
+        const answer = await work(tx)
+        asked = { answer, commit: { xid, now: tx.now } }
         if (!(await commit(client)))
           throw new MillraceError('internal', 'a transaction that had failed was to be committed')
-        return answer.is
+        return answer
       } catch (error) {
         if (isConnectionLost(error)) {
-          if (answer !== null && xid.is !== null && (await this.#wasCommitted(xid.is, insists))) return answer.is
+          if (asked !== null && (await this.#wasCommitted(asked.commit, insists))) return asked.answer
           throw error
         }
         await rollBack(client)
@@ -145,12 +146,16 @@ export class Database {
     })
   }
 
-  async #begin(client: PooledClient, xid: { is: string | null }): Promise<Transaction> {
+  #wasCommitted(lost: LostCommit, insists: boolean): Promise<boolean> {
+    const { runtime } = this.#options
+    return hasLeftEvents({ runtime, rows: this.rows, insists: () => insists && !this.#closed }, lost)
+  }
+
+  async #begin(client: PooledClient): Promise<{ readonly tx: Transaction; readonly xid: string }> {
     const begun = client.query(this.#beginWrite)
     const facts = this.#rows(client, BEGUN, [this.virtualNow])
     const [, [row]] = await Promise.all([begun, facts])
-    xid.is = String(row?.['xid'])
-    return this.#transaction(client, Number(row?.['now']))
+    return { tx: this.#transaction(client, Number(row?.['now'])), xid: String(row?.['xid']) }
   }
 
   #transaction(client: PooledClient, now: number): Transaction {
@@ -229,33 +234,6 @@ export class Database {
         return made
       }
     })
-  }
-
-  async #wasCommitted(xid: string, insists: boolean): Promise<boolean> {
-    for (;;) {
-      const [row] = await this.#statusOf(xid, insists)
-      const status = row?.['status']
-      if (status === 'committed') return true
-      if (status === 'aborted') return false
-      if (status !== 'in progress') {
-        throw new MillraceError(
-          'store-unreachable',
-          `${this.where} lost the connection in a COMMIT, and does not know the transaction any more. Look whether the act took place.`,
-          { details: { store: this.where } },
-        )
-      }
-      await pause(this.#options.runtime, LEAST_WAIT_MS)
-    }
-  }
-
-  async #statusOf(xid: string, insists: boolean): Promise<readonly Row[]> {
-    for (;;) {
-      try {
-        return await this.rows(STATUS, xid)
-      } catch (error) {
-        if (!insists || this.#closed) throw error
-      }
-    }
   }
 
   /** Tries again for as long as the database can't be reached, within the patience. */

@@ -16,16 +16,21 @@ export function isTransient(error: unknown): boolean {
   return codeOf(error) === '40001' || codeOf(error) === '40P01'
 }
 
-/** Connection exceptions, a server that shuts down, starts or has no room, a transaction that was left idle, and what a socket says. */
+/** Connection exceptions, a server that shuts down, starts or has no room, what was left idle or open for too long, and what a socket says. */
 const LOST =
-  /^(?:08...|57P0[123]|53300|25P03|ECONNRESET|ECONNREFUSED|EPIPE|ETIMEDOUT|EHOSTUNREACH|ENETUNREACH|ECONNABORTED)$/
+  /^(?:08...|57P0[1235]|53300|25P0[34]|ECONNRESET|ECONNREFUSED|EPIPE|ETIMEDOUT|EHOSTUNREACH|ENETUNREACH|ECONNABORTED)$/
 const LOST_MESSAGE =
-  /connection terminated|not queryable|connection error|timeout exceeded when trying to connect|query read timeout|client was closed/i
+  /connection terminated|not queryable|connection error|timeout exceeded when trying to connect|timeout expired|query read timeout|client was closed/i
 
 /** The connection is gone, or there is none; what was under way on it may have been committed or not. */
 export function isConnectionLost(error: unknown): boolean {
   if (LOST.test(codeOf(error))) return true
   return error instanceof Error && codeOf(error) === '' && LOST_MESSAGE.test(error.message)
+}
+
+/** The server was asked about a transaction whose number it has not given out. */
+export function isUnknownTransaction(error: unknown): boolean {
+  return codeOf(error) === '22023'
 }
 
 /** The name of the unique index that refused a row; null: it was something else. */

@@ -24,7 +24,7 @@ export interface Migration {
 
 const WORKS_WITH = /^-- works with: (\d+)$/m
 
-function readMigrations(): readonly Migration[] {
+export function readMigrations(): readonly Migration[] {
   const folder = findMigrations(FILES)
   return readdirSync(folder)
     .filter((name) => name.endsWith('.sql'))

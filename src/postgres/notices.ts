@@ -51,41 +51,52 @@ export class Notices {
 
   async #connect(): Promise<void> {
     const connection = await this.#options.connect()
-    if (this.#closed) return void connection.close()
     const { client } = connection
-    client.on('notification', ({ channel, payload }) => {
-      if (channel === this.#channel && payload !== this.#self) this.#options.onChange()
-    })
     let lost = false
     const onLost = (): void => {
-      if (lost) return
       lost = true
       this.#lost(connection)
     }
+    client.on('notification', ({ channel, payload }) => {
+      if (channel === this.#channel && payload !== this.#self) this.#options.onChange()
+    })
     client.on('error', onLost)
     client.on('end', onLost)
-    if (this.#options.listens) await client.query(`LISTEN "${this.#channel}"`)
-    else this.#pollOn()
+    try {
+      if (this.#options.listens) await client.query(`LISTEN "${this.#channel}"`)
+      if (lost) throw new Error('connection terminated')
+    } catch (error) {
+      closeQuietly(connection)
+      throw error
+    }
+    if (this.#closed) return closeQuietly(connection)
     this.#connection = connection
     if (this.#options.listens) this.#stopPolling()
+    else this.#pollOn()
   }
 
+  /** One that breaks before it is used is the affair of whoever made it. */
   #lost(connection: Listening): void {
-    if (this.#closed) return
-    if (this.#connection === connection) this.#connection = null
-    void Promise.resolve(connection.close()).catch(() => undefined)
+    if (this.#connection !== connection || this.#closed) return
+    this.#connection = null
+    closeQuietly(connection)
     this.#pollOn()
+    this.#reconnectSoon()
+  }
+
+  #reconnectSoon(): void {
     this.#options.runtime.after(RECONNECT_MS, () => void this.#reconnect(), { idle: true })
   }
 
   async #reconnect(): Promise<void> {
-    if (this.#closed || this.#connection !== null) return
+    if (this.#closed) return
     try {
       await this.#connect()
       // Whatever was told meanwhile was told to nobody here.
       this.#options.onChange()
+      if (this.#untold) this.tell()
     } catch {
-      this.#options.runtime.after(RECONNECT_MS, () => void this.#reconnect(), { idle: true })
+      this.#reconnectSoon()
     }
   }
 
@@ -120,12 +131,14 @@ export class Notices {
 
   async #tellAll(): Promise<void> {
     while (this.#untold && !this.#closed) {
-      this.#untold = false
       const { client } = this.#connection ?? {}
+      // The next connection goes on with it.
       if (client === undefined) break
+      this.#untold = false
       try {
         await rowsOf(client, NOTIFY, [this.#channel, this.#self], { prepared: this.#options.listens })
       } catch {
+        this.#untold = true
         break
       }
       if (this.#untold) await new Promise<void>((resolve) => void this.#options.runtime.after(GAP_MS, resolve))
@@ -141,6 +154,10 @@ export class Notices {
     await this.#connection?.close()
     this.#connection = null
   }
+}
+
+function closeQuietly(connection: Listening): void {
+  void Promise.resolve(connection.close()).catch(() => undefined)
 }
 
 const NOTIFY = 'SELECT pg_notify($1, $2)'

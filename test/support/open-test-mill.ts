@@ -29,8 +29,8 @@ export interface TestMill {
   readonly folder: string
   /** What the Millraces of this process have logged. */
   readonly logs: readonly LogLine[]
-  /** Another Millrace on the same database, with threads and connections of its own, as another process has. */
-  readonly open: (options?: MillraceOptions) => Promise<Millrace>
+  /** Another Millrace on the same database, with threads and connections of its own, as another process has; by another way, if a URL says so. */
+  readonly open: (options?: MillraceOptions, url?: string) => Promise<Millrace>
   /** A worker that is given a short time to come to rest when the test ends. */
   readonly work: (handlers: readonly Handler[], options?: WorkOptions) => Promise<Worker>
   /** The store itself, for what no public door lets one do. */
@@ -39,7 +39,7 @@ export interface TestMill {
   readonly connect: () => Promise<OwnConnection>
   /** Everything that the store lets one see. */
   readonly dump: () => Promise<StoreDump>
-  /** Starts a program of `test/guarantees/programs`, which is handed where the jobs are beside the facts. */
+  /** Starts a program of `test/guarantees/programs`, which is handed where the jobs are beside the facts; these may say otherwise. */
   readonly start: (program: string, facts?: object) => ChildProgram
   /** Starts the command `millrace` on the same database. */
   readonly command: (...args: readonly string[]) => ChildProgram
@@ -50,10 +50,18 @@ export interface TestMill {
 /** How long a worker may take to come to rest when a test ends. */
 const DRAIN = '1s'
 
-/** Everything is closed, killed and removed when the test ends, the latest first. */
-export async function openTestMill(context: TestContext, options: MillraceOptions = {}): Promise<TestMill> {
+/**
+ * Everything is closed, killed and removed when the test ends, the latest first.
+ *
+ * @param newDatabase where the jobs are to be kept. Default: where MILLRACE_TEST_STORE says
+ */
+export async function openTestMill(
+  context: TestContext,
+  options: MillraceOptions = {},
+  newDatabase: (folder: string) => Promise<TestDatabase> = newTestDatabase,
+): Promise<TestMill> {
   const folder = mkdtempSync(join(tmpdir(), 'millrace-test-'))
-  const database = await newTestDatabase(folder)
+  const database = await newDatabase(folder)
   const { url } = database
   const logs: LogLine[] = []
   const cleanups: (() => Promise<unknown>)[] = [() => database.drop()]
@@ -61,8 +69,8 @@ export async function openTestMill(context: TestContext, options: MillraceOption
     for (const cleanup of cleanups.toReversed()) await cleanup()
     rmSync(folder, { recursive: true, maxRetries: 5 })
   })
-  const open = async (more: MillraceOptions = {}): Promise<Millrace> => {
-    const opened = await openMillrace(url, {
+  const open = async (more: MillraceOptions = {}, at: string = url): Promise<Millrace> => {
+    const opened = await openMillrace(at, {
       logger: recordingLogger(logs),
       ...database.options,
       ...options,

@@ -27,9 +27,17 @@ async function dropSchema(url: string, ...schemas: readonly string[]): Promise<v
   }
 }
 
+export interface PostgresPlace {
+  /** The server. Default: that of the run. */
+  readonly server?: string
+  /** How Millrace gets there, if not straight. */
+  readonly route?: (server: string) => string
+}
+
 /** A schema of Millrace's, and one of the application's on whose search path Millrace's is not. Artifacts go to the folder. */
-export async function postgresDatabase(folder: string): Promise<TestDatabase> {
-  const url = await postgresUrl()
+export async function postgresDatabase(folder: string, place: PostgresPlace = {}): Promise<TestDatabase> {
+  const { server = await postgresUrl(), route = (straight) => straight } = place
+  const url = route(server)
   const schema = newSchemaName()
   const applications = `${schema}_app`
   const options = { schema, artifacts: join(folder, 'artifacts') }
@@ -48,12 +56,12 @@ export async function postgresDatabase(folder: string): Promise<TestDatabase> {
         ...(clock === undefined ? {} : { clock }),
       }),
     async connect() {
-      const own = await connectTo(url)
+      const own = await connectTo(server)
       await own.run(`CREATE SCHEMA IF NOT EXISTS "${applications}"; SET search_path TO "${applications}"`)
       return own
     },
-    assertSound: () => assertLogIsWhole(url, schema),
-    drop: () => dropSchema(url, schema, applications),
+    assertSound: () => assertLogIsWhole(server, schema),
+    drop: () => dropSchema(server, schema, applications),
   }
 }
 

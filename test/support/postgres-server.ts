@@ -8,6 +8,11 @@ import { join } from 'node:path'
 
 export interface PostgresServer {
   readonly url: string
+  /**
+   * Ends the server at once, so that it loses whatever is not on the disk, and starts it again on what it has kept, after `meanwhile` if there
+   * is something to be done while it is down. Null: it is somebody else's.
+   */
+  readonly restart: ((meanwhile?: () => Promise<void>) => Promise<void>) | null
   /** Resolves once the server has gone, and its folder with it. */
   stop(): Promise<void>
 }
@@ -17,16 +22,19 @@ export const POSTGRES_VARIABLE = 'MILLRACE_TEST_POSTGRES'
 
 const KEEPER = join(import.meta.dirname, 'programs/postgres-keeper.ts')
 
-/** What the keeper tells: where its server listens, or why there is none. */
+/** What the keeper tells, at first and after each start: where its server listens, or why there is none. */
 export interface KeeperMessage {
   readonly url: string | null
   readonly problem: string
 }
 
+/** What the keeper may be told: to end its server at once, and to start it again. */
+export type KeeperOrder = 'end' | 'start'
+
 /** The server that DATABASE_URL names, or a new one with an empty database, which goes when it is stopped or this process ends. */
 export async function startPostgres(): Promise<PostgresServer> {
   const given = process.env['DATABASE_URL'] ?? ''
-  if (given !== '') return { url: given, stop: () => Promise.resolve() }
+  if (given !== '') return { url: given, restart: null, stop: () => Promise.resolve() }
   // In a group of its own: Ctrl-C is for this process, and the keeper hears of its end.
   const keeper = fork(KEEPER, { detached: true, execArgv: [], stdio: ['ignore', 'ignore', 'ignore', 'ipc'] })
   const ended = new Promise<void>((resolve) => {
@@ -38,6 +46,12 @@ export async function startPostgres(): Promise<PostgresServer> {
   keeper.channel?.unref()
   return {
     url,
+    restart: async (meanwhile = () => Promise.resolve()) => {
+      keeper.send('end' satisfies KeeperOrder)
+      await meanwhile()
+      keeper.send('start' satisfies KeeperOrder)
+      await urlOf(keeper, ended)
+    },
     stop: async () => {
       keeper.ref()
       if (keeper.connected) keeper.disconnect()

@@ -39,6 +39,8 @@ export interface Effect {
   readonly fence: number
   readonly phase: string
   readonly moment: 'enter' | 'leave'
+  /** Of the process that it ran in. */
+  readonly pid: number
 }
 
 /** What a phase leaves behind if it is accepted: which claim it ran under. A type, so that it counts as JSON. */
@@ -63,7 +65,7 @@ const SLOW_MS = 40
 
 export function millHandlers({ file, onEnter }: EffectLog): readonly Handler[] {
   const note = ({ jobId, fence, phase }: Running, moment: Effect['moment']): void => {
-    appendFileSync(file, `${JSON.stringify({ jobId, fence, phase, moment } satisfies Effect)}\n`)
+    appendFileSync(file, `${JSON.stringify({ jobId, fence, phase, moment, pid: process.pid } satisfies Effect)}\n`)
   }
   const step = async (running: Running): Promise<Mark> => {
     const { flaky, slow } = running.input as GrainInput

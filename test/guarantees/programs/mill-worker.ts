@@ -12,3 +12,4 @@ const { effects, options } = handedOver() as Facts
 const silent = (): void => undefined
 const mill = await openParentsMill({ logger: { info: silent, warn: silent, error: silent } })
 await mill.work(millHandlers({ file: effects, onEnter: () => tellParent('entered') }), options)
+tellParent('ready')

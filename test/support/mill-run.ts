@@ -1,0 +1,160 @@
+/** A mill at work while something goes wrong: workers, producers, somebody who follows the log; and in the end the account of it all. */
+import assert from 'node:assert/strict'
+import { join } from 'node:path'
+import type { TestContext } from 'node:test'
+
+import { FINAL_STATES, JOB_STATES } from '../../src/index.ts'
+import type { JobEvent, Millrace } from '../../src/index.ts'
+import { grain, mouldy, sack } from '../guarantees/programs/mill-jobs.ts'
+import type { Effect } from '../guarantees/programs/mill-jobs.ts'
+import type { ChildProgram } from './child-program.ts'
+import { readLog } from './job-history.ts'
+import { followLog } from './log-follower.ts'
+import type { LogFollower } from './log-follower.ts'
+import { assertAccounts, listAll } from './mill-accounts.ts'
+import type { TestMill } from './open-test-mill.ts'
+import { readLines } from './read-lines.ts'
+import { take, within } from './wait-for-event.ts'
+
+export const LEASE_MS = 1_000
+const SWEEP_MS = 200
+/** Beyond lease and sweep, for the work itself on a busy machine: less than any time-out of a statement or a connection. */
+const SLACK_MS = 3_000
+/** Between two batches of a producer. */
+const PACE_MS = 150
+
+const UNFINISHED = JOB_STATES.filter((state) => !FINAL_STATES.some((final) => final === state))
+
+type Random = () => number
+
+export interface MillRunOptions {
+  readonly opened: TestMill
+  readonly random: Random
+  readonly context: TestContext
+}
+
+export class MillRun {
+  readonly #options: MillRunOptions
+  readonly #follower: LogFollower
+  readonly #effects: string
+  readonly #workers: ChildProgram[] = []
+  readonly #producers: (() => Promise<void>)[] = []
+  readonly #acknowledged: string[] = []
+
+  constructor(options: MillRunOptions, follower: LogFollower) {
+    this.#options = options
+    this.#follower = follower
+    this.#effects = join(options.opened.folder, 'effects.jsonl')
+  }
+
+  /** A process of its own, which is to live through whatever comes. The facts may say another way to the database. */
+  async startWorker(facts: object = {}): Promise<ChildProgram> {
+    const options = { concurrency: 4, lease: LEASE_MS, drain: '1s' }
+    const worker = this.#options.opened.start('mill-worker', { effects: this.#effects, options, ...facts })
+    this.#workers.push(worker)
+    await worker.hear('ready')
+    return worker
+  }
+
+  /** Enqueues a few jobs at a time, in every way there is, until the faults are over. */
+  produce(mill: Millrace): void {
+    const stopping = new AbortController()
+    const producing = (async () => {
+      while (!stopping.signal.aborted) {
+        await this.#enqueueBatch(mill)
+        await take(PACE_MS)
+      }
+    })()
+    // Whoever settles finds out.
+    producing.catch(() => undefined)
+    this.#producers.push(() => {
+      stopping.abort()
+      return producing
+    })
+  }
+
+  async #enqueueBatch(mill: Millrace): Promise<void> {
+    const { random } = this.#options
+    const input = { flaky: random() % 4 === 0, slow: random() % 6 === 0 }
+    const key = `order-${random()}`
+    const [one, first, second, many] = await Promise.all([
+      mill.enqueue(grain, input),
+      mill.enqueue(sack, input, { key }),
+      mill.enqueue(sack, input, { key }),
+      mill.enqueueMany([grain, sack, mouldy].map((definition) => ({ definition, input }))),
+    ])
+    assert.deepEqual([first.outcome, second.outcome, first.job.id], ['created', 'duplicate', second.job.id])
+    this.#acknowledged.push(one.job.id, first.job.id, ...many.map(({ job }) => job.id))
+  }
+
+  /**
+   * Now that nothing goes wrong any more: fails unless everything is done, once, each worker goes on by itself, the log was told whole, and no
+   * job was stuck.
+   *
+   * @param heldUpMs how long the fault itself kept everybody from working
+   */
+  async settle({ heldUpMs = 0 }: { readonly heldUpMs?: number } = {}): Promise<void> {
+    const { opened, context } = this.#options
+    for (const stop of this.#producers) await within('the answers to the producers', stop())
+    await this.#allDone()
+    await this.#eachWorkerGoesOn()
+    await this.#allDone()
+    for (const worker of this.#workers) await worker.kill()
+    const jobs = await assertAccounts(opened, { acknowledged: this.#acknowledged, effects: this.#readEffects() })
+    await this.#follower.assertHeardAll(opened.mill)
+    const longestMs = longestSilence(await readLog(opened.mill))
+    const lost = jobs.flatMap(({ attempts }) => attempts.filter(({ outcome }) => outcome === 'lost')).length
+    context.diagnostic(`${jobs.length} jobs, ${lost} attempts lost, the longest silence of a job ${longestMs} ms`)
+    assert.ok(longestMs <= LEASE_MS + SWEEP_MS + SLACK_MS + heldUpMs, `a job was stuck for ${longestMs} ms`)
+  }
+
+  async #allDone(): Promise<void> {
+    const { mill } = this.#options.opened
+    for (const { id } of await listAll(mill, { state: UNFINISHED })) await mill.waitFor(id, { timeout: '30s' })
+  }
+
+  async #eachWorkerGoesOn(): Promise<void> {
+    const { mill } = this.#options.opened
+    const before = this.#readEffects().length
+    const idle = (): boolean => {
+      const pids = new Set(
+        this.#readEffects()
+          .slice(before)
+          .map(({ pid }) => pid),
+      )
+      return this.#workers.some(({ pid }) => !pids.has(pid))
+    }
+    const goOn = async (): Promise<void> => {
+      while (idle()) {
+        const items = Array.from({ length: 20 }, () => ({ definition: sack, input: { flaky: false, slow: true } }))
+        const added = await mill.enqueueMany(items)
+        this.#acknowledged.push(...added.map(({ job }) => job.id))
+        for (const { job } of added) await mill.waitFor(job, { timeout: '10s' })
+      }
+    }
+    await within('a new job at each worker', goOn())
+  }
+
+  #readEffects(): readonly Effect[] {
+    return readLines(this.#effects).map((line) => JSON.parse(line) as Effect)
+  }
+}
+
+/** After these the next event is a matter of moments. */
+const ON_THE_WAY: ReadonlySet<string> = new Set(['job:queued', 'job:started', 'phase:completed'])
+
+/** How long any job waited for a worker, or was under way at one, without a word of it in the log. */
+function longestSilence(log: readonly JobEvent[]): number {
+  const silences = [...Map.groupBy(log, ({ jobId }) => jobId).values()].flatMap((events) =>
+    events
+      .slice(1)
+      .map(({ at }, index) => (ON_THE_WAY.has(events[index]?.name ?? '') ? at - (events[index]?.at ?? at) : 0)),
+  )
+  return Math.max(0, ...silences)
+}
+
+export async function startMillRun(options: MillRunOptions): Promise<MillRun> {
+  const { mill, sweepEvery } = options.opened
+  sweepEvery(SWEEP_MS)
+  return new MillRun(options, await followLog(mill))
+}
