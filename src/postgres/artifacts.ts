@@ -1,7 +1,6 @@
 import type { Scope } from '../core/scope.ts'
 import type { ArtifactRecord } from '../store/artifacts.ts'
-import type { RunRows } from './database.ts'
-import type { Row } from './driver.ts'
+import type { Row, RunRows } from './driver.ts'
 import { nullableNumber, nullableText } from '../store/columns.ts'
 import { hiddenFrom, isId } from './rows.ts'
 

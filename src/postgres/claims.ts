@@ -1,7 +1,7 @@
 import type { Claim } from '../core/job-row.ts'
 import type { Interruption } from '../store/claims.ts'
-import type { RunRows } from './database.ts'
 import { nullableText } from '../store/columns.ts'
+import type { RunRows } from './driver.ts'
 
 /** Those of the claims that are not current, or whose job is to stop; most of the time none. */
 const INTERRUPTIONS =

@@ -12,7 +12,7 @@ import { MillraceError } from '../core/errors.ts'
 import { pause } from '../runtime/pause.ts'
 import type { Runtime } from '../runtime/runtime.ts'
 import { commit, listsOf, rowsOf } from './driver.ts'
-import type { PgPool, PgValue, PooledClient, Row } from './driver.ts'
+import type { PgPool, PgValue, PooledClient, Row, RunRows } from './driver.ts'
 import { isConnectionLost, isTransient, storeError, violatedIndex } from './failures.ts'
 import { inSchema } from './location.ts'
 import { hasLeftEvents } from './lost-commit.ts'
@@ -38,9 +38,6 @@ export interface DatabaseOptions {
   /** How long a call waits for the database to come back. */
   readonly patienceMs: number
 }
-
-/** Runs a statement: in a transaction, by itself, or on a connection of the application's. */
-export type RunRows = (sql: string, ...values: readonly PgValue[]) => Promise<readonly Row[]>
 
 /** One transaction under way. */
 export interface Transaction {

@@ -4,6 +4,9 @@ import { MillraceError } from '../core/errors.ts'
 export type PgValue = string | number | bigint | boolean | null | Uint8Array | readonly PgValue[]
 export type Row = Readonly<Record<string, unknown>>
 
+/** Runs a statement: in a transaction, by itself, or on a connection of the application's. */
+export type RunRows = (sql: string, ...values: readonly PgValue[]) => Promise<readonly Row[]>
+
 /** Statements as the driver takes them. */
 interface DriverQuery {
   readonly text: string

@@ -13,8 +13,7 @@ import type { Enqueued, NewJob } from '../store/jobs.ts'
 import { EVENT_CODES, STATE_CODES, stateOf } from '../store/codes.ts'
 import { numberedSql } from './compile.ts'
 import { NOW } from './database.ts'
-import type { RunRows } from './database.ts'
-import type { PgValue } from './driver.ts'
+import type { PgValue, RunRows } from './driver.ts'
 import type { Names, TypeEntry } from './names.ts'
 
 /** A job with the numbers of its names. */

@@ -60,6 +60,10 @@ export function storeError(error: unknown, where: string): MillraceError {
       options,
     )
   }
+  if (isTransient(error)) {
+    const what = `A transaction on ${where} stood in the way of another: ${said}. Roll it back and begin it again.`
+    return new MillraceError('store-busy', what, options)
+  }
   if (LOCK_OR_TIME.has(code)) {
     const what = `${where} did not answer in time: ${said}. Look for a transaction that is left open (pg_stat_activity).`
     return new MillraceError('store-busy', what, options)

@@ -1,7 +1,8 @@
 import type { Registered, TypeRecord, TypeRegistration } from '../store/job-types.ts'
 import { decodePolicy, encodePolicy } from '../store/policy-text.ts'
-import type { RunRows, Transaction } from './database.ts'
+import type { Transaction } from './database.ts'
 import { nullableNumber, nullableText } from '../store/columns.ts'
+import type { RunRows } from './driver.ts'
 
 // In one order, so that of two services that register at once one waits for the other and then finds the types taken.
 const PUT =

@@ -14,8 +14,8 @@ import type {
   StateCounts,
   WorkerIdentity,
 } from '../store/jobs.ts'
-import type { RunRows, Transaction } from './database.ts'
-import type { PgValue, Row } from './driver.ts'
+import type { Transaction } from './database.ts'
+import type { PgValue, Row, RunRows } from './driver.ts'
 import { nullableNumber, nullableText } from '../store/columns.ts'
 import { BESIDE_JOB, SUMMARY_COLUMNS, hiddenFrom, isId, jobSummary } from './rows.ts'
 

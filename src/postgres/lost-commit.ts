@@ -9,8 +9,8 @@
 import type { MillraceError } from '../core/errors.ts'
 import { pause } from '../runtime/pause.ts'
 import type { Runtime } from '../runtime/runtime.ts'
-import type { RunRows } from './database.ts'
 import { isUnknownTransaction } from './failures.ts'
+import type { RunRows } from './driver.ts'
 
 export interface LostCommit {
   /** The transaction's number. */

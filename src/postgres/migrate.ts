@@ -11,7 +11,7 @@ import { MillraceError } from '../core/errors.ts'
 import { findMigrations } from '../runtime/package-files.ts'
 import { FILES } from './files.ts'
 import { inSchema } from './location.ts'
-import type { RunRows } from './database.ts'
+import type { RunRows } from './driver.ts'
 
 export interface Migration {
   readonly version: number

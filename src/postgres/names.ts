@@ -4,8 +4,7 @@
  */
 import type { JobPolicy } from '../core/policy.ts'
 import { decodePolicy, encodePolicy } from '../store/policy-text.ts'
-import type { RunRows } from './database.ts'
-import type { Row } from './driver.ts'
+import type { Row, RunRows } from './driver.ts'
 
 export interface TypeEntry {
   readonly n: number

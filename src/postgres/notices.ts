@@ -130,6 +130,8 @@ export class Notices {
   }
 
   async #tellAll(): Promise<void> {
+    // What is committed in the same turn shares the first notice; and it is never over before it is known to be under way.
+    await Promise.resolve()
     while (this.#untold && !this.#closed) {
       const { client } = this.#connection ?? {}
       // The next connection goes on with it.

@@ -1,6 +1,7 @@
 import type { QueueRecord } from '../store/queues.ts'
-import type { RunRows, Transaction } from './database.ts'
+import type { Transaction } from './database.ts'
 import { nullableNumber, nullableText } from '../store/columns.ts'
+import type { RunRows } from './driver.ts'
 
 const PAUSE =
   'INSERT INTO millrace.queues AS q (name, paused_at, paused_by) VALUES ($2, $1, $3) ' +

@@ -1,7 +1,7 @@
 import type { NewSession, SessionRecord } from '../store/sessions.ts'
 import { NOW } from './database.ts'
-import type { RunRows } from './database.ts'
 import { nullableNumber } from '../store/columns.ts'
+import type { RunRows } from './driver.ts'
 
 // Made again after a lost answer it changes nothing.
 const OPEN =

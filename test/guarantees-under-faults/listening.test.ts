@@ -65,5 +65,5 @@ test('a store that committed while it could tell nobody tells of that, and of al
     `the first begun after ${waits[0]?.toFixed(0)} ms, half of them after ${sorted[Math.floor(ROUNDS / 2)]?.toFixed(0)} ms`,
   )
   // Whoever is told of nothing looks every second.
-  assert.ok((sorted[Math.floor(ROUNDS / 2)] ?? Number.NaN) < 250, `${waits.join(', ')}`)
+  assert.ok((sorted[Math.floor(ROUNDS / 2)] ?? Number.NaN) < 250, waits.join(', '))
 })

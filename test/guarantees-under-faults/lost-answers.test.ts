@@ -129,11 +129,11 @@ const acts: Readonly<Record<string, Prepare>> = {
 }
 
 async function assertEvents(
-  { eventNames }: ProxiedBench['straight'],
+  straight: ProxiedBench['straight'],
   id: string | undefined,
   names: readonly EventName[],
 ): Promise<void> {
-  assert.deepEqual(await eventNames(id ?? ''), names)
+  assert.deepEqual(await straight.eventNames(id ?? ''), names)
 }
 
 describe('where the connection breaks around a COMMIT, a store', () => {

@@ -37,12 +37,13 @@ const DRIVERS: Readonly<Record<string, (context: TestContext) => Promise<Transac
   'postgres.js': async (context) => {
     const sql = postgres(await postgresUrl(), { max: 1 })
     context.after(() => sql.end())
-    return async (body) =>
-      void (await sql.begin(async (transaction) => {
+    return async (body) => {
+      await sql.begin(async (transaction) => {
         await body({
           query: async (text, values) => ({ rows: await transaction.unsafe(text, [...values] as never[]) }),
         })
-      }))
+      })
+    }
   },
   Kysely: async (context) => {
     const pool = new pg.Pool({ connectionString: await postgresUrl(), max: 1 })

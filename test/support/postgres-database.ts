@@ -5,6 +5,7 @@ import { join } from 'node:path'
 
 import pg from 'pg'
 
+import type { MillraceOptions } from '../../src/index.ts'
 import { openPostgresStore } from '../../src/postgres/open.ts'
 import { postgresUrl } from './postgres-server.ts'
 import type { OwnConnection, TestDatabase } from './test-database.ts'
@@ -30,6 +31,8 @@ async function dropSchema(url: string, ...schemas: readonly string[]): Promise<v
 export interface PostgresPlace {
   /** The server. Default: that of the run. */
   readonly server?: string
+  /** Besides the schema and the folder of artifacts. */
+  readonly options?: MillraceOptions
   /** How Millrace gets there, if not straight. */
   readonly route?: (server: string) => string
 }
@@ -40,7 +43,7 @@ export async function postgresDatabase(folder: string, place: PostgresPlace = {}
   const url = route(server)
   const schema = newSchemaName()
   const applications = `${schema}_app`
-  const options = { schema, artifacts: join(folder, 'artifacts') }
+  const options = { ...place.options, schema, artifacts: join(folder, 'artifacts') }
   return {
     url,
     options,
