@@ -81,8 +81,8 @@ export class Database {
   readonly #texts = new Map<string, string>()
   readonly #beginWrite: string
   #closed = false
-  /** Part of each write while a test moves the clock: beats. */
-  onBegin: ((tx: Transaction) => Promise<void>) | null = null
+  /** Before each write while a test moves the clock: beats. */
+  onBegin: (() => Promise<void>) | null = null
 
   constructor(options: DatabaseOptions) {
     this.#options = options
@@ -121,11 +121,11 @@ export class Database {
     work: (tx: Transaction) => Promise<T>,
     { insists = false, forRead = false }: { readonly insists?: boolean; readonly forRead?: boolean } = {},
   ): Promise<T> {
+    if (!forRead) await this.onBegin?.()
     return this.#insist(async (client, tried) => {
       let asked: { readonly answer: T; readonly commit: LostCommit } | null = null
       try {
         const { tx, xid } = await this.#begin(client)
-        if (this.onBegin !== null && !forRead) await this.onBegin(tx)
         const answer = await work(tx)
         asked = { answer, commit: { xid, now: tx.now } }
         if (!(await commit(client)))

@@ -5,7 +5,7 @@ import type { Runtime, Timer } from '../runtime/runtime.ts'
 import { SyncLine, openLine } from '../runtime/sync-line.ts'
 import type { Interruption } from '../store/claims.ts'
 import type { NewSession } from '../store/sessions.ts'
-import type { Database, Transaction } from './database.ts'
+import type { Database } from './database.ts'
 import { beat } from './sessions.ts'
 import type { FromThread, ThreadData, ToThread } from './thread-messages.ts'
 
@@ -154,28 +154,32 @@ export class LoopKeeper implements Keeper {
   }
 }
 
-/** With a virtual clock nobody waits: beats come with whatever else is written. */
+/** With a virtual clock nobody waits: beats come before whatever else is written. */
 export class VirtualKeeper implements Keeper {
+  readonly #db: Database
   readonly #kept = new Map<number, { readonly everyMs: number; beatAt: number }>()
   readonly #onLost: (holder: number) => void
 
   constructor(db: Database, onLost: (holder: number) => void) {
+    this.#db = db
     this.#onLost = onLost
-    db.onBegin = (tx) => this.#beatDue(tx)
+    db.onBegin = () => this.#beatDue()
   }
 
-  async #beatDue(tx: Transaction): Promise<void> {
+  async #beatDue(): Promise<void> {
+    const now = this.#db.virtualNow ?? 0
     for (const [holder, kept] of this.#kept) {
-      if (tx.now >= kept.beatAt && tx.now < kept.beatAt + kept.everyMs) continue
-      kept.beatAt = tx.now
-      if (await beat(tx.rows, tx.now, holder)) continue
+      if (now >= kept.beatAt && now < kept.beatAt + kept.everyMs) continue
+      const alive = await beat(this.#db.rows, now, holder)
+      kept.beatAt = now
+      if (alive) continue
       this.#kept.delete(holder)
       this.#onLost(holder)
     }
   }
 
   keep({ holder, leaseMs }: KeptSession): void {
-    this.#kept.set(holder, { everyMs: beatEveryMs(leaseMs), beatAt: Number.NEGATIVE_INFINITY })
+    this.#kept.set(holder, { everyMs: beatEveryMs(leaseMs), beatAt: this.#db.virtualNow ?? 0 })
   }
 
   drop(holder: number): void {

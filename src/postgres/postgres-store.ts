@@ -106,11 +106,11 @@ export class PostgresStore implements Store {
     open: (session, onLost) => this.#write(() => this.#openSession(session, onLost)),
     end: (holder) => {
       this.#drop(holder)
-      return this.#write(() => endSession(this.#db.rows, this.#db.virtualNow, holder))
+      return this.#write(() => this.#endSession(holder))
     },
     abandon: (holder) => {
       this.#drop(holder)
-      return Promise.resolve()
+      return this.#db.onBegin?.() ?? Promise.resolve()
     },
     list: () => this.#read(() => listSessions(this.#db.ask)),
   }
@@ -210,9 +210,15 @@ export class PostgresStore implements Store {
     }
   }
 
+  async #endSession(holder: number): Promise<void> {
+    await this.#db.onBegin?.()
+    await endSession(this.#db.rows, this.#db.virtualNow, holder)
+  }
+
   async #openSession(session: NewSession, onLost: () => void): Promise<void> {
     this.#onLost.set(session.holder, onLost)
     try {
+      await this.#db.onBegin?.()
       await openSession(this.#db.rows, this.#db.virtualNow, session)
       this.#keeper?.keep(session)
     } catch (error) {
