@@ -41,6 +41,11 @@ export class SessionKeeper {
     }
   }
 
+  /** Whether beats are part of the transaction under way: then it must not be undone for something else. */
+  get hasBeaten(): boolean {
+    return this.#beats.length > 0
+  }
+
   committed(): void {
     for (const { holder, at, alive } of this.#beats) {
       const kept = this.#kept.get(holder)

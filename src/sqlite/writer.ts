@@ -109,8 +109,9 @@ export class Writer {
 
   #runAll(calls: readonly WriteCall[]): readonly CallOutcome[] {
     const [only] = calls
-    // Alone it needs no savepoint: what undoes the call undoes the transaction.
-    if (only !== undefined && calls.length === 1 && !this.#options.reserve.isOpen) {
+    // Alone it needs no savepoint: what undoes the call undoes the transaction, unless there are beats in it.
+    const { reserve, keeper } = this.#options
+    if (only !== undefined && calls.length === 1 && !reserve.isOpen && !keeper.hasBeaten) {
       const run: RunWrite = WRITES[only.name] as RunWrite
       return [{ answer: run(this.#options.db, [only.args])[0] }]
     }
