@@ -31,7 +31,7 @@ export function millrace(settings: Settings): Contender {
   }
 }
 
-export function millraceQueue(mill: Millrace, settings: Settings, load: Load): Queue {
+function millraceQueue(mill: Millrace, settings: Settings, load: Load): Queue {
   const definition: JobDefinition = load === 'plain' ? plainJob : phasesJob
   return {
     enqueue: async (input) => void (await mill.enqueue(definition, input)),

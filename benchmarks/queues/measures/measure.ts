@@ -62,7 +62,7 @@ export interface Measure {
 
 const BOTH: readonly Settings[] = ['best', 'defaults']
 /** Statements have no settings. */
-const BEST_ONLY: ReadonlySet<ContenderName> = new Set(['raw', 'raw-postgres'])
+const BEST_ONLY: ReadonlySet<ContenderName> = new Set(['raw'])
 
 /** Every contender at its best, then all that have other defaults at those; variants have none. */
 export function entriesOf(contenders: readonly ContenderName[], settings: readonly Settings[] = BOTH): Entry[] {
