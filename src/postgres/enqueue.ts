@@ -287,11 +287,12 @@ async function addRound({ run, now, types, round }: Round): Promise<ReadonlyMap<
   return outcomes
 }
 
+// Asked with NOT EXISTS, the planner may list all jobs to look one up.
 const TAKE_KEYS =
   'INSERT INTO millrace.keys AS k (tenant, type, key, job, input_hash, held_until) SELECT v.tenant, v.type, v.key, v.job, ' +
   "decode(v.hash, 'hex'), $1::bigint + $2::bigint FROM unnest($3::text[], $4::integer[], $5::text[], $6::uuid[], $7::text[]) AS v (tenant, type, key, job, hash) " +
   'ORDER BY v.tenant, v.type, v.key ON CONFLICT (tenant, type, key) DO UPDATE SET job = excluded.job, input_hash = excluded.input_hash, ' +
-  'held_until = excluded.held_until WHERE k.held_until <= $1 AND NOT EXISTS (SELECT 1 FROM millrace.jobs AS j WHERE j.id = k.job) RETURNING job'
+  'held_until = excluded.held_until WHERE k.held_until <= $1 AND (SELECT j.id FROM millrace.jobs AS j WHERE j.id = k.job) IS NULL RETURNING job'
 
 /** Those that hold their keys now. */
 async function takeKeys(run: RunRows, now: number, keyed: readonly Numbered[]): Promise<ReadonlySet<Numbered>> {
@@ -312,7 +313,7 @@ async function takeKeys(run: RunRows, now: number, keyed: readonly Numbered[]): 
 }
 
 const HOLDER_OF_KEY =
-  "SELECT k.job, encode(k.input_hash, 'hex') AS hash, j.state FROM millrace.keys AS k LEFT JOIN millrace.jobs AS j ON j.id = k.job " +
+  "SELECT k.job, encode(k.input_hash, 'hex') AS hash, (SELECT j.state FROM millrace.jobs AS j WHERE j.id = k.job) AS state FROM millrace.keys AS k " +
   'WHERE k.tenant = $1 AND k.type = $2 AND k.key = $3'
 
 async function holderOfKey(run: RunRows, { job, type }: PlacedJob): Promise<Enqueued> {
