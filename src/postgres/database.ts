@@ -131,7 +131,6 @@ export class Database {
         asked = { answer, commit: { xid, now: tx.now } }
         if (!(await commit(client)))
           throw new MillraceError('internal', 'a transaction that had failed was to be committed')
-        onCommitted?.()
         return answer
       } catch (error) {
         if (isConnectionLost(error)) {
