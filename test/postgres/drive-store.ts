@@ -32,14 +32,17 @@ export async function driveStore(bench: Bench): Promise<void> {
   await driveReads(bench)
 }
 
-async function driveEnqueues({ store, job }: Bench): Promise<void> {
+async function driveEnqueues(bench: Bench): Promise<void> {
+  const { store } = bench
+  const add = (...jobs: readonly Partial<NewJob>[]): Promise<unknown> =>
+    store.jobs.enqueue(jobs.map((changes) => bench.job(ownJob(changes))))
   await store.queues.pause('q', 'ann')
   await store.queues.resume('q')
-  await store.jobs.enqueue([job(ownJob({ labels: {} })), job(ownJob({ labels: {} }))])
-  await store.jobs.enqueue([job(ownJob({ key: 'k', uniqueKey: 'u', input: LONG })), job(ownJob({ delayMs: 1_000 }))])
-  await store.jobs.enqueue([job(ownJob({ key: 'k', input: LONG })), job(ownJob({ uniqueKey: 'u', key: 'other' }))])
+  await add({ labels: {} }, { labels: {} })
+  await add({ key: 'k', uniqueKey: 'u', input: LONG }, { delayMs: 1_000 })
+  await add({ key: 'k', input: LONG }, { uniqueKey: 'u', key: 'other' })
   await store.jobTypes.register('workers', [{ type: TYPE, queue: 'q', policy: ONE_PHASE }])
-  await store.jobs.enqueue([job(ownJob())])
+  await add({})
 }
 
 async function runningOne(bench: Bench, holder: number, changes: Partial<NewJob> = {}): Promise<Claim> {

@@ -44,8 +44,8 @@ export async function scansOf(client: pg.Client, { text, values, purpose }: Stat
 }
 
 /** Of the type that its place asks for. */
-function literal(value: unknown): string {
-  return value === null || value === undefined ? 'NULL' : `'${String(value).replaceAll("'", "''")}'`
+function literal(value: string | null): string {
+  return value === null ? 'NULL' : `'${value.replaceAll("'", "''")}'`
 }
 
 interface Explained {

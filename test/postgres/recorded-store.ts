@@ -13,7 +13,8 @@ export type Purpose = 'write' | 'read' | 'count'
 
 export interface Statement {
   readonly text: string
-  readonly values: readonly unknown[]
+  /** As PostgreSQL reads them. */
+  readonly values: readonly (string | null)[]
   readonly purpose: Purpose
 }
 
@@ -60,8 +61,14 @@ function record(connection: pg.PoolClient, note: (statement: Statement) => void)
     transaction = BEGINNINGS.find(([begins]) => begins.test(text))?.[1] ?? transaction
     if (text === 'COMMIT' || text === 'ROLLBACK') transaction = null
     const purpose = transaction ?? (CHANGES.test(text) ? 'write' : 'read')
-    if (!UNPLANNED.test(text)) note({ text, values, purpose })
+    if (!UNPLANNED.test(text)) note({ text, values: values.map(asText), purpose })
     return query(...given)
   }
   Object.assign(connection, { query: recording })
+}
+
+function asText(value: unknown): string | null {
+  if (typeof value === 'string' || value === null || value === undefined) return value ?? null
+  if (typeof value === 'number' || typeof value === 'boolean' || typeof value === 'bigint') return `${value}`
+  throw new TypeError('the store hands its driver texts, numbers and booleans')
 }
