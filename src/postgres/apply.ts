@@ -10,6 +10,7 @@ import type { Changes, Plan } from '../core/plan.ts'
 import type { PlanCall, PlanResult } from '../store/claims.ts'
 import { STATE_CODES } from '../store/codes.ts'
 import { eventDetail } from '../store/event-detail.ts'
+import { placeSql } from './compile.ts'
 import type { Transaction } from './database.ts'
 import type { Row } from './driver.ts'
 import { dropPhasesFrom, keepArtifact, keepAttempts, keepPhases, writeEvents } from './history.ts'
@@ -81,12 +82,14 @@ interface Around {
 // Locked, so that a session that looks dead can't come to life again before the end of this transaction.
 const ALIVE =
   'SELECT holder FROM millrace.sessions WHERE holder = ANY($1::bigint[]) AND ended_at IS NULL AND expires_at > $2 ORDER BY n FOR SHARE'
+// Asked for one by one: joined, the planner might go through all of them.
 const UNIQUE_HELD =
-  'SELECT j.id FROM millrace.jobs AS j WHERE j.id = ANY($1::uuid[]) AND EXISTS (SELECT 1 FROM millrace.jobs AS u WHERE u.type = j.type ' +
-  'AND u.tenant = j.tenant AND u.unique_key = j.unique_key AND u.unique_key IS NOT NULL AND u.finished_at IS NULL AND u.id <> j.id)'
+  'SELECT j.id FROM millrace.jobs AS j WHERE j.id = ANY($1::uuid[]) AND (SELECT u.id FROM millrace.jobs AS u WHERE u.type = j.type ' +
+  'AND u.tenant = j.tenant AND u.unique_key = j.unique_key AND u.unique_key IS NOT NULL AND u.finished_at IS NULL AND u.id <> j.id LIMIT 1) IS NOT NULL'
 const ARTIFACTS =
-  'SELECT j.id FROM unnest($1::uuid[], $2::text[]) AS v (job, name) JOIN millrace.jobs AS j ON j.id = v.job JOIN millrace.artifacts AS a ' +
-  'ON a.job = j.id AND a.generation = j.generation AND a.attempt = j.attempt AND a.name = v.name'
+  'SELECT v.job AS id FROM unnest($1::uuid[], $2::text[]) AS v (job, name) CROSS JOIN LATERAL ' +
+  '(SELECT i.generation, i.attempt FROM millrace.jobs AS i WHERE i.id = v.job OFFSET 0) AS j WHERE (SELECT a.n FROM millrace.artifacts AS a ' +
+  'WHERE a.job = v.job AND a.generation = j.generation AND a.attempt = j.attempt AND a.name = v.name) IS NOT NULL'
 
 async function lookAround(
   tx: Transaction,
@@ -260,7 +263,7 @@ const UPDATE =
   'phase_list = coalesce(v.phase_list, j.phase_list), input = coalesce(v.input, j.input), ' +
   'output = CASE WHEN v.sets_output THEN v.output ELSE j.output END FROM json_to_recordset($2::json) AS v (id uuid, ' +
   `${COLUMN_NAMES.map((name) => `${name} ${COLUMNS[name] ?? ''}`).join(', ')}, phase_list integer, input text, sets_output boolean, output text) ` +
-  'WHERE j.id = v.id'
+  `CROSS JOIN LATERAL ${placeSql('v.id')} AS b WHERE j.ctid = b.place`
 
 async function storedRow({ call, after }: Change, names: Names): Promise<Row> {
   const { plan, phaseNames, input, values } = call

@@ -7,9 +7,11 @@ import { hiddenFrom, isId } from './rows.ts'
 const JOB = 'SELECT generation, tenant, owner FROM millrace.jobs WHERE id = $1'
 const COLUMNS =
   "SELECT a.id, a.job, a.generation, a.attempt, a.phase, a.name, a.content_type, a.size_bytes, encode(a.sha256, 'hex') AS sha256, a.path, " +
-  'a.created_at, a.expires_at, j.tenant, j.owner FROM millrace.artifacts AS a JOIN millrace.jobs AS j ON j.id = a.job'
-const OF_JOB = `${COLUMNS} WHERE a.job = $1 AND a.generation = $2 ORDER BY a.n`
-const BY_ID = `${COLUMNS} WHERE a.id = $1`
+  'a.created_at, a.expires_at, j.tenant, j.owner FROM'
+const JOB_OF = 'AS a JOIN millrace.jobs AS j ON j.id = a.job'
+// OFFSET 0: looked for first, joined and put in order then, not the other way round.
+const OF_JOB = `${COLUMNS} (SELECT * FROM millrace.artifacts WHERE job = $1 AND generation = $2 OFFSET 0) ${JOB_OF} ORDER BY a.n`
+const BY_ID = `${COLUMNS} (SELECT * FROM millrace.artifacts WHERE id = $1 OFFSET 0) ${JOB_OF}`
 
 export async function listArtifacts(
   run: RunRows,

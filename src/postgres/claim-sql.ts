@@ -12,7 +12,7 @@ export const LANES =
   'WHERE q.paused_at IS NULL AND (t.service IS NULL OR t.service = me.service))'
 
 const FACTS =
-  'facts AS MATERIALIZED (SELECT clock_timestamp() AS at, EXISTS (SELECT 1 FROM millrace.jobs WHERE state IN (1, 4) AND run_at <= $1) AS due, ' +
+  'facts AS MATERIALIZED (SELECT clock_timestamp() AS at, EXISTS (SELECT 1 FROM millrace.jobs WHERE state IN (1, 4) AND run_at >= 0 AND run_at <= $1) AS due, ' +
   'EXISTS (SELECT 1 FROM lanes CROSS JOIN LATERAL (SELECT 1 FROM millrace.jobs AS s WHERE s.lane = lanes.lane AND s.state = 2 AND s.suspect LIMIT 1) AS x) AS suspects, ' +
   '(SELECT min(x.run_at) - $1 FROM unnest($3::text[]) AS w (name) JOIN millrace.types AS t ON t.name = w.name CROSS JOIN LATERAL (SELECT j.run_at ' +
   'FROM millrace.jobs AS j WHERE j.type = t.n AND j.state IN (1, 4) ORDER BY j.run_at LIMIT 1) AS x) AS next_due_ms)'

@@ -82,8 +82,9 @@ const HEADS =
   'FROM millrace.jobs AS j WHERE j.lane = lanes.lane AND j.state = 2 AND (NOT j.suspect OR $5::boolean) ORDER BY j.priority, j.run_at, j.n LIMIT $4) AS x ' +
   'ORDER BY x.priority, x.run_at, x.n'
 const RUNS_SUSPECT = 'SELECT 1 FROM millrace.jobs WHERE holder = $1 AND suspect LIMIT 1'
+// Asked for the bare state, the planner may go through all jobs that are ready.
 const LOCK_CHOSEN =
-  'SELECT id FROM millrace.jobs WHERE id = ANY($1::uuid[]) AND state = 2 ORDER BY id FOR UPDATE SKIP LOCKED'
+  'SELECT id FROM millrace.jobs WHERE id = ANY($1::uuid[]) AND state + 0 = 2 ORDER BY id FOR UPDATE SKIP LOCKED'
 // Of two claims of one session at once, the second must see the suspect that the first has taken.
 const LOCK_SESSION = 'SELECT 1 FROM millrace.sessions WHERE holder = $1 FOR NO KEY UPDATE'
 
@@ -198,8 +199,8 @@ async function claimedJob({ tx, names, row, holder, ...beside }: ReadJob): Promi
 const PROMOTED_AT_ONCE = 1_000
 
 const PROMOTE_DUE =
-  'WITH due AS MATERIALIZED (SELECT id FROM millrace.jobs WHERE state IN (1, 4) AND run_at <= $1 ORDER BY run_at, n LIMIT $2 FOR UPDATE SKIP LOCKED), ' +
-  'moved AS (UPDATE millrace.jobs AS j SET updated_at = $1, event_seq = j.event_seq + 1, state = 2 FROM due WHERE j.id = due.id ' +
+  'WITH due AS MATERIALIZED (SELECT ctid AS place FROM millrace.jobs WHERE state IN (1, 4) AND run_at >= 0 AND run_at <= $1 ORDER BY run_at, n LIMIT $2 FOR UPDATE SKIP LOCKED), ' +
+  'moved AS (UPDATE millrace.jobs AS j SET updated_at = $1, event_seq = j.event_seq + 1, state = 2 FROM due WHERE j.ctid = due.place ' +
   'RETURNING j.id, j.event_seq, j.attempt, j.run_at, j.n), ' +
   `${numberedSql('moved')}, told AS (INSERT INTO millrace.events (commit, idx, job, seq, code, at, attempt, detail) SELECT numbered.n, ` +
   `row_number() OVER (ORDER BY m.run_at, m.n) - 1, m.id, m.event_seq, ${EVENT_CODES['job:queued']}, $1, m.attempt, $3 FROM moved AS m, numbered) ` +

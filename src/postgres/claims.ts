@@ -3,10 +3,11 @@ import type { Interruption } from '../store/claims.ts'
 import { nullableText } from '../store/columns.ts'
 import type { RunRows } from './driver.ts'
 
-/** Those of the claims that are not current, or whose job is to stop; most of the time none. */
+/** Those of the claims that are not current, or whose job is to stop, in the order they were named; most of the time none. */
 const INTERRUPTIONS =
   'SELECT v.job, v.fence, j.cancel_requested_at IS NOT NULL AND j.holder = v.holder AND j.fence = v.fence AS cancel, j.cancelled_by, j.cancel_reason ' +
-  'FROM unnest($1::uuid[], $2::bigint[], $3::bigint[]) WITH ORDINALITY AS v (job, holder, fence, place) LEFT JOIN millrace.jobs AS j ON j.id = v.job ' +
+  'FROM unnest($1::uuid[], $2::bigint[], $3::bigint[]) WITH ORDINALITY AS v (job, holder, fence, place) LEFT JOIN LATERAL ' +
+  '(SELECT * FROM millrace.jobs AS i WHERE i.id = v.job OFFSET 0) AS j ON true ' +
   'WHERE j.holder IS DISTINCT FROM v.holder OR j.fence IS DISTINCT FROM v.fence OR j.cancel_requested_at IS NOT NULL ORDER BY v.place'
 
 export async function findInterruptions(run: RunRows, held: readonly Claim[]): Promise<readonly Interruption[]> {

@@ -11,7 +11,7 @@
 import { MillraceError } from '../core/errors.ts'
 import { pause } from '../runtime/pause.ts'
 import type { Runtime } from '../runtime/runtime.ts'
-import { commit, listsOf, rowsOf } from './driver.ts'
+import { commit, listsOf, rowsOf, send } from './driver.ts'
 import type { PgPool, PgValue, PooledClient, Row, RunRows } from './driver.ts'
 import { isConnectionLost, isTransient, storeError, violatedIndex } from './failures.ts'
 import { inSchema } from './location.ts'
@@ -51,6 +51,7 @@ export interface Transaction {
 export const NOW = 'coalesce($1::bigint, floor(extract(epoch FROM clock_timestamp()) * 1000)::bigint)'
 
 const BEGIN_READ = 'BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY'
+const BEGIN_COUNT = `${BEGIN_READ}; SET LOCAL enable_seqscan = on`
 const BEGUN = `SELECT pg_current_xact_id()::text AS xid, ${NOW} AS now`
 const NOW_ALONE = `SELECT ${NOW} AS now`
 
@@ -149,7 +150,7 @@ export class Database {
   }
 
   async #begin(client: PooledClient): Promise<{ readonly tx: Transaction; readonly xid: string }> {
-    const begun = client.query(this.#beginWrite)
+    const begun = send(client, this.#beginWrite)
     const facts = this.#rows(client, BEGUN, [this.virtualNow])
     const [, [row]] = await Promise.all([begun, facts])
     return { tx: this.#transaction(client, Number(row?.['now'])), xid: String(row?.['xid']) }
@@ -175,11 +176,18 @@ export class Database {
     return text
   }
 
-  /** All that `work` reads is of one moment. */
-  async read<T>(work: (tx: Transaction) => Promise<T>): Promise<T> {
+  /**
+   * All that `work` reads is of one moment.
+   *
+   * @param how `counts`: it goes through many rows, and may read a table from end to end
+   */
+  async read<T>(
+    work: (tx: Transaction) => Promise<T>,
+    { counts = false }: { readonly counts?: boolean } = {},
+  ): Promise<T> {
     return this.#insist(async (client) => {
       try {
-        const begun = client.query(BEGIN_READ)
+        const begun = send(client, counts ? BEGIN_COUNT : BEGIN_READ)
         const [, [row]] = await Promise.all([begun, this.#rows(client, NOW_ALONE, [this.virtualNow])])
         const answer = await work(this.#transaction(client, Number(row?.['now'])))
         await commit(client)
@@ -202,10 +210,10 @@ export class Database {
   async script<T>(work: (run: RunRows, script: (sql: string) => Promise<unknown>) => Promise<T>): Promise<T> {
     return this.#insist(async (client) => {
       try {
-        await client.query('BEGIN')
+        await send(client, 'BEGIN')
         const answer = await work(
           (sql, ...values) => rowsOf(client, this.#text(sql), values, { prepared: false }),
-          (sql) => client.query(sql),
+          (sql) => send(client, sql),
         )
         await commit(client)
         return answer
@@ -282,7 +290,7 @@ const RETRY = Symbol('retry')
 
 async function rollBack(client: PooledClient): Promise<void> {
   try {
-    await client.query('ROLLBACK')
+    await send(client, 'ROLLBACK')
   } catch {
     // The connection is broken, which whoever releases it finds out.
   }

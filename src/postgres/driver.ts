@@ -23,6 +23,8 @@ interface DriverResult {
 
 /** A connection, as far as Millrace uses it. */
 export interface PgClient {
+  /** Whether it sends statements without waiting for the answers of those before. */
+  readonly pipeline?: boolean
   query(query: DriverQuery | string): Promise<DriverResult>
   on(event: 'notification', listener: (message: PgNotification) => void): unknown
   on(event: 'error', listener: (error: Error) => void): unknown
@@ -172,6 +174,20 @@ function nameOf(sql: string): string {
   return name
 }
 
+/** What was sent last on connections of an application's, which take one statement at a time. */
+const underWay = new WeakMap<PgClient, Promise<unknown>>()
+
+/** Sends a statement: at once, or, where the connection has no pipeline, when those before it have been answered. */
+export function send(client: PgClient, query: DriverQuery | string): Promise<DriverResult> {
+  if (client.pipeline === true) return client.query(query)
+  const sent = (underWay.get(client) ?? Promise.resolve()).then(() => client.query(query))
+  underWay.set(
+    client,
+    sent.catch(() => undefined),
+  )
+  return sent
+}
+
 export interface RunOptions {
   /** Prepared once for each connection. Not through a pooler that hands out connections transaction by transaction. */
   readonly prepared: boolean
@@ -189,7 +205,7 @@ export async function rowsOf(
     types: PLAIN_TYPES,
     ...(prepared ? { name: nameOf(sql) } : {}),
   }
-  return (await client.query(query)).rows as readonly Row[]
+  return (await send(client, query)).rows as readonly Row[]
 }
 
 /** The rows as lists of their columns. */
@@ -200,11 +216,11 @@ export async function listsOf(
   { prepared }: RunOptions,
 ): Promise<readonly (readonly unknown[])[]> {
   const query = { text: sql, values: values.map(asText), types: PLAIN_TYPES, rowMode: 'array' as const }
-  const { rows } = await client.query(prepared ? { ...query, name: nameOf(sql) } : query)
+  const { rows } = await send(client, prepared ? { ...query, name: nameOf(sql) } : query)
   return rows as readonly (readonly unknown[])[]
 }
 
 /** False: the transaction had failed, and the server rolled it back instead. */
 export async function commit(client: PgClient): Promise<boolean> {
-  return (await client.query('COMMIT')).command === 'COMMIT'
+  return (await send(client, 'COMMIT')).command === 'COMMIT'
 }

@@ -16,10 +16,15 @@ import { NOW } from './database.ts'
 import type { PgValue, RunRows } from './driver.ts'
 import type { Names, TypeEntry } from './names.ts'
 
+interface PlacedType extends Omit<TypeEntry, 'revision'> {
+  /** What it must still be; null: whatever it is. */
+  readonly revision: number | null
+}
+
 /** A job with the numbers of its names. */
 export interface PlacedJob {
   readonly job: NewJob
-  readonly type: TypeEntry
+  readonly type: PlacedType
   readonly lane: number
   readonly phaseList: number
 }
@@ -34,6 +39,12 @@ export async function placeJobs(names: Names, jobs: readonly NewJob[]): Promise<
   return placed
 }
 
+/** Added whatever has become of their types since: in a transaction that does not see what others have committed, nobody could tell. */
+export function asPlaced(placed: readonly PlacedJob[]): readonly PlacedJob[] {
+  const types = new Map(placed.map(({ type }) => [type, { ...type, revision: null }]))
+  return placed.map((one) => ({ ...one, type: types.get(one.type) ?? one.type }))
+}
+
 export function isKeyed({ key, uniqueKey }: NewJob): boolean {
   return key !== null || uniqueKey !== null
 }
@@ -46,7 +57,7 @@ if (!SAME_CODES) throw new RangeError('states and their events differ in their c
 // A type that has changed since it was looked up makes the whole statement add nothing. An id that is there already is an error.
 const ADD =
   `WITH clock AS MATERIALIZED (SELECT ${NOW} AS now), ` +
-  'fresh AS MATERIALIZED (SELECT coalesce(bool_and(t.revision = v.revision), false) AS yes FROM unnest($2::integer[], $3::integer[]) AS v (n, revision) ' +
+  'fresh AS MATERIALIZED (SELECT coalesce(bool_and(v.revision IS NULL OR t.revision = v.revision), false) AS yes FROM unnest($2::integer[], $3::integer[]) AS v (n, revision) ' +
   'LEFT JOIN millrace.types AS t ON t.n = v.n), ' +
   'new AS MATERIALIZED (SELECT v.*, coalesce(v.run_at, clock.now + v.delay_ms) AS due, clock.now FROM clock, fresh, ' +
   'unnest($4::uuid[], $5::integer[], $6::integer[], $7::integer[], $8::bigint[], $9::bigint[], $10::integer[], $11::integer[], $12::text[], ' +
@@ -68,7 +79,7 @@ const ADD_ALIKE =
   `WITH clock AS MATERIALIZED (SELECT now, coalesce($10::bigint, now + $11::bigint) AS due FROM (SELECT ${NOW} AS now) AS c), ` +
   'added AS (INSERT INTO millrace.jobs (id, type, lane, state, priority, run_at, phase_count, phase_list, created_at, updated_at, tenant, owner, input) ' +
   'SELECT v.id, $2, $4, CASE WHEN due > now THEN 1 ELSE 2 END, $5, due, $6, $7, now, now, $8, $9, v.input ' +
-  'FROM clock, unnest($12::uuid[], $13::text[]) AS v (id, input) WHERE (SELECT revision FROM millrace.types WHERE n = $2) = $3::integer ' +
+  'FROM clock, unnest($12::uuid[], $13::text[]) AS v (id, input) WHERE $3::integer IS NULL OR (SELECT revision FROM millrace.types WHERE n = $2) = $3::integer ' +
   'RETURNING id, n, state, created_at), ' +
   `${numberedSql('added')}, ` +
   'told AS (INSERT INTO millrace.events (commit, idx, job, seq, code, at, attempt) SELECT numbered.n, row_number() OVER () - 1, ' +
@@ -124,7 +135,7 @@ export interface Added {
 }
 
 /** As the batch has left them: of a type that it has changed itself, the last revision counts. */
-function typesOf(placed: readonly PlacedJob[]): readonly TypeEntry[] {
+function typesOf(placed: readonly PlacedJob[]): readonly PlacedType[] {
   return [...new Map(placed.map(({ type }) => [type.n, type])).values()]
 }
 
@@ -132,7 +143,7 @@ export async function addJobs(
   run: RunRows,
   now: number | null,
   placed: readonly PlacedJob[],
-  types: readonly TypeEntry[] = typesOf(placed),
+  types: readonly PlacedType[] = typesOf(placed),
 ): Promise<Added> {
   if (types.length === 1 && types[0] === placed[0]?.type && areAlike(placed)) return addAlike(run, now, placed)
   const column = (pick: (one: PlacedJob) => PgValue): readonly PgValue[] => placed.map(pick)
@@ -191,7 +202,7 @@ export async function addInChunks(
   run: RunRows,
   now: number | null,
   placed: readonly PlacedJob[],
-  types: readonly TypeEntry[] = typesOf(placed),
+  types: readonly PlacedType[] = typesOf(placed),
 ): Promise<Added> {
   let [fresh, count] = [true, 0]
   const scheduled = new Set<string>()
@@ -258,7 +269,7 @@ function roundsOf(placed: readonly PlacedJob[]): readonly (readonly Numbered[])[
 interface Round {
   readonly run: RunRows
   readonly now: number
-  readonly types: readonly TypeEntry[]
+  readonly types: readonly PlacedType[]
   readonly round: readonly Numbered[]
 }
 
@@ -287,11 +298,12 @@ async function addRound({ run, now, types, round }: Round): Promise<ReadonlyMap<
   return outcomes
 }
 
+// Asked with NOT EXISTS, the planner may list all jobs to look one up.
 const TAKE_KEYS =
   'INSERT INTO millrace.keys AS k (tenant, type, key, job, input_hash, held_until) SELECT v.tenant, v.type, v.key, v.job, ' +
   "decode(v.hash, 'hex'), $1::bigint + $2::bigint FROM unnest($3::text[], $4::integer[], $5::text[], $6::uuid[], $7::text[]) AS v (tenant, type, key, job, hash) " +
   'ORDER BY v.tenant, v.type, v.key ON CONFLICT (tenant, type, key) DO UPDATE SET job = excluded.job, input_hash = excluded.input_hash, ' +
-  'held_until = excluded.held_until WHERE k.held_until <= $1 AND NOT EXISTS (SELECT 1 FROM millrace.jobs AS j WHERE j.id = k.job) RETURNING job'
+  'held_until = excluded.held_until WHERE k.held_until <= $1 AND (SELECT j.id FROM millrace.jobs AS j WHERE j.id = k.job) IS NULL RETURNING job'
 
 /** Those that hold their keys now. */
 async function takeKeys(run: RunRows, now: number, keyed: readonly Numbered[]): Promise<ReadonlySet<Numbered>> {
@@ -312,7 +324,7 @@ async function takeKeys(run: RunRows, now: number, keyed: readonly Numbered[]): 
 }
 
 const HOLDER_OF_KEY =
-  "SELECT k.job, encode(k.input_hash, 'hex') AS hash, j.state FROM millrace.keys AS k LEFT JOIN millrace.jobs AS j ON j.id = k.job " +
+  "SELECT k.job, encode(k.input_hash, 'hex') AS hash, (SELECT j.state FROM millrace.jobs AS j WHERE j.id = k.job) AS state FROM millrace.keys AS k " +
   'WHERE k.tenant = $1 AND k.type = $2 AND k.key = $3'
 
 async function holderOfKey(run: RunRows, { job, type }: PlacedJob): Promise<Enqueued> {

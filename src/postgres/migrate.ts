@@ -49,10 +49,10 @@ export interface SchemaFacts {
   readonly where: string
 }
 
-const HAS_MIGRATIONS = 'SELECT to_regclass($1) IS NOT NULL AS there'
+// One look, of one moment. Not by to_regclass, which after a wait for the lock may still not know of what was made meanwhile.
 const OWN_TABLES =
   "SELECT c.relname AS name FROM pg_class AS c JOIN pg_namespace AS s ON s.oid = c.relnamespace WHERE s.nspname = $1 AND c.relkind IN ('r', 'v') " +
-  "AND c.relname IN ('jobs', 'events', 'sessions', 'types', 'migrations') LIMIT 1"
+  "AND c.relname IN ('jobs', 'events', 'sessions', 'types', 'migrations') ORDER BY c.relname"
 const APPLIED = 'SELECT version, name, checksum, works_with FROM millrace.migrations ORDER BY version'
 const OWN_COLUMNS =
   "SELECT count(*) AS columns FROM information_schema.columns WHERE table_schema = $1 AND table_name = 'migrations' " +
@@ -78,10 +78,10 @@ type AppliedMigration = Omit<Migration, 'sql'>
 
 async function appliedMigrations(run: RunRows, facts: SchemaFacts): Promise<readonly AppliedMigration[]> {
   const { schema } = facts
-  const [there] = await run(HAS_MIGRATIONS, `"${schema}".migrations`)
-  if (there?.['there'] !== true) {
-    const [table] = await run(OWN_TABLES, schema)
-    if (table !== undefined) throw foreign(facts, `it has a table ${String(table['name'])} that Millrace did not make`)
+  const tables = (await run(OWN_TABLES, schema)).map(({ name }) => String(name))
+  if (!tables.includes('migrations')) {
+    const [table] = tables
+    if (table !== undefined) throw foreign(facts, `it has a table ${table} that Millrace did not make`)
     return []
   }
   const [columns] = await run(OWN_COLUMNS, schema)

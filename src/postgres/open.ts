@@ -49,6 +49,8 @@ export interface PostgresOptions {
 }
 
 const CONNECTIONS = 6
+/** Plans that were made while the tables were small are kept, and would read large ones from end to end. What counts says so (`Database.read`). */
+const READ_SETTINGS = ['enable_seqscan = off']
 /** Of a pool that is given. */
 const LEAST_GIVEN = 2
 const STATEMENT_TIMEOUT_MS = 15_000
@@ -150,7 +152,7 @@ class Pools {
 
   async forReads(): Promise<PgPool> {
     const { url, pool, connections = CONNECTIONS } = this.#options
-    if (url !== undefined) return this.#open(url, Math.max(1, Math.floor(connections / 3)), [])
+    if (url !== undefined) return this.#open(url, Math.max(1, Math.floor(connections / 3)), READ_SETTINGS)
     const given: Partial<PgPool> | undefined = pool
     if (typeof given?.connect !== 'function' || typeof given.on !== 'function') {
       throw new InvalidInputError({ path: 'pool', expected: 'a Pool of "pg"' })

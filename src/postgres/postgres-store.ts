@@ -86,7 +86,7 @@ export class PostgresStore implements Store {
     enqueue: (jobs) => this.#enqueue(jobs),
     get: (id, scope) => this.#read(() => this.#db.read((tx) => getJob(tx, id, scope))),
     list: (query) => this.#read(() => this.#db.read((tx) => listJobs(tx, query))),
-    counts: (filter) => this.#read(() => countJobs(this.#db.ask, filter)),
+    counts: (filter) => this.#read(() => this.#db.read((tx) => countJobs(tx.rows, filter), { counts: true })),
     states: (ids) => this.#read(() => jobStates(this.#db.ask, ids)),
   }
 

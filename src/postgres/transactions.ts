@@ -5,7 +5,8 @@ import type { CallerConnection, PostgresConnection, StoreTransactions } from '..
 import type { Database } from './database.ts'
 import { NOW } from './database.ts'
 import type { PgValue, Row, RunRows } from './driver.ts'
-import { addInChunks, addKeyedJobs, created, isKeyed, placeJobs } from './enqueue.ts'
+import { StaleTypes, addInChunks, addKeyedJobs, asPlaced, created, isKeyed, placeJobs } from './enqueue.ts'
+import type { PlacedJob } from './enqueue.ts'
 import { storeError } from './failures.ts'
 import { inSchema } from './location.ts'
 import type { Names } from './names.ts'
@@ -21,6 +22,7 @@ export interface PostgresTransactionsParts {
 }
 
 const SAVEPOINT = 'SAVEPOINT millrace'
+const UNDO = 'ROLLBACK TO SAVEPOINT millrace'
 const STORE_TABLE = 'SELECT to_regclass($1) IS NOT NULL AS there'
 const STORE_ID = "SELECT content FROM millrace.meta WHERE name = 'store'"
 const CLOCK = `SELECT ${NOW} AS now`
@@ -47,26 +49,31 @@ export class PostgresTransactions implements StoreTransactions {
       const [clock] = await run(CLOCK, db.virtualNow)
       const outcomes = await this.#add(run, Number(clock?.['now']), jobs)
       const undo = outcomes.some(({ outcome }) => outcome === 'key-reused')
-      await run(undo ? 'ROLLBACK TO SAVEPOINT millrace' : 'RELEASE SAVEPOINT millrace')
+      await run(undo ? UNDO : 'RELEASE SAVEPOINT millrace')
       // PostgreSQL delivers it when the transaction is committed, and not before.
       if (!undo) await run(notices.statement.sql, ...notices.statement.values)
       return outcomes
     } catch (error) {
       names.forgetTypes()
-      if (!(error instanceof MillraceError)) await run('ROLLBACK TO SAVEPOINT millrace').catch(() => undefined)
+      if (!(error instanceof MillraceError)) await run(UNDO).catch(() => undefined)
       throw storeError(error, db.where)
     }
   }
 
+  /**
+   * A type that has changed since it was looked up is looked up again, by a connection of the store's own; then that is what counts. The
+   * caller's transaction may see the database as it was before, however often one looks.
+   */
   async #add(run: RunRows, now: number, jobs: readonly NewJob[]): Promise<readonly Enqueued[]> {
     const { names } = this.#parts
-    for (;;) {
-      const placed = await placeJobs(names, jobs)
-      if (jobs.some(isKeyed)) return addKeyedJobs(run, now, placed)
-      const added = await addInChunks(run, now, placed)
-      if (added.fresh) return jobs.map((job) => created(job, added))
-      names.forgetTypes()
+    try {
+      return await addPlaced(run, now, await placeJobs(names, jobs))
+    } catch (error) {
+      if (!(error instanceof StaleTypes)) throw error
     }
+    names.forgetTypes()
+    await run(UNDO)
+    return addPlaced(run, now, asPlaced(await placeJobs(names, jobs)))
   }
 
   async run<T>(caller: CallerConnection, body: () => T | Promise<T>): Promise<T> {
@@ -136,6 +143,13 @@ export class PostgresTransactions implements StoreTransactions {
     }
     this.#checked.add(caller)
   }
+}
+
+async function addPlaced(run: RunRows, now: number, placed: readonly PlacedJob[]): Promise<readonly Enqueued[]> {
+  if (placed.some(({ job }) => isKeyed(job))) return addKeyedJobs(run, now, placed)
+  const added = await addInChunks(run, now, placed)
+  if (!added.fresh) throw new StaleTypes()
+  return placed.map(({ job }) => created(job, added))
 }
 
 const NO_ACTIVE_TRANSACTION = '25P01'

@@ -118,7 +118,8 @@ CREATE TABLE millrace.jobs (
 CREATE INDEX jobs_ready ON millrace.jobs (lane, priority, run_at, n) WHERE state = 2;
 CREATE INDEX jobs_ready_suspects ON millrace.jobs (lane) WHERE state = 2 AND suspect;
 CREATE INDEX jobs_waiting ON millrace.jobs (type, run_at) WHERE state IN (1, 4);
-CREATE INDEX jobs_due ON millrace.jobs (run_at) WHERE state IN (1, 4);
+-- What comes next of whatever type. Only who asks for instants from 0 on may use it: whoever asks for the next of a type is not led here.
+CREATE INDEX jobs_due ON millrace.jobs (run_at) WHERE state IN (1, 4) AND run_at >= 0;
 CREATE INDEX jobs_held ON millrace.jobs (holder) WHERE holder IS NOT NULL;
 CREATE INDEX jobs_finished ON millrace.jobs (state, finished_at) WHERE finished_at IS NOT NULL;
 CREATE UNIQUE INDEX jobs_unique ON millrace.jobs (type, tenant, unique_key)

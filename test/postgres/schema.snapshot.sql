@@ -1,0 +1,233 @@
+CREATE TABLE millrace.artifacts (
+  n bigint NOT NULL GENERATED ALWAYS AS IDENTITY,
+  id uuid NOT NULL,
+  job uuid NOT NULL,
+  generation integer NOT NULL,
+  attempt integer NOT NULL,
+  phase text NOT NULL,
+  name text NOT NULL,
+  content_type text NOT NULL,
+  size_bytes bigint NOT NULL,
+  sha256 bytea NOT NULL,
+  path text NOT NULL,
+  created_at bigint NOT NULL,
+  expires_at bigint,
+  UNIQUE (id),
+  PRIMARY KEY (n),
+  CHECK ((length(sha256) = 32))
+);
+
+CREATE UNIQUE INDEX artifacts_job ON millrace.artifacts USING btree (job, generation, name);
+
+CREATE TABLE millrace.attempts (
+  job uuid NOT NULL,
+  attempt integer NOT NULL,
+  generation integer NOT NULL,
+  outcome smallint NOT NULL,
+  phase text NOT NULL,
+  progress double precision NOT NULL,
+  session integer,
+  started_at bigint NOT NULL,
+  ended_at bigint NOT NULL,
+  error text,
+  PRIMARY KEY (job, attempt)
+);
+
+CREATE TABLE millrace.commits (
+  n bigint NOT NULL GENERATED ALWAYS AS IDENTITY,
+  first bigint,
+  events integer NOT NULL,
+  PRIMARY KEY (n)
+) WITH (fillfactor=80, autovacuum_vacuum_scale_factor=0.02, autovacuum_vacuum_threshold=1000);
+
+CREATE INDEX commits_unplaced ON millrace.commits USING btree (n) WHERE (first IS NULL);
+
+CREATE UNIQUE INDEX commits_placed ON millrace.commits USING btree (first) WHERE (first IS NOT NULL);
+
+CREATE TABLE millrace.events (
+  commit bigint NOT NULL,
+  job uuid NOT NULL,
+  at bigint NOT NULL,
+  idx integer NOT NULL,
+  seq integer NOT NULL,
+  attempt integer NOT NULL,
+  code smallint NOT NULL,
+  detail text,
+  PRIMARY KEY (commit, idx)
+) WITH (autovacuum_vacuum_insert_scale_factor=0.1);
+
+CREATE UNIQUE INDEX events_job ON millrace.events USING btree (job, seq);
+
+CREATE TABLE millrace.jobs (
+  id uuid NOT NULL,
+  n bigint NOT NULL GENERATED ALWAYS AS IDENTITY,
+  run_at bigint NOT NULL,
+  holder bigint,
+  created_at bigint NOT NULL,
+  updated_at bigint NOT NULL,
+  started_at bigint,
+  phase_started_at bigint,
+  finished_at bigint,
+  deadline_at bigint,
+  cancel_requested_at bigint,
+  progress double precision NOT NULL DEFAULT 0,
+  type integer NOT NULL,
+  lane integer NOT NULL,
+  priority integer NOT NULL,
+  fence integer NOT NULL DEFAULT 0,
+  attempt integer NOT NULL DEFAULT 0,
+  failures integer NOT NULL DEFAULT 0,
+  strikes integer NOT NULL DEFAULT 0,
+  generation integer NOT NULL DEFAULT 1,
+  event_seq integer NOT NULL DEFAULT 1,
+  phase_list integer NOT NULL,
+  session integer,
+  phase smallint NOT NULL DEFAULT 0,
+  phase_count smallint NOT NULL,
+  state smallint NOT NULL,
+  suspect boolean NOT NULL DEFAULT false,
+  tenant text NOT NULL DEFAULT ''::text,
+  owner text,
+  unique_key text,
+  idempotency_key text,
+  cancelled_by text,
+  cancel_reason text,
+  input text,
+  output text,
+  PRIMARY KEY (id),
+  CHECK (((cancel_requested_at IS NULL) OR (state = ANY (ARRAY[3, 5, 7])))),
+  CHECK (((deadline_at IS NULL) OR (state = 3))),
+  CHECK (((phase >= 0) AND (phase <= phase_count))),
+  CHECK (((progress >= (0)::double precision) AND (progress <= (100)::double precision))),
+  CHECK (((state <> 5) OR (phase = phase_count))),
+  CHECK (((state <> 7) OR ((cancelled_by IS NOT NULL) AND (cancel_requested_at IS NOT NULL)))),
+  CHECK (((state = 3) = (holder IS NOT NULL))),
+  CHECK (((state >= 1) AND (state <= 7))),
+  CHECK (((state >= 5) = (finished_at IS NOT NULL)))
+) WITH (toast_tuple_target=512, autovacuum_vacuum_scale_factor=0.02, autovacuum_vacuum_threshold=1000, autovacuum_analyze_scale_factor=0.05, autovacuum_analyze_threshold=1000, autovacuum_vacuum_cost_delay=0);
+
+CREATE INDEX jobs_due ON millrace.jobs USING btree (run_at) WHERE ((state = ANY (ARRAY[1, 4])) AND (run_at >= 0));
+
+CREATE INDEX jobs_finished ON millrace.jobs USING btree (state, finished_at) WHERE (finished_at IS NOT NULL);
+
+CREATE INDEX jobs_held ON millrace.jobs USING btree (holder) WHERE (holder IS NOT NULL);
+
+CREATE INDEX jobs_owner ON millrace.jobs USING btree (tenant, owner, id) WHERE (owner IS NOT NULL);
+
+CREATE INDEX jobs_ready ON millrace.jobs USING btree (lane, priority, run_at, n) WHERE (state = 2);
+
+CREATE INDEX jobs_ready_suspects ON millrace.jobs USING btree (lane) WHERE ((state = 2) AND suspect);
+
+CREATE INDEX jobs_tenant ON millrace.jobs USING btree (tenant, id) WHERE (tenant <> ''::text);
+
+CREATE INDEX jobs_waiting ON millrace.jobs USING btree (type, run_at) WHERE (state = ANY (ARRAY[1, 4]));
+
+CREATE UNIQUE INDEX jobs_unique ON millrace.jobs USING btree (type, tenant, unique_key) WHERE ((unique_key IS NOT NULL) AND (finished_at IS NULL));
+
+CREATE TABLE millrace.keys (
+  tenant text NOT NULL,
+  type integer NOT NULL,
+  key text NOT NULL,
+  job uuid NOT NULL,
+  input_hash bytea NOT NULL,
+  held_until bigint NOT NULL,
+  PRIMARY KEY (tenant, type, key)
+);
+
+CREATE TABLE millrace.labels (
+  job uuid NOT NULL,
+  name text NOT NULL,
+  content text NOT NULL,
+  PRIMARY KEY (job, name)
+);
+
+CREATE INDEX labels_content ON millrace.labels USING btree (name, content, job);
+
+CREATE TABLE millrace.lanes (
+  n integer NOT NULL GENERATED ALWAYS AS IDENTITY,
+  type integer NOT NULL,
+  queue integer NOT NULL,
+  UNIQUE (type, queue),
+  PRIMARY KEY (n)
+);
+
+CREATE TABLE millrace.log_head (
+  n smallint NOT NULL DEFAULT 1,
+  position bigint NOT NULL,
+  PRIMARY KEY (n),
+  CHECK ((n = 1))
+);
+
+CREATE TABLE millrace.meta (
+  name text NOT NULL,
+  content text NOT NULL,
+  PRIMARY KEY (name)
+);
+
+CREATE TABLE millrace.migrations (
+  version integer NOT NULL,
+  name text NOT NULL,
+  checksum text NOT NULL,
+  works_with integer NOT NULL,
+  applied_at timestamp with time zone NOT NULL DEFAULT clock_timestamp(),
+  PRIMARY KEY (version)
+);
+
+CREATE TABLE millrace.phase_lists (
+  n integer NOT NULL GENERATED ALWAYS AS IDENTITY,
+  names text NOT NULL,
+  UNIQUE (names),
+  PRIMARY KEY (n)
+);
+
+CREATE TABLE millrace.phases (
+  job uuid NOT NULL,
+  ordinal integer NOT NULL,
+  generation integer NOT NULL,
+  attempt integer NOT NULL,
+  started_at bigint,
+  finished_at bigint NOT NULL,
+  result text NOT NULL,
+  PRIMARY KEY (job, ordinal)
+);
+
+CREATE TABLE millrace.queues (
+  n integer NOT NULL GENERATED ALWAYS AS IDENTITY,
+  name text NOT NULL,
+  paused_at bigint,
+  paused_by text,
+  UNIQUE (name),
+  PRIMARY KEY (n)
+);
+
+CREATE TABLE millrace.sessions (
+  n integer NOT NULL GENERATED ALWAYS AS IDENTITY,
+  holder bigint NOT NULL,
+  service text NOT NULL,
+  host text NOT NULL,
+  pid integer NOT NULL,
+  concurrency integer NOT NULL,
+  lease_ms bigint NOT NULL,
+  started_at bigint NOT NULL,
+  beat_at bigint NOT NULL,
+  expires_at bigint NOT NULL,
+  ended_at bigint,
+  UNIQUE (holder),
+  PRIMARY KEY (n)
+) WITH (fillfactor=50, autovacuum_vacuum_scale_factor=0.0, autovacuum_vacuum_threshold=200);
+
+CREATE TABLE millrace.types (
+  n integer NOT NULL GENERATED ALWAYS AS IDENTITY,
+  name text NOT NULL,
+  service text,
+  queue text NOT NULL,
+  policy text NOT NULL,
+  timeout_ms bigint,
+  revision integer NOT NULL DEFAULT 1,
+  registered_at bigint,
+  UNIQUE (name),
+  PRIMARY KEY (n),
+  CHECK (((service IS NULL) = (registered_at IS NULL)))
+);
+
+-- view millrace.job_view: id uuid, type text, queue text, state text, progress double precision, attempt integer, failures integer, generation integer, tenant text, owner text, created_at timestamp with time zone, started_at timestamp with time zone, finished_at timestamp with time zone, input text, output text
