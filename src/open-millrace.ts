@@ -1,5 +1,5 @@
 /** The wiring: a URL and options become a store, and everything that works on it. */
-import { ClientContext, storeClosed } from './client/client-context.ts'
+import { ClientContext } from './client/client-context.ts'
 import { CONSOLE_LOGGER } from './client/console-logger.ts'
 import type { JobReference } from './client/job-values.ts'
 import { shown } from './client/names.ts'
@@ -25,6 +25,7 @@ import type { Handler } from './worker/handler.ts'
 import { startWorker } from './worker/start-worker.ts'
 import type { WorkOptions } from './worker/start-worker.ts'
 import type { Worker } from './worker/worker.ts'
+import { storeClosed } from './store/refusals.ts'
 
 export interface SubscribeOptions {
   /** Events of this job alone. */

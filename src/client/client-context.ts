@@ -1,9 +1,9 @@
-import { MillraceError } from '../core/errors.ts'
 import type { Runtime } from '../runtime/runtime.ts'
 import type { Store } from '../store/store.ts'
 import type { CallerConnection } from '../store/transactions.ts'
 import { JobWatcher } from './job-watcher.ts'
 import { TransactionGuard } from './transaction-guard.ts'
+import { storeClosed } from '../store/refusals.ts'
 
 /** What all clients of one opened store share, whatever their scopes. Lends the store out for one call at a time. */
 export class ClientContext {
@@ -58,8 +58,4 @@ export class ClientContext {
     await this.watcher.close()
     await Promise.allSettled(this.#held)
   }
-}
-
-export function storeClosed(): MillraceError {
-  return new MillraceError('store-closed', 'This Millrace has been closed: open another one, or close it later.')
 }

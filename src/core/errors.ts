@@ -34,7 +34,7 @@ export const ERROR_CODES = {
     'the worker had taken the job ahead of its slots and could not begin it soon; it goes back into the queue',
   'not-in-transaction': 'the connection that was handed in has no open transaction',
   'option-invalid': 'an option has a value it may not have',
-  'other-database': 'the connection that was handed in belongs to another database file',
+  'other-database': 'the connection that was handed in belongs to another database',
   'output-invalid': 'the schema of the definition refused the output',
   'owner-conflict': 'the type is worked on by another service',
   'phase-unknown': 'the job has no phase of that name, or it has not been reached',

@@ -24,3 +24,9 @@ export function canTouch(scope: Scope, job: Scoped): boolean {
   if (!canSee(scope, job)) return false
   return scope.role !== 'member' || scope.user === job.owner
 }
+
+/** How a job that was looked for looks to the one who asks; null: it may be seen. */
+export function hiddenFrom(scope: Scope, job: Scoped): 'not-found' | 'forbidden' | null {
+  if (!canSee(scope, job)) return 'not-found'
+  return canTouch(scope, job) ? null : 'forbidden'
+}

@@ -11,7 +11,7 @@ import { compilePlain } from './compile.ts'
 import type { PlainCase } from './compile.ts'
 import type { Transaction } from './database.ts'
 import type { Names } from './names.ts'
-import { isId } from './rows.ts'
+import { isId } from '../store/ids.ts'
 
 interface Numbered {
   readonly index: number

@@ -17,7 +17,9 @@ import { dropPhasesFrom, keepArtifact, keepAttempts, keepPhases, writeEvents } f
 import type { EndedAttempt, FinishedPhase, NewEvent } from './history.ts'
 import type { Names } from './names.ts'
 import { nullableNumber } from '../store/columns.ts'
-import { ROW_COLUMNS, appliedRow, hiddenFrom, isId, jobRow } from './rows.ts'
+import { ROW_COLUMNS, appliedRow, jobRow } from './rows.ts'
+import { hiddenFrom } from '../core/scope.ts'
+import { isId } from '../store/ids.ts'
 
 /** A job as it was when it was locked. */
 interface Locked {
@@ -33,13 +35,19 @@ interface Change {
   readonly after: JobRow
 }
 
+export interface ApplyOptions {
+  /** Jobs that somebody else has locked are passed over, as if they were not there, instead of waited for. Default false. */
+  readonly passOver?: boolean
+}
+
 /** Carries out calls of which no two are on one job. */
 export async function applyLocked(
   tx: Transaction,
   names: Names,
   calls: readonly PlanCall[],
+  { passOver = false }: ApplyOptions = {},
 ): Promise<readonly PlanResult[]> {
-  const locked = await lockJobs(tx, names, calls)
+  const locked = await lockJobs(tx, names, calls, passOver ? LOCK_FREE : LOCK)
   const around = await lookAround(tx, calls, locked)
   const results: PlanResult[] = []
   const writes = new Writes()
@@ -56,15 +64,17 @@ function notThere({ claim }: PlanCall): PlanResult {
 }
 
 const LOCK = `SELECT ${ROW_COLUMNS}, j.session, j.phase_list FROM millrace.jobs AS j WHERE j.id = ANY($1::uuid[]) ORDER BY j.id FOR UPDATE`
+const LOCK_FREE = `${LOCK} SKIP LOCKED`
 
 async function lockJobs(
   tx: Transaction,
   names: Names,
   calls: readonly PlanCall[],
+  sql: string,
 ): Promise<ReadonlyMap<string, Locked>> {
   const ids = calls.map(({ jobId }) => jobId).filter(isId)
   const locked = new Map<string, Locked>()
-  for (const row of ids.length === 0 ? [] : await tx.rows(LOCK, ids)) {
+  for (const row of ids.length === 0 ? [] : await tx.rows(sql, ids)) {
     const phaseNames = await names.phaseNames(tx.rows, Number(row['phase_list']))
     locked.set(String(row['id']), { row: jobRow(row), session: nullableNumber(row['session']), phaseNames })
   }

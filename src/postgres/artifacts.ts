@@ -1,8 +1,10 @@
 import type { Scope } from '../core/scope.ts'
 import type { ArtifactRecord } from '../store/artifacts.ts'
 import type { Row, RunRows } from './driver.ts'
-import { nullableNumber, nullableText } from '../store/columns.ts'
-import { hiddenFrom, isId } from './rows.ts'
+import { scopedRow } from '../store/columns.ts'
+import { artifactRecordOf } from '../store/records.ts'
+import { hiddenFrom } from '../core/scope.ts'
+import { isId } from '../store/ids.ts'
 
 const JOB = 'SELECT generation, tenant, owner FROM millrace.jobs WHERE id = $1'
 const COLUMNS =
@@ -20,7 +22,7 @@ export async function listArtifacts(
 ): Promise<readonly ArtifactRecord[] | 'not-found' | 'forbidden'> {
   const [job] = isId(jobId) ? await run(JOB, jobId) : []
   if (job === undefined) return 'not-found'
-  const hidden = hiddenFrom(scope, owning(job))
+  const hidden = hiddenFrom(scope, scopedRow(job))
   return hidden ?? (await run(OF_JOB, jobId, Number(job['generation']))).map(artifactRecord)
 }
 
@@ -31,26 +33,9 @@ export async function getArtifact(
 ): Promise<ArtifactRecord | 'not-found' | 'forbidden'> {
   const [row] = isId(id) ? await run(BY_ID, id) : []
   if (row === undefined) return 'not-found'
-  return hiddenFrom(scope, owning(row)) ?? artifactRecord(row)
-}
-
-function owning(row: Row): { readonly tenant: string; readonly owner: string | null } {
-  return { tenant: String(row['tenant']), owner: nullableText(row['owner']) }
+  return hiddenFrom(scope, scopedRow(row)) ?? artifactRecord(row)
 }
 
 function artifactRecord(row: Row): ArtifactRecord {
-  return {
-    id: String(row['id']),
-    jobId: String(row['job']),
-    generation: Number(row['generation']),
-    attempt: Number(row['attempt']),
-    phase: String(row['phase']),
-    name: String(row['name']),
-    contentType: String(row['content_type']),
-    sizeBytes: Number(row['size_bytes']),
-    sha256: String(row['sha256']),
-    path: String(row['path']),
-    createdAt: Number(row['created_at']),
-    expiresAt: nullableNumber(row['expires_at']),
-  }
+  return artifactRecordOf(row, { id: String(row['id']), jobId: String(row['job']), sha256: String(row['sha256']) })
 }

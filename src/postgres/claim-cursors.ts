@@ -17,11 +17,7 @@ export interface LanePlace {
   readonly n: number
 }
 
-export function isBehind(one: LanePlace, other: LanePlace): boolean {
-  return order(one, other) > 0
-}
-
-function order(one: LanePlace, other: LanePlace): number {
+export function inLaneOrder(one: LanePlace, other: LanePlace): number {
   return one.priority - other.priority || one.runAt - other.runAt || one.n - other.n
 }
 
@@ -91,7 +87,7 @@ export class ClaimCursors {
     for (const [lane, place] of last) {
       const known = this.#cursors.get(lane)
       // What was more urgent than the cursor is no reason to go back to it.
-      if (fromFront || known === undefined || order(place, known) > 0) this.#cursors.set(lane, place)
+      if (fromFront || known === undefined || inLaneOrder(place, known) > 0) this.#cursors.set(lane, place)
     }
     if (fromFront || !isShort || this.#frontMs > CHEAP_MS) return false
     this.#until = Number.NEGATIVE_INFINITY

@@ -1,6 +1,7 @@
 /** The statement that takes jobs, put together of its parts. */
 import { EVENT_CODES } from '../store/codes.ts'
-import { numberedSql } from './compile.ts'
+import { CLAIM } from '../core/plans.ts'
+import { changesSql, numberedSql } from './compile.ts'
 
 /** `$1` now, `$2` holder, `$3` types, `$4` limit, `$5` whether what has come due may wait, `$6` to `$9` cursors: lane, priority, run-at, n. */
 export const LANES =
@@ -38,11 +39,9 @@ const PICKED =
   'LIMIT shares.jobs - (SELECT count(*) FROM urgent AS u WHERE u.lane = shares.lane) FOR UPDATE SKIP LOCKED) AS x ' +
   'WHERE (NOT facts.due OR $5::boolean) AND NOT facts.suspects)'
 
-/** The changes of the plan `CLAIM`; a test compares the two. */
 const TAKE =
-  'taken AS (UPDATE millrace.jobs AS j SET updated_at = $1, event_seq = j.event_seq + 1, state = 3, holder = $2, session = me.n, ' +
-  'fence = j.fence + 1, attempt = j.attempt + 1, started_at = $1, deadline_at = $1 + v.timeout_ms, phase_started_at = $1, ' +
-  'progress = 100.0 * j.phase / j.phase_count FROM me, picked AS v WHERE j.ctid = v.place AND j.state = 2 ' +
+  `taken AS (UPDATE millrace.jobs AS j SET ${changesSql(CLAIM)} FROM ` +
+  '(SELECT picked.*, $2::bigint AS holder, me.n AS session FROM me, picked) AS v WHERE j.ctid = v.place AND j.state = 2 ' +
   'RETURNING j.id, j.n, j.type, j.lane, j.phase_list, j.fence, j.tenant, j.owner, j.input, j.attempt, j.generation, j.failures, j.phase, j.phase_count, ' +
   'j.progress, j.created_at, j.run_at, j.deadline_at, j.priority, j.event_seq, v.revision)'
 
@@ -53,14 +52,44 @@ const TELL =
   'FROM millrace.phase_lists AS p WHERE p.n = m.phase_list) END ' +
   'FROM taken AS m, numbered)'
 
-const ANSWER =
-  'SELECT (SELECT n FROM me) AS session, facts.due, facts.suspects, EXISTS (SELECT 1 FROM millrace.labels) AS labels, taken.id, taken.n, taken.type, ' +
-  'taken.lane, taken.phase_list, taken.fence, taken.tenant, taken.owner, taken.input, taken.attempt, taken.generation, taken.failures, taken.phase, ' +
-  'taken.progress, taken.created_at, taken.run_at, taken.deadline_at, taken.priority, taken.revision, facts.next_due_ms, ' +
-  // Of the first row: how long it took to find it.
-  'extract(epoch FROM clock_timestamp() - facts.at)::double precision * 1000 AS found_after_ms FROM facts LEFT JOIN taken ON true'
+/** The columns of `ANSWER`: what was found, the same in each row, and one of the jobs that were taken, if any. */
+export type AnswerRow = readonly [
+  session: number | null,
+  due: boolean,
+  suspects: boolean,
+  labels: boolean,
+  nextDueMs: number | null,
+  foundAfterMs: number,
+  id: string | null,
+  n: number,
+  type: number,
+  lane: number,
+  phaseList: number,
+  fence: number,
+  tenant: string,
+  owner: string | null,
+  input: string | null,
+  attempt: number,
+  generation: number,
+  failures: number,
+  phase: number,
+  progress: number,
+  createdAt: number,
+  runAt: number,
+  deadlineAt: number | null,
+  priority: number,
+  revision: number,
+]
 
-export const CLAIM = `WITH ${LANES}, ${FACTS}, ${SHARES}, ${PICKED}, ${TAKE}, ${TELL} ${ANSWER}`
+const ANSWER =
+  'SELECT (SELECT n FROM me), facts.due, facts.suspects, EXISTS (SELECT 1 FROM millrace.labels), facts.next_due_ms, ' +
+  // Of the first row: how long it took to find it.
+  'extract(epoch FROM clock_timestamp() - facts.at)::double precision * 1000, ' +
+  'taken.id, taken.n, taken.type, taken.lane, taken.phase_list, taken.fence, taken.tenant, taken.owner, taken.input, taken.attempt, taken.generation, ' +
+  'taken.failures, taken.phase, taken.progress, taken.created_at, taken.run_at, taken.deadline_at, taken.priority, taken.revision ' +
+  'FROM facts LEFT JOIN taken ON true'
+
+export const TAKE_BEST = `WITH ${LANES}, ${FACTS}, ${SHARES}, ${PICKED}, ${TAKE}, ${TELL} ${ANSWER}`
 
 /** The same for jobs that have been chosen and locked beforehand: `$4` their ids. */
 const PICKED_BY_ID =
@@ -69,4 +98,4 @@ const PICKED_BY_ID =
 const NO_FACTS =
   'facts AS MATERIALIZED (SELECT clock_timestamp() AS at, false AS due, false AS suspects, $5::bigint AS next_due_ms)'
 /** `$4` their ids, `$5` what is answered for the next due. */
-export const CLAIM_CHOSEN = `WITH ${LANES}, ${NO_FACTS}, ${PICKED_BY_ID}, ${TAKE}, ${TELL} ${ANSWER}`
+export const TAKE_CHOSEN = `WITH ${LANES}, ${NO_FACTS}, ${PICKED_BY_ID}, ${TAKE}, ${TELL} ${ANSWER}`

@@ -4,18 +4,44 @@
  * where it takes more thought (a suspect waits: of those a session runs one at a time).
  */
 import { PROMOTE } from '../core/plans.ts'
-import { EVENT_CODES, STATE_CODES } from '../store/codes.ts'
+import { EVENT_CODES } from '../store/codes.ts'
 import type { Claimed, ClaimedJob, ClaimRequest } from '../store/claims.ts'
-import { NO_CURSORS, isBehind } from './claim-cursors.ts'
+import { NO_CURSORS, inLaneOrder } from './claim-cursors.ts'
 import type { ClaimCursors, LanePlace } from './claim-cursors.ts'
-import { CLAIM, CLAIM_CHOSEN, LANES } from './claim-sql.ts'
-import { numberedSql } from './compile.ts'
+import { LANES, TAKE_BEST, TAKE_CHOSEN } from './claim-sql.ts'
+import type { AnswerRow } from './claim-sql.ts'
+import { changesSql, numberedSql } from './compile.ts'
 import type { Transaction } from './database.ts'
 import type { Names } from './names.ts'
-import { nullableNumber, nullableText } from '../store/columns.ts'
 import { labelsOf } from './rows.ts'
 
-type ClaimedRow = readonly unknown[]
+/** One that was taken. */
+type TakenRow = AnswerRow & { readonly 6: string }
+
+interface Answer {
+  /** The session is open. */
+  readonly isOpen: boolean
+  /** Jobs have come due, and nothing was taken, unless they may wait. */
+  readonly due: boolean
+  /** A suspect waits, and nothing was taken. */
+  readonly suspects: boolean
+  /** The store has jobs with labels. */
+  readonly labels: boolean
+  readonly nextDueMs: number | null
+  readonly foundAfterMs: number
+  readonly taken: readonly TakenRow[]
+}
+
+function answerOf(rows: readonly (readonly unknown[])[]): Answer {
+  const answered = rows as readonly AnswerRow[]
+  const [session = null, due = false, suspects = false, labels = false, nextDueMs = null, foundAfterMs = 0] =
+    answered[0] ?? []
+  return { isOpen: session !== null, due, suspects, labels, nextDueMs, foundAfterMs, taken: answered.filter(isTaken) }
+}
+
+function isTaken(row: AnswerRow): row is TakenRow {
+  return row[6] !== null
+}
 
 export interface Claiming {
   readonly names: Names
@@ -28,53 +54,48 @@ export async function claimJobs(
   request: ClaimRequest,
 ): Promise<Claimed> {
   const asked = { ...request, types: [...new Set(request.types)] }
-  let rows = await claimFrom(tx, cursors, asked)
-  const dueMs = nullableNumber(rows[0]?.[23])
-  if (rows[0]?.[2] === true) rows = await claimWithSuspects(tx, asked)
-  const jobs = await readTaken(tx, names, asked.holder, rows)
+  const first = await claimFrom(tx, cursors, asked)
+  const answer = first.suspects ? await claimWithSuspects(tx, asked) : first
+  const { nextDueMs } = first
   return {
-    jobs,
-    nextDueInMs: dueMs === null ? null : Math.max(0, dueMs),
-    sessionLost: rows[0]?.[0] === null || rows[0] === undefined,
+    jobs: await readTaken(tx, names, asked.holder, answer),
+    nextDueInMs: nextDueMs === null ? null : Math.max(0, nextDueMs),
+    sessionLost: !answer.isOpen,
   }
 }
 
-async function claimFrom(
-  tx: Transaction,
-  cursors: ClaimCursors,
-  request: ClaimRequest,
-): Promise<readonly ClaimedRow[]> {
+async function claimFrom(tx: Transaction, cursors: ClaimCursors, request: ClaimRequest): Promise<Answer> {
   const { holder, types, limit } = request
   const start = cursors.start()
-  const look = (mayWait: boolean): Promise<readonly ClaimedRow[]> =>
-    tx.lists(CLAIM, tx.now, holder, types, limit, mayWait, ...start.columns)
-  let rows = await look(false)
-  if (rows[0]?.[1] === true) {
+  const look = async (mayWait: boolean): Promise<Answer> =>
+    answerOf(await tx.lists(TAKE_BEST, tx.now, holder, types, limit, mayWait, ...start.columns))
+  let answer = await look(false)
+  if (answer.due) {
     await promoteDue(tx)
-    rows = await look(true)
+    answer = await look(true)
   }
-  if (rows[0]?.[2] === true) return rows
-  const taken = rows.filter(isTaken)
-  const isShort = taken.length < limit
-  const end = { foundAfterMs: Number(rows[0]?.[24] ?? 0), last: lastOfLanes(taken), isShort }
-  if (!cursors.note(start, end)) return rows
+  if (answer.suspects) return answer
+  const { taken, foundAfterMs } = answer
+  const end = { foundAfterMs, last: lastOfLanes(taken), isShort: taken.length < limit }
+  if (!cursors.note(start, end)) return answer
   const more = await claimFrom(tx, cursors, { ...request, limit: limit - taken.length })
-  return [...taken, ...more]
-}
-
-function isTaken(row: ClaimedRow): boolean {
-  return typeof row[4] === 'string'
+  return { ...more, suspects: more.suspects && taken.length === 0, taken: [...taken, ...more.taken] }
 }
 
 /** Where the claim has come to in each lane. */
-function lastOfLanes(rows: readonly ClaimedRow[]): ReadonlyMap<number, LanePlace> {
+function lastOfLanes(taken: readonly TakenRow[]): ReadonlyMap<number, LanePlace> {
   const last = new Map<number, LanePlace>()
-  for (const row of rows) {
-    const place = { priority: Number(row[21]), runAt: Number(row[19]), n: Number(row[5]) }
-    const known = last.get(Number(row[7]))
-    if (known === undefined || isBehind(place, known)) last.set(Number(row[7]), place)
+  for (const row of taken) {
+    const { 9: lane } = row
+    const known = last.get(lane)
+    const place = placeOf(row)
+    if (known === undefined || inLaneOrder(place, known) > 0) last.set(lane, place)
   }
   return last
+}
+
+function placeOf({ 7: n, 21: runAt, 23: priority }: AnswerRow): LanePlace {
+  return { priority, runAt, n }
 }
 
 const HEADS =
@@ -89,31 +110,30 @@ const LOCK_CHOSEN =
 const LOCK_SESSION = 'SELECT 1 FROM millrace.sessions WHERE holder = $1 FOR NO KEY UPDATE'
 
 /** The best of all lanes' heads, with at most one suspect, and none if the session already runs one. */
-async function claimWithSuspects(
-  tx: Transaction,
-  { holder, types, limit }: ClaimRequest,
-): Promise<readonly ClaimedRow[]> {
+async function claimWithSuspects(tx: Transaction, { holder, types, limit }: ClaimRequest): Promise<Answer> {
   await tx.rows(LOCK_SESSION, holder)
   const allowed = (await tx.rows(RUNS_SUSPECT, holder)).length === 0
-  const heads = [...(await tx.lists(HEADS, tx.now, holder, types, limit, allowed, ...NO_CURSORS))]
+  const look = async (suspectsToo: boolean): Promise<readonly Head[]> =>
+    (await tx.lists(HEADS, tx.now, holder, types, limit, suspectsToo, ...NO_CURSORS)) as unknown as readonly Head[]
+  const heads = await look(allowed)
   const suspects = heads.filter(isSuspect)
-  // Where more than one suspect stands among them, the innocent ones behind them too.
-  const innocent =
-    suspects.length < 2 ? heads : await tx.lists(HEADS, tx.now, holder, types, limit, false, ...NO_CURSORS)
   const [first] = suspects
-  const chosen = suspects.length < 2 || first === undefined ? heads : [first, ...innocent].toSorted(inOrder)
-  const ids = chosen.slice(0, limit).map(([id]) => String(id))
-  const locked = await tx.lists(LOCK_CHOSEN, ids)
-  const taken = locked.map(([id]) => String(id))
-  return tx.lists(CLAIM_CHOSEN, tx.now, holder, types, taken, null, ...NO_CURSORS)
+  // Where more than one suspect stands among them, the innocent ones behind them too.
+  const chosen =
+    suspects.length < 2 || first === undefined ? heads : [first, ...(await look(false))].toSorted(inHeadOrder)
+  const ids = chosen.slice(0, limit).map(([id]) => id)
+  const locked = (await tx.lists(LOCK_CHOSEN, ids)).map(([id]) => String(id))
+  return answerOf(await tx.lists(TAKE_CHOSEN, tx.now, holder, types, locked, null, ...NO_CURSORS))
 }
 
-function isSuspect(head: ClaimedRow): boolean {
-  return head[4] === true
+type Head = readonly [id: string, priority: number, runAt: number, n: number, suspect: boolean]
+
+function isSuspect({ 4: suspect }: Head): boolean {
+  return suspect
 }
 
-function inOrder(one: ClaimedRow, other: ClaimedRow): number {
-  return Number(one[1]) - Number(other[1]) || Number(one[2]) - Number(other[2]) || Number(one[3]) - Number(other[3])
+function inHeadOrder([, priority, runAt, n]: Head, [, otherPriority, otherRunAt, otherN]: Head): number {
+  return inLaneOrder({ priority, runAt, n }, { priority: otherPriority, runAt: otherRunAt, n: otherN })
 }
 
 const RESULTS = 'SELECT job, result FROM millrace.phases WHERE job = ANY($1::uuid[]) ORDER BY job, ordinal'
@@ -127,30 +147,21 @@ async function readTaken(
   tx: Transaction,
   names: Names,
   holder: number,
-  rows: readonly ClaimedRow[],
+  answer: Answer,
 ): Promise<readonly ClaimedJob[]> {
-  const taken = rows.filter(isTaken).toSorted(inTakenOrder)
-  const resumed = taken.filter((row) => Number(row[16]) > 0).map(([, , , , id]) => String(id))
+  const taken = answer.taken.toSorted((one, other) => inLaneOrder(placeOf(one), placeOf(other)))
+  const resumed = taken.filter(({ 18: phase }) => phase > 0).map(({ 6: id }) => id)
   const results = resumed.length === 0 ? new Map<string, string[]>() : await resultsOf(tx, resumed)
-  const labelled = taken.length > 0 && taken[0]?.[3] === true
-  const labels = labelled
-    ? await tx.rows(
-        LABELS,
-        taken.map(([, , , , id]) => String(id)),
-      )
-    : []
+  const ids = taken.map(({ 6: id }) => id)
+  const labels = answer.labels && ids.length > 0 ? await tx.rows(LABELS, ids) : []
   const labelsById = new Map(labels.map((row) => [String(row['job']), labelsOf(row['labels'])]))
   const jobs: ClaimedJob[] = []
   for (const row of taken) {
-    const id = String(row[4])
+    const { 6: id } = row
     const beside = { labels: labelsById.get(id) ?? NO_LABELS, results: results.get(id) ?? NO_RESULTS }
     jobs.push(await claimedJob({ tx, names, row, holder, startedAt: tx.now, ...beside }))
   }
   return jobs
-}
-
-function inTakenOrder(one: ClaimedRow, other: ClaimedRow): number {
-  return Number(one[21]) - Number(other[21]) || Number(one[19]) - Number(other[19]) || Number(one[5]) - Number(other[5])
 }
 
 async function resultsOf(tx: Transaction, ids: readonly string[]): Promise<ReadonlyMap<string, string[]>> {
@@ -167,31 +178,34 @@ async function resultsOf(tx: Transaction, ids: readonly string[]): Promise<Reado
 interface ReadJob extends Pick<ClaimedJob, 'labels' | 'results' | 'startedAt'> {
   readonly tx: Transaction
   readonly names: Names
-  readonly row: ClaimedRow
+  readonly row: TakenRow
   readonly holder: number
 }
 
 async function claimedJob({ tx, names, row, holder, ...beside }: ReadJob): Promise<ClaimedJob> {
-  const type = await names.typeOf(tx.rows, Number(row[6]), Number(row[22]))
-  const { queue } = await names.laneOf(tx.rows, Number(row[7]))
+  const { 6: jobId, 8: typeNumber, 9: lane, 10: phaseList, 11: fence, 12: tenant, 13: owner, 14: input } = row
+  const { 15: attempt, 16: generation, 17: failures, 18: phase, 19: progress } = row
+  const { 20: createdAt, 21: runAt, 22: deadlineAt, 24: revision } = row
+  const type = await names.typeOf(tx.rows, typeNumber, revision)
+  const { queue } = await names.laneOf(tx.rows, lane)
   return {
     ...beside,
-    claim: { jobId: String(row[4]), holder, fence: Number(row[9]) },
+    claim: { jobId, holder, fence },
     type: type.name,
     queue,
-    tenant: String(row[10]),
-    owner: nullableText(row[11]),
+    tenant,
+    owner,
     policy: type.policy,
-    input: nullableText(row[12]) ?? 'null',
-    attempt: Number(row[13]),
-    generation: Number(row[14]),
-    failures: Number(row[15]),
-    phaseNames: await names.phaseNames(tx.rows, Number(row[8])),
-    phase: Number(row[16]),
-    progress: Number(row[17]),
-    createdAt: Number(row[18]),
-    runAt: Number(row[19]),
-    deadlineAt: nullableNumber(row[20]),
+    input: input ?? 'null',
+    attempt,
+    generation,
+    failures,
+    phaseNames: await names.phaseNames(tx.rows, phaseList),
+    phase,
+    progress,
+    createdAt,
+    runAt,
+    deadlineAt,
   }
 }
 
@@ -200,7 +214,7 @@ const PROMOTED_AT_ONCE = 1_000
 
 const PROMOTE_DUE =
   'WITH due AS MATERIALIZED (SELECT ctid AS place FROM millrace.jobs WHERE state IN (1, 4) AND run_at >= 0 AND run_at <= $1 ORDER BY run_at, n LIMIT $2 FOR UPDATE SKIP LOCKED), ' +
-  'moved AS (UPDATE millrace.jobs AS j SET updated_at = $1, event_seq = j.event_seq + 1, state = 2 FROM due WHERE j.ctid = due.place ' +
+  `moved AS (UPDATE millrace.jobs AS j SET ${changesSql(PROMOTE)} FROM due WHERE j.ctid = due.place ` +
   'RETURNING j.id, j.event_seq, j.attempt, j.run_at, j.n), ' +
   `${numberedSql('moved')}, told AS (INSERT INTO millrace.events (commit, idx, job, seq, code, at, attempt, detail) SELECT numbered.n, ` +
   `row_number() OVER (ORDER BY m.run_at, m.n) - 1, m.id, m.event_seq, ${EVENT_CODES['job:queued']}, $1, m.attempt, $3 FROM moved AS m, numbered) ` +
@@ -211,6 +225,3 @@ export async function promoteDue(tx: Transaction): Promise<number> {
   const [row] = await tx.rows(PROMOTE_DUE, tx.now, PROMOTED_AT_ONCE, detail)
   return Number(row?.['moved'] ?? 0)
 }
-
-if (STATE_CODES.running !== 3 || STATE_CODES.queued !== 2)
-  throw new RangeError('states have other codes than the claim has')

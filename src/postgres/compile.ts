@@ -27,9 +27,12 @@ function valueColumn(name: string, type: string, of: (values: PlanValues) => PgV
   return { name, type, of: ({ values }) => of(values) }
 }
 
+const HOLDER: Column = { name: 'holder', type: 'bigint', of: ({ claim }) => claim?.holder ?? -1 }
+/** Only where a statement brings it itself. */
+const SESSION: Column = { name: 'session', type: 'integer', of: () => null }
 const ALWAYS: readonly Column[] = [
   { name: 'job', type: 'uuid', of: ({ jobId }) => jobId },
-  { name: 'holder', type: 'bigint', of: ({ claim }) => claim?.holder ?? -1 },
+  HOLDER,
   { name: 'fence', type: 'bigint', of: ({ claim }) => claim?.fence ?? -1 },
 ]
 const DETAIL: Column = { name: 'detail', type: 'text', of: ({ detail }) => detail }
@@ -44,8 +47,7 @@ export function compilePlain(plan: Plan): PlainCase | null {
   const last = plan.cases.at(-1)
   const byHolder = plan.cases[0]?.when[0] === 'claim-lost'
   if (!byHolder || last === undefined || isRefusal(last) || last.ends !== undefined) return null
-  // What sets the phase drops the results from there on, which is more than a row.
-  if (last.set.phase === 'set') return null
+  if (!isSettable(last.set)) return null
   const columns: Column[] = [...ALWAYS]
   const use = (column: Column): string => {
     if (!columns.includes(column)) columns.push(column)
@@ -127,28 +129,45 @@ function conditionSql(condition: Condition, use: Use): string {
   return sql(use)
 }
 
-function assignments({ set, event }: Apply, use: Use): readonly string[] {
+/** Changes that follow from the row and a call. Others (results that are dropped, say) are more than a row. */
+const CHANGES: ReadonlyMap<string, (use: Use) => readonly string[]> = new Map<string, (use: Use) => readonly string[]>([
+  ['claim take', (use) => [`holder = ${use(HOLDER)}`, `session = ${use(SESSION)}`]],
+  ['claim drop', () => ['holder = NULL', 'deadline_at = NULL']],
+  ...(['fence', 'attempt', 'generation', 'failures', 'strikes'] as const).flatMap((name) => [
+    [`${name} raise`, () => [`${name} = j.${name} + 1`]] as const,
+    [`${name} reset`, () => [`${name} = 0`]] as const,
+  ]),
+  ['suspect false', () => ['suspect = false']],
+  ['startedAt now', () => ['started_at = $1']],
+  ['finishedAt now', () => ['finished_at = $1']],
+  ['deadlineAt later', (use) => [`deadline_at = $1 + ${use(TIMEOUT)}`]],
+  ['phase next', () => ['phase = j.phase + 1']],
+  ['phaseStartedAt now', () => ['phase_started_at = $1']],
+  ['progress full', () => ['progress = 100']],
+  ['progress set', (use) => [`progress = greatest(j.progress, ${use(PROGRESS)})`]],
+  ['progress restart', () => ['progress = 100.0 * j.phase / j.phase_count']],
+  ['output set', (use) => [`output = ${use(OUTPUT)}`]],
+])
+
+/** Whether a statement for many rows can make these changes. */
+function isSettable({ state: _state, ...set }: Changes): boolean {
+  return Object.entries(set).every(([name, change]) => CHANGES.has(`${name} ${String(change)}`))
+}
+
+function assignments({ set: { state, ...set }, event }: Apply, use: Use): readonly string[] {
   const parts = ['updated_at = $1']
   if (event !== undefined) parts.push('event_seq = j.event_seq + 1')
-  if (set.state !== undefined) parts.push(`state = ${STATE_CODES[set.state]}`)
-  if (set.claim === 'drop') parts.push('holder = NULL', 'deadline_at = NULL')
-  for (const column of ['fence', 'attempt', 'generation', 'failures', 'strikes'] as const) {
-    if (set[column] === 'raise') parts.push(`${column} = j.${column} + 1`)
-    if (set[column] === 'reset') parts.push(`${column} = 0`)
-  }
-  if (set.suspect !== undefined) parts.push(`suspect = ${String(set.suspect)}`)
-  if (set.finishedAt === 'now') parts.push('finished_at = $1')
-  if (set.deadlineAt === 'later') parts.push(`deadline_at = $1 + ${use(TIMEOUT)}`)
-  parts.push(...phaseSql(set, use))
-  if (set.output === 'set') parts.push(`output = ${use(OUTPUT)}`)
+  if (state !== undefined) parts.push(`state = ${STATE_CODES[state]}`)
+  for (const [name, change] of Object.entries(set))
+    parts.push(...(CHANGES.get(`${name} ${String(change)}`)?.(use) ?? []))
   return parts
 }
 
-function phaseSql(set: Changes, use: Use): readonly string[] {
-  const parts: string[] = []
-  if (set.phase === 'next') parts.push('phase = j.phase + 1')
-  if (set.phaseStartedAt === 'now') parts.push('phase_started_at = $1')
-  if (set.progress === 'full') parts.push('progress = 100')
-  if (set.progress === 'set') parts.push(`progress = greatest(j.progress, ${use(PROGRESS)})`)
-  return parts
+/** What a plan changes that applies in one way, for a statement that chooses its rows by itself; `v` has what differs from row to row. */
+export function changesSql(plan: Plan): string {
+  const [only, ...others] = plan.cases.filter((entry) => !isRefusal(entry))
+  if (only === undefined || isRefusal(only) || others.length > 0 || !isSettable(only.set)) {
+    throw new RangeError(`plan ${plan.name} can't be carried out by one statement`)
+  }
+  return assignments(only, ({ name }) => `v.${name}`).join(', ')
 }

@@ -6,15 +6,14 @@
  * finds the row then: the unique index decides, not a look beforehand. Rows of keys are taken in one order, so that no two transactions
  * wait for each other.
  */
-import { createHash } from 'node:crypto'
-import { canonicalJson, decodeJson } from '../core/json.ts'
 import { DEFAULTS } from '../core/limits.ts'
 import type { Enqueued, NewJob } from '../store/jobs.ts'
-import { EVENT_CODES, STATE_CODES, stateOf } from '../store/codes.ts'
+import { stateOf } from '../store/codes.ts'
 import { numberedSql } from './compile.ts'
 import { NOW } from './database.ts'
 import type { PgValue, RunRows } from './driver.ts'
 import type { Names, TypeEntry } from './names.ts'
+import { inputHash } from '../store/input-hash.ts'
 
 interface PlacedType extends Omit<TypeEntry, 'revision'> {
   /** What it must still be; null: whatever it is. */
@@ -48,11 +47,6 @@ export function asPlaced(placed: readonly PlacedJob[]): readonly PlacedJob[] {
 export function isKeyed({ key, uniqueKey }: NewJob): boolean {
   return key !== null || uniqueKey !== null
 }
-
-/** A job begins with the event of its state, and the two have one code. */
-const SAME_CODES =
-  EVENT_CODES['job:queued'] === STATE_CODES.queued && EVENT_CODES['job:scheduled'] === STATE_CODES.scheduled
-if (!SAME_CODES) throw new RangeError('states and their events differ in their codes')
 
 // A type that has changed since it was looked up makes the whole statement add nothing. An id that is there already is an error.
 const ADD =
@@ -217,13 +211,6 @@ export async function addInChunks(
 
 export function created({ id }: NewJob, { scheduled }: Added): Enqueued {
   return { outcome: 'created', id, state: scheduled.has(id) ? 'scheduled' : 'queued' }
-}
-
-/** Two inputs are the same if they are the same JSON, in whatever order their keys stand. */
-function inputHash(input: string): Buffer {
-  return createHash('sha256')
-    .update(canonicalJson(decodeJson(input)))
-    .digest()
 }
 
 /** Thrown where a type has changed: everything is looked up again and tried once more. */

@@ -5,7 +5,7 @@ import type { Database } from './database.ts'
 import type { PgValue, Row } from './driver.ts'
 import { StaleTypes, addInChunks, addJobs, addKeyedJobs, chunksOf, created, isKeyed, placeJobs } from './enqueue.ts'
 import { jobStates } from './jobs.ts'
-import { Lane } from './lane.ts'
+import { GroupCommit } from './group-commit.ts'
 import { Names } from './names.ts'
 
 export interface EnqueuerOptions {
@@ -20,17 +20,17 @@ const CALLS_A_COMMIT = 1_000
 
 export class Enqueuer {
   readonly #options: EnqueuerOptions
-  readonly #lane: Lane<Call, readonly Enqueued[]>
+  readonly #calls: GroupCommit<Call, readonly Enqueued[]>
 
   constructor(options: EnqueuerOptions) {
     const { asError } = options
     this.#options = options
-    this.#lane = new Lane({ most: CALLS_A_COMMIT, weigh, run: (calls) => this.#add(calls), asError })
+    this.#calls = new GroupCommit({ most: CALLS_A_COMMIT, weigh, run: (calls) => this.#add(calls), asError })
   }
 
   /** In the order of the calls. */
   add(jobs: Call): Promise<readonly Enqueued[]> {
-    return this.#lane.call(jobs)
+    return this.#calls.call(jobs)
   }
 
   #add(calls: readonly Call[]): Promise<readonly (readonly Enqueued[])[]> {

@@ -1,7 +1,7 @@
 import type { Registered, TypeRecord, TypeRegistration } from '../store/job-types.ts'
-import { decodePolicy, encodePolicy } from '../store/policy-text.ts'
+import { encodePolicy } from '../store/policy-text.ts'
 import type { Transaction } from './database.ts'
-import { nullableNumber, nullableText } from '../store/columns.ts'
+import { typeRecord } from '../store/records.ts'
 import type { RunRows } from './driver.ts'
 
 // In one order, so that of two services that register at once one waits for the other and then finds the types taken.
@@ -49,11 +49,5 @@ export async function registerTypes(
 const TYPES = 'SELECT name, service, queue, policy, registered_at FROM millrace.types ORDER BY name COLLATE "C"'
 
 export async function listTypes(run: RunRows): Promise<readonly TypeRecord[]> {
-  return (await run(TYPES)).map((row) => ({
-    type: String(row['name']),
-    service: nullableText(row['service']),
-    queue: String(row['queue']),
-    policy: decodePolicy(String(row['policy'])),
-    registeredAt: nullableNumber(row['registered_at']),
-  }))
+  return (await run(TYPES)).map(typeRecord)
 }

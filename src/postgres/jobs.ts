@@ -2,22 +2,16 @@
 import type { Scope } from '../core/scope.ts'
 import { JOB_STATES } from '../core/states.ts'
 import type { JobState } from '../core/states.ts'
-import { STATE_CODES, outcomeOf, stateOf } from '../store/codes.ts'
+import { STATE_CODES, stateOf } from '../store/codes.ts'
 import { latestAttempt, phasesOf } from '../store/job-details.ts'
-import type { FinishedPhase } from '../store/job-details.ts'
-import type {
-  AttemptRecord,
-  JobDetails,
-  JobFilter,
-  JobPage,
-  JobQuery,
-  StateCounts,
-  WorkerIdentity,
-} from '../store/jobs.ts'
+import type { JobDetails, JobFilter, JobPage, JobQuery, StateCounts } from '../store/jobs.ts'
 import type { Transaction } from './database.ts'
-import type { PgValue, Row, RunRows } from './driver.ts'
-import { nullableNumber, nullableText } from '../store/columns.ts'
-import { BESIDE_JOB, SUMMARY_COLUMNS, hiddenFrom, isId, jobSummary } from './rows.ts'
+import type { PgValue, RunRows } from './driver.ts'
+import { nullableText } from '../store/columns.ts'
+import { endedAttempt, finishedPhase, workerIdentity } from '../store/records.ts'
+import { BESIDE_JOB, SUMMARY_COLUMNS, jobSummary } from './rows.ts'
+import { hiddenFrom } from '../core/scope.ts'
+import { isId } from '../store/ids.ts'
 
 const JOB_BY_ID =
   `SELECT ${SUMMARY_COLUMNS}, j.input, j.output, s.service AS worker_service, s.host, s.pid FROM millrace.jobs AS j ${BESIDE_JOB} ` +
@@ -47,7 +41,7 @@ export async function getJob(
   const own = summary.state === 'completed' ? nullableText(row['output']) : null
   const finished = new Map(phaseRows.map((each) => [Number(each['ordinal']), finishedPhase(each)]))
   const phases = phasesOf(summary, finished, { ended, output: own })
-  const worker = identity(row)
+  const worker = workerIdentity(row)
   return {
     ...summary,
     input: nullableText(row['input']) ?? 'null',
@@ -57,35 +51,6 @@ export async function getJob(
     attempts: [...ended, ...latestAttempt(summary, ended, worker)],
     worker,
   }
-}
-
-function finishedPhase(row: Row): FinishedPhase {
-  return {
-    generation: Number(row['generation']),
-    attempt: Number(row['attempt']),
-    startedAt: nullableNumber(row['started_at']),
-    finishedAt: nullableNumber(row['finished_at']),
-    result: nullableText(row['result']),
-  }
-}
-
-function endedAttempt(row: Row): AttemptRecord {
-  return {
-    attempt: Number(row['attempt']),
-    generation: Number(row['generation']),
-    startedAt: Number(row['started_at']),
-    endedAt: Number(row['ended_at']),
-    outcome: outcomeOf(row['outcome']),
-    phase: String(row['phase']),
-    progress: Number(row['progress']),
-    error: nullableText(row['error']),
-    worker: identity(row),
-  }
-}
-
-function identity(row: Row): WorkerIdentity | null {
-  if (typeof row['worker_service'] !== 'string') return null
-  return { service: row['worker_service'], host: String(row['host']), pid: Number(row['pid']) }
 }
 
 /** A filter in a scope, as a condition with its values. */

@@ -5,19 +5,15 @@
  * During a deploy two neighbouring versions share the database. Each migration says, in its first line, from which schema on a version's
  * code works with it; so the older code goes on where the newer schema allows it, and is refused where it doesn't.
  */
-import { createHash } from 'node:crypto'
-import { readFileSync, readdirSync } from 'node:fs'
 import { MillraceError } from '../core/errors.ts'
 import { findMigrations } from '../runtime/package-files.ts'
 import { FILES } from './files.ts'
 import { inSchema } from './location.ts'
 import type { RunRows } from './driver.ts'
+import { readMigrationFiles } from '../store/migration-files.ts'
+import type { MigrationFile } from '../store/migration-files.ts'
 
-export interface Migration {
-  readonly version: number
-  readonly name: string
-  readonly sql: string
-  readonly checksum: string
+export interface Migration extends MigrationFile {
   /** The oldest schema whose code works on this one. */
   readonly worksWith: number
 }
@@ -25,22 +21,10 @@ export interface Migration {
 const WORKS_WITH = /^-- works with: (\d+)$/m
 
 export function readMigrations(): readonly Migration[] {
-  const folder = findMigrations(FILES)
-  return readdirSync(folder)
-    .filter((name) => name.endsWith('.sql'))
-    .toSorted()
-    .map((name) => {
-      const sql = readFileSync(new URL(name, folder), 'utf8')
-      const checksum = createHash('sha256').update(sql).digest('hex')
-      const version = Number.parseInt(name, 10)
-      return {
-        version,
-        name: name.replace('.sql', ''),
-        sql,
-        checksum,
-        worksWith: Number(WORKS_WITH.exec(sql)?.[1] ?? version),
-      }
-    })
+  return readMigrationFiles(findMigrations(FILES)).map((file) => ({
+    ...file,
+    worksWith: Number(WORKS_WITH.exec(file.sql)?.[1] ?? file.version),
+  }))
 }
 
 export interface SchemaFacts {

@@ -3,16 +3,12 @@
  * at once, so that it is never gone, or belongs to a draft, which counts once its transaction is committed.
  */
 import type { JobPolicy } from '../core/policy.ts'
-import { decodePolicy, encodePolicy } from '../store/policy-text.ts'
+import type { StoredType } from '../store/job-types.ts'
+import { policyEncoder } from '../store/policy-text.ts'
+import { storedType } from '../store/records.ts'
 import type { Row, RunRows } from './driver.ts'
 
-export interface TypeEntry {
-  readonly n: number
-  readonly name: string
-  readonly service: string | null
-  readonly queue: string
-  readonly policy: JobPolicy
-  readonly policyText: string
+export interface TypeEntry extends StoredType {
   /** Grows with each change by whichever process. */
   readonly revision: number
 }
@@ -39,7 +35,7 @@ export class Names {
   readonly #lanesByNumber = new Map<number, LaneEntry>()
   readonly #phaseLists = new Map<string, number>()
   readonly #phaseNames = new Map<number, readonly string[]>()
-  #lastPolicy: { readonly policy: JobPolicy; readonly text: string } | null = null
+  readonly #policyText = policyEncoder()
 
   /** With a base: a draft, which adds what is new by `run`, in a transaction that may yet be undone. */
   constructor(run: RunRows, base: Names | null = null) {
@@ -73,12 +69,6 @@ export class Names {
     return kept
   }
 
-  /** Jobs that come together share their policy: it is encoded once. */
-  #policyText(policy: JobPolicy): string {
-    if (this.#lastPolicy?.policy !== policy) this.#lastPolicy = { policy, text: encodePolicy(policy) }
-    return this.#lastPolicy.text
-  }
-
   /** As of that revision or a later one. */
   async typeOf(run: RunRows, n: number, revision: number = 0): Promise<TypeEntry> {
     const known = this.#typesByNumber.get(n)
@@ -94,15 +84,7 @@ export class Names {
   }
 
   #keepType(row: Row): TypeEntry {
-    const entry: TypeEntry = {
-      n: Number(row['n']),
-      name: String(row['name']),
-      service: typeof row['service'] === 'string' ? row['service'] : null,
-      queue: String(row['queue']),
-      policy: decodePolicy(String(row['policy'])),
-      policyText: String(row['policy']),
-      revision: Number(row['revision']),
-    }
+    const entry = { ...storedType(row), revision: Number(row['revision']) }
     this.#keepEntry(entry)
     return entry
   }

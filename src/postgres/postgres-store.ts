@@ -24,13 +24,14 @@ import { storeError } from './failures.ts'
 import { Conflict, listTypes, registerTypes } from './job-types.ts'
 import { countJobs, getJob, jobStates, listJobs } from './jobs.ts'
 import type { Keeper } from './keeper.ts'
-import { Lane } from './lane.ts'
+import { GroupCommit } from './group-commit.ts'
 import type { Names } from './names.ts'
 import type { Notices } from './notices.ts'
 import { listQueues, pauseQueue, resumeQueue } from './queues.ts'
 import { endSession, listSessions, openSession } from './sessions.ts'
 import { sweep } from './sweep.ts'
-import { PostgresTransactions, storeClosed } from './transactions.ts'
+import { PostgresTransactions } from './transactions.ts'
+import { storeClosed } from '../store/refusals.ts'
 
 export interface PostgresStoreParts {
   readonly db: Database
@@ -52,7 +53,7 @@ export class PostgresStore implements Store {
   readonly #listeners: Listeners
   readonly #onLost = new Map<number, () => void>()
   readonly #enqueuer: Enqueuer
-  readonly #applyLane: Lane<PlanCall, PlanResult>
+  readonly #planCalls: GroupCommit<PlanCall, PlanResult>
   readonly #cursors: ClaimCursors
   #adding: Promise<unknown> | null = null
   readonly #underWay = new Set<Promise<unknown>>()
@@ -68,7 +69,7 @@ export class PostgresStore implements Store {
     const asError = (error: unknown): MillraceError => storeError(error, db.where)
     this.#cursors = new ClaimCursors(runtime)
     this.#enqueuer = new Enqueuer({ db, names, asError })
-    this.#applyLane = new Lane({ most: CALLS_A_COMMIT, weigh, run: (calls) => this.#apply(calls), asError })
+    this.#planCalls = new GroupCommit({ most: CALLS_A_COMMIT, weigh, run: (calls) => this.#apply(calls), asError })
   }
 
   connect(keeper: Keeper, notices: Notices): void {
@@ -96,7 +97,7 @@ export class PostgresStore implements Store {
       const adding = this.#adding?.catch(() => undefined)
       return this.#read(() => (adding === undefined ? this.#claim(request) : adding.then(() => this.#claim(request))))
     },
-    apply: (call) => this.#write(() => this.#applyLane.call(call)),
+    apply: (call) => this.#write(() => this.#planCalls.call(call)),
     interruptions: (held) => this.#read(() => findInterruptions(this.#db.ask, held)),
     interruptionsNow: (held) => this.#keeper?.interruptionsNow(held) ?? null,
     sweep: (options) => this.#write(() => this.#db.write((tx) => sweep(tx, this.#parts.names, options))),

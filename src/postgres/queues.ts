@@ -1,6 +1,6 @@
 import type { QueueRecord } from '../store/queues.ts'
 import type { Transaction } from './database.ts'
-import { nullableNumber, nullableText } from '../store/columns.ts'
+import { queueRecord } from '../store/records.ts'
 import type { RunRows } from './driver.ts'
 
 const PAUSE =
@@ -19,9 +19,5 @@ export async function resumeQueue(tx: Transaction, name: string): Promise<boolea
 }
 
 export async function listQueues(run: RunRows): Promise<readonly QueueRecord[]> {
-  return (await run(QUEUES)).map((row) => ({
-    name: String(row['name']),
-    pausedAt: nullableNumber(row['paused_at']),
-    pausedBy: nullableText(row['paused_by']),
-  }))
+  return (await run(QUEUES)).map(queueRecord)
 }

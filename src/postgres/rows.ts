@@ -1,7 +1,5 @@
 /** Rows as the port's plain data. */
 import type { JobRow } from '../core/job-row.ts'
-import type { Scope } from '../core/scope.ts'
-import { canSee, canTouch } from '../core/scope.ts'
 import type { AppliedRow } from '../store/claims.ts'
 import { jobRowOf, nullableText } from '../store/columns.ts'
 import type { JobSummary } from '../store/jobs.ts'
@@ -49,20 +47,4 @@ export function jobSummary(row: Row): JobSummary {
 
 export function labelsOf(text: unknown): Readonly<Record<string, string>> {
   return typeof text === 'string' ? (JSON.parse(text) as Record<string, string>) : {}
-}
-
-/** How a job that was looked for looks to the one who asks; null: it may be seen. */
-export function hiddenFrom(
-  scope: Scope,
-  job: { readonly tenant: string; readonly owner: string | null },
-): 'not-found' | 'forbidden' | null {
-  if (!canSee(scope, job)) return 'not-found'
-  return canTouch(scope, job) ? null : 'forbidden'
-}
-
-const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/
-
-/** Whether a text can be the id of anything at all. */
-export function isId(text: string): boolean {
-  return UUID.test(text)
 }

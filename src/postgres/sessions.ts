@@ -1,6 +1,6 @@
 import type { NewSession, SessionRecord } from '../store/sessions.ts'
 import { NOW } from './database.ts'
-import { nullableNumber } from '../store/columns.ts'
+import { sessionRecord } from '../store/records.ts'
 import type { RunRows } from './driver.ts'
 
 // Made again after a lost answer it changes nothing.
@@ -36,15 +36,5 @@ const SESSIONS =
   '(SELECT count(*) FROM millrace.jobs AS j WHERE j.holder = s.holder) AS running FROM millrace.sessions AS s ORDER BY s.n'
 
 export async function listSessions(run: RunRows): Promise<readonly SessionRecord[]> {
-  return (await run(SESSIONS)).map((row) => ({
-    service: String(row['service']),
-    host: String(row['host']),
-    pid: Number(row['pid']),
-    concurrency: Number(row['concurrency']),
-    startedAt: Number(row['started_at']),
-    beatAt: Number(row['beat_at']),
-    expiresAt: Number(row['expires_at']),
-    endedAt: nullableNumber(row['ended_at']),
-    running: Number(row['running']),
-  }))
+  return (await run(SESSIONS)).map(sessionRecord)
 }

@@ -1,6 +1,9 @@
 /**
- * One pass of recovery, in one transaction, by one process at a time. Dead sessions are ended first: their rows stay locked until the end,
- * so none of them can come to life again while its jobs are taken away.
+ * One pass of recovery, in one transaction. Dead sessions are ended first: their rows stay locked until the end, so none of them can come to
+ * life again while its jobs are taken away.
+ *
+ * Processes sweep one after another. But one that has fallen silent in the middle of a transaction, of a sweep even, keeps its locks until the
+ * server ends it, and nobody else's jobs are to wait for that: whatever is locked is passed over, and left to the next pass.
  */
 import type { JobState } from '../core/states.ts'
 import type { PlanCall, SweepReport } from '../store/claims.ts'
@@ -18,12 +21,17 @@ export interface Sweep {
   readonly random: number
 }
 
-const LOCK = "SELECT pg_advisory_xact_lock(hashtextextended('millrace sweep ' || 'millrace.jobs', 0))"
+const TRY_TURN = "SELECT pg_try_advisory_xact_lock(hashtextextended('millrace sweep ' || 'millrace.jobs', 0)) AS mine"
+const WAIT_FOR_TURN = 'SELECT pg_sleep(0.05)'
+/** A second in all, which is more than a sweep takes. */
+const TURN_TRIES = 20
+
 const END_DEAD_SESSIONS =
-  'UPDATE millrace.sessions SET ended_at = $1 WHERE ended_at IS NULL AND expires_at <= $1 RETURNING 1'
+  'UPDATE millrace.sessions SET ended_at = $1 WHERE n = ANY(ARRAY(SELECT n FROM millrace.sessions WHERE ended_at IS NULL AND expires_at <= $1 ' +
+  'FOR UPDATE SKIP LOCKED)) RETURNING 1'
 
 export async function sweep(tx: Transaction, names: Names, { graceMs, random }: Sweep): Promise<SweepReport> {
-  await tx.rows(LOCK)
+  await takeTurn(tx)
   const jobsPromoted = await promoteDue(tx)
   const sessionsEnded = (await tx.rows(END_DEAD_SESSIONS, tx.now)).length
   const reaped = await reapOrphans(tx, names)
@@ -57,14 +65,22 @@ export async function sweep(tx: Transaction, names: Names, { graceMs, random }: 
   }
 }
 
+async function takeTurn(tx: Transaction): Promise<void> {
+  for (let tries = 0; tries < TURN_TRIES; tries += 1) {
+    const [turn] = await tx.rows(TRY_TURN)
+    if (turn?.['mine'] === true) return
+    await tx.rows(WAIT_FOR_TURN)
+  }
+}
+
 const HELD =
   'SELECT j.id, j.holder, j.fence, j.suspect, j.strikes, j.progress, j.failures, j.deadline_at, j.cancel_requested_at, t.policy, ' +
   'p.names::json ->> j.phase::integer AS phase_name FROM millrace.jobs AS j JOIN millrace.types AS t ON t.n = j.type ' +
   'JOIN millrace.phase_lists AS p ON p.n = j.phase_list WHERE j.holder IS NOT NULL'
 
-/** Jobs held by nobody alive, session by session in the order they were taken. */
+/** Jobs whose session has ended, session by session in the order they were taken. */
 const ORPHANS =
-  `${HELD} AND NOT EXISTS (SELECT 1 FROM millrace.sessions AS s WHERE s.holder = j.holder AND s.ended_at IS NULL AND s.expires_at > $1) ` +
+  `${HELD} AND NOT EXISTS (SELECT 1 FROM millrace.sessions AS s WHERE s.holder = j.holder AND s.ended_at IS NULL) ` +
   'ORDER BY j.holder, j.n'
 
 /** Every running attempt stands in the index of held jobs, which is as long as what workers have in hand. */
@@ -73,7 +89,7 @@ const OVERDUE_CANCELS = `${HELD} AND j.cancel_requested_at <= $1 ORDER BY j.n`
 
 /** The states that the orphans were left in. */
 async function reapOrphans(tx: Transaction, names: Names): Promise<readonly JobState[]> {
-  const orphans = (await tx.rows(ORPHANS, tx.now)).map((row) => ({
+  const orphans = (await tx.rows(ORPHANS)).map((row) => ({
     ...heldJob(row),
     suspect: row['suspect'] === true,
     strikes: Number(row['strikes']),
@@ -93,7 +109,7 @@ function heldJob(row: Row): HeldJob {
   }
 }
 
-/** Of those that were not refused, since somebody was faster. */
+/** Of those that were not passed over, and not refused, since somebody was faster. */
 async function statesAfter(
   tx: Transaction,
   names: Names,
@@ -103,6 +119,7 @@ async function statesAfter(
     tx,
     names,
     calls.filter((call) => call !== null),
+    { passOver: true },
   )
   return results.flatMap((result) => (result.applied ? [result.row.state] : []))
 }

@@ -11,6 +11,7 @@ import { storeError } from './failures.ts'
 import { inSchema } from './location.ts'
 import type { Names } from './names.ts'
 import type { Notices } from './notices.ts'
+import { alreadyInTransaction, endedByBody, notInTransaction, storeClosed } from '../store/refusals.ts'
 
 export interface PostgresTransactionsParts {
   readonly db: Database
@@ -152,56 +153,36 @@ async function addPlaced(run: RunRows, now: number, placed: readonly PlacedJob[]
   return placed.map(({ job }) => created(job, added))
 }
 
-const NO_ACTIVE_TRANSACTION = '25P01'
-
 /** The savepoint is what a refused enqueue goes back to, and there is none outside a transaction. */
 async function begin(run: RunRows): Promise<void> {
-  try {
-    await run(SAVEPOINT)
-  } catch (cause) {
-    if ((cause as { readonly code?: unknown }).code !== NO_ACTIVE_TRANSACTION) throw cause
-    throw new MillraceError(
-      'not-in-transaction',
-      'The connection has no open transaction, so there is nothing to be committed with. Begin one, or use mill.transaction(connection, fn), or plain enqueue.',
-      { cause },
-    )
-  }
+  if (!(await setSavepoint(run))) throw notInTransaction()
 }
 
 async function refuseOpenTransaction(run: RunRows): Promise<void> {
-  try {
-    await run(SAVEPOINT)
-  } catch {
-    return
-  }
+  if (!(await setSavepoint(run))) return
   await run('RELEASE SAVEPOINT millrace')
-  throw new MillraceError(
-    'option-invalid',
-    'The connection has a transaction open already. Enqueue into it with enqueueIn, or commit it first.',
-  )
+  throw alreadyInTransaction()
 }
 
 async function commitCaller(run: RunRows, where: string): Promise<void> {
   try {
-    await run(SAVEPOINT)
-  } catch (cause) {
-    if ((cause as { readonly code?: unknown }).code !== NO_ACTIVE_TRANSACTION) {
-      await run('ROLLBACK').catch(() => undefined)
-      throw storeError(cause, where)
-    }
-    throw new MillraceError(
-      'not-in-transaction',
-      'The transaction was ended inside its own body. Leave COMMIT and ROLLBACK to mill.transaction(): it rolls back when the body throws.',
-      { cause },
-    )
-  }
-  try {
+    if (!(await setSavepoint(run))) throw endedByBody()
     await run('COMMIT')
   } catch (error) {
+    await run('ROLLBACK').catch(() => undefined)
     throw storeError(error, where)
   }
 }
 
-export function storeClosed(): MillraceError {
-  return new MillraceError('store-closed', 'This Millrace has been closed. Open a new one.')
+const NO_ACTIVE_TRANSACTION = '25P01'
+
+/** False: no transaction is open, and so there is none. Only the connection itself knows. */
+async function setSavepoint(run: RunRows): Promise<boolean> {
+  try {
+    await run(SAVEPOINT)
+    return true
+  } catch (error) {
+    if ((error as { readonly code?: unknown }).code === NO_ACTIVE_TRANSACTION) return false
+    throw error
+  }
 }

@@ -14,7 +14,8 @@ import type { Row } from './driver.ts'
 import { keepCompletedAttempt, writeHistory } from './history.ts'
 import type { Applied } from './history.ts'
 import { idToBytes } from './ids.ts'
-import { JOB_COLUMNS, appliedRow, hiddenFrom, jobRow } from './rows.ts'
+import { JOB_COLUMNS, appliedRow, jobRow } from './rows.ts'
+import { hiddenFrom } from '../core/scope.ts'
 
 const compiled = new Map<string, readonly CompiledCase[]>()
 

@@ -2,9 +2,11 @@ import type { Scope } from '../core/scope.ts'
 import type { ArtifactRecord } from '../store/artifacts.ts'
 import type { Database } from './database.ts'
 import type { Row } from './driver.ts'
-import { idFromBytes, idToBytes, isId } from './ids.ts'
-import { nullableNumber, nullableText } from '../store/columns.ts'
-import { hiddenFrom } from './rows.ts'
+import { idFromBytes, idToBytes } from './ids.ts'
+import { scopedRow } from '../store/columns.ts'
+import { artifactRecordOf } from '../store/records.ts'
+import { hiddenFrom } from '../core/scope.ts'
+import { isId } from '../store/ids.ts'
 
 const JOB = 'SELECT n, generation, tenant, owner FROM millrace_jobs WHERE id = ?'
 const COLUMNS =
@@ -20,33 +22,17 @@ export function listArtifacts(
 ): readonly ArtifactRecord[] | 'not-found' | 'forbidden' {
   const job = isId(jobId) ? db.get(JOB, idToBytes(jobId)) : undefined
   if (job === undefined) return 'not-found'
-  const hidden = hiddenFrom(scope, owning(job))
+  const hidden = hiddenFrom(scope, scopedRow(job))
   return hidden ?? db.all(OF_JOB, job['n'] ?? null, job['generation'] ?? null).map(artifactRecord)
 }
 
 export function getArtifact(db: Database, id: string, scope: Scope): ArtifactRecord | 'not-found' | 'forbidden' {
   const row = isId(id) ? db.get(BY_ID, idToBytes(id)) : undefined
   if (row === undefined) return 'not-found'
-  return hiddenFrom(scope, owning(row)) ?? artifactRecord(row)
-}
-
-function owning(row: Row): { readonly tenant: string; readonly owner: string | null } {
-  return { tenant: String(row['tenant']), owner: nullableText(row['owner']) }
+  return hiddenFrom(scope, scopedRow(row)) ?? artifactRecord(row)
 }
 
 function artifactRecord(row: Row): ArtifactRecord {
-  return {
-    id: idFromBytes(row['id']),
-    jobId: idFromBytes(row['job_id']),
-    generation: Number(row['generation']),
-    attempt: Number(row['attempt']),
-    phase: String(row['phase']),
-    name: String(row['name']),
-    contentType: String(row['content_type']),
-    sizeBytes: Number(row['size_bytes']),
-    sha256: Buffer.from(row['sha256'] as Uint8Array).toString('hex'),
-    path: String(row['path']),
-    createdAt: Number(row['created_at']),
-    expiresAt: nullableNumber(row['expires_at']),
-  }
+  const sha256 = Buffer.from(row['sha256'] as Uint8Array).toString('hex')
+  return artifactRecordOf(row, { id: idFromBytes(row['id']), jobId: idFromBytes(row['job_id']), sha256 })
 }

@@ -9,7 +9,8 @@ import type { ClaimRequest } from '../store/claims.ts'
 import { INPUT, readBody } from './bodies.ts'
 import { compilePlan, deadlineOf } from './compile.ts'
 import type { CompiledCase, PlanInputs } from './compile.ts'
-import type { Database, TypeEntry } from './database.ts'
+import type { Database } from './database.ts'
+import type { StoredType } from '../store/job-types.ts'
 import type { Row, SqlValue } from './driver.ts'
 import { writeEvents } from './history.ts'
 import type { ClaimKind, PackedClaim, PackedJob } from './packed-claim.ts'
@@ -149,7 +150,7 @@ interface Taken {
 }
 
 interface TakeOfType {
-  readonly type: TypeEntry
+  readonly type: StoredType
   readonly heads: readonly Head[]
   readonly taker: Taker
   readonly kinds: Kinds
@@ -187,7 +188,7 @@ class Kinds {
     this.#db = db
   }
 
-  numberOf(type: TypeEntry, lane: number, phaseList: number): number {
+  numberOf(type: StoredType, lane: number, phaseList: number): number {
     // A lane is of one type.
     if (lane !== this.#last.lane || phaseList !== this.#last.phaseList) {
       this.#last = { lane, phaseList, number: this.#lookUp(type, lane, phaseList) }
@@ -195,7 +196,7 @@ class Kinds {
     return this.#last.number
   }
 
-  #lookUp({ name: type, policy }: TypeEntry, lane: number, phaseList: number): number {
+  #lookUp({ name: type, policy }: StoredType, lane: number, phaseList: number): number {
     const name = `${lane} ${phaseList}`
     const known = this.#numbers.get(name)
     if (known !== undefined) return known

@@ -1,16 +1,9 @@
 /** A connection with what belongs to it: prepared statements, the transaction's time, names looked up once. */
 import type { JobPolicy } from '../core/policy.ts'
-import { decodePolicy, encodePolicy } from '../store/policy-text.ts'
+import type { StoredType } from '../store/job-types.ts'
+import { policyEncoder } from '../store/policy-text.ts'
+import { storedType } from '../store/records.ts'
 import type { Connection, Row, SqlValue, Statement } from './driver.ts'
-
-export interface TypeEntry {
-  readonly n: number
-  readonly name: string
-  readonly service: string | null
-  readonly queue: string
-  readonly policy: JobPolicy
-  readonly policyText: string
-}
 
 /** A clock that steps back less than this stands still instead; a larger step is believed. */
 const LARGEST_STANDSTILL_MS = 60_000
@@ -19,14 +12,14 @@ export class Database {
   readonly connection: Connection
   readonly #clock: () => number
   readonly #statements = new Map<string, Statement>()
-  readonly #types = new Map<string, TypeEntry>()
+  readonly #types = new Map<string, StoredType>()
   readonly #typeNames = new Map<number, string>()
   readonly #lanes = new Map<string, number>()
   readonly #laneQueues = new Map<number, string>()
   readonly #phaseLists = new Map<string, number>()
   readonly #phaseNames = new Map<number, readonly string[]>()
+  readonly #policyText = policyEncoder()
   #anyLabels: boolean | null = null
-  #lastPolicy: { readonly policy: JobPolicy; readonly text: string } | null = null
   #dataVersion = -1
   #othersCommitted = false
   #lastNow = 0
@@ -129,7 +122,7 @@ export class Database {
     this.#phaseNames.clear()
   }
 
-  findType(name: string): TypeEntry | undefined {
+  findType(name: string): StoredType | undefined {
     const known = this.#types.get(name)
     if (known !== undefined) return known
     const row = this.get('SELECT n, name, service, queue, policy FROM millrace_types WHERE name = ?', name)
@@ -137,7 +130,7 @@ export class Database {
   }
 
   /** The type's row, made from the producer's copy where it is new or nobody has registered it. */
-  internType(name: string, queue: string, policy: JobPolicy): TypeEntry {
+  internType(name: string, queue: string, policy: JobPolicy): StoredType {
     const known = this.findType(name)
     if (known?.service != null) return known
     const text = this.#policyText(policy)
@@ -147,22 +140,8 @@ export class Database {
     return this.#keepType(row)
   }
 
-  /** Jobs that come together share their policy: it is encoded once. */
-  #policyText(policy: JobPolicy): string {
-    if (this.#lastPolicy?.policy !== policy) this.#lastPolicy = { policy, text: encodePolicy(policy) }
-    return this.#lastPolicy.text
-  }
-
-  #keepType(row: Row): TypeEntry {
-    const policyText = String(row['policy'])
-    const entry: TypeEntry = {
-      n: Number(row['n']),
-      name: String(row['name']),
-      service: row['service'] === null ? null : String(row['service']),
-      queue: String(row['queue']),
-      policy: decodePolicy(policyText),
-      policyText,
-    }
+  #keepType(row: Row): StoredType {
+    const entry = storedType(row)
     this.#types.set(entry.name, entry)
     this.#typeNames.set(entry.n, entry.name)
     return entry

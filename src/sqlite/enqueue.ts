@@ -1,12 +1,12 @@
-import { createHash } from 'node:crypto'
-import { canonicalJson, decodeJson } from '../core/json.ts'
 import { DEFAULTS } from '../core/limits.ts'
 import type { Enqueued, NewJob } from '../store/jobs.ts'
 import { INPUT, inlineBody, keepLongBody } from './bodies.ts'
-import { EVENT_CODES, STATE_CODES, stateOf } from '../store/codes.ts'
-import type { Database, TypeEntry } from './database.ts'
+import { STATE_CODES, stateOf } from '../store/codes.ts'
+import type { Database } from './database.ts'
+import type { StoredType } from '../store/job-types.ts'
 import type { Row, SqlValue } from './driver.ts'
 import { idFromBytes } from './ids.ts'
+import { inputHash } from '../store/input-hash.ts'
 
 /** Adds the jobs in their order. Must run in a transaction; the caller undoes it where an outcome is `key-reused`. */
 export function enqueueJobs(db: Database, jobs: readonly NewJob[]): readonly Enqueued[] {
@@ -34,7 +34,7 @@ const FIND_KEY =
   'SELECT k.job, k.input_hash, k.held_until, j.state FROM millrace_keys AS k LEFT JOIN millrace_jobs AS j ON j.id = k.job ' +
   'WHERE k.tenant = ? AND k.type = ? AND k.key = ?'
 
-function byKey(db: Database, type: TypeEntry, job: NewJob): Enqueued | null {
+function byKey(db: Database, type: StoredType, job: NewJob): Enqueued | null {
   if (job.key === null) return null
   const row = db.get(FIND_KEY, job.tenant, type.n, job.key)
   if (row === undefined || isFree(row, db.now)) return null
@@ -48,17 +48,10 @@ function isFree(row: Row, now: number): boolean {
   return row['state'] === null && Number(row['held_until']) <= now
 }
 
-/** Two inputs are the same if they are the same JSON, in whatever order their keys stand. */
-function inputHash(input: string): Buffer {
-  return createHash('sha256')
-    .update(canonicalJson(decodeJson(input)))
-    .digest()
-}
-
 const FIND_UNIQUE =
   'SELECT id, state FROM millrace_jobs WHERE type = ? AND tenant = ? AND unique_key = ? AND unique_key IS NOT NULL AND finished_at IS NULL'
 
-function byUniqueKey(db: Database, type: TypeEntry, job: NewJob): Enqueued | null {
+function byUniqueKey(db: Database, type: StoredType, job: NewJob): Enqueued | null {
   if (job.uniqueKey === null) return null
   const row = db.get(FIND_UNIQUE, type.n, job.tenant, job.uniqueKey)
   return row === undefined ? null : { outcome: 'duplicate', id: idFromBytes(row['id']), state: stateOf(row['state']) }
@@ -66,7 +59,7 @@ function byUniqueKey(db: Database, type: TypeEntry, job: NewJob): Enqueued | nul
 
 interface NewRow {
   readonly job: NewJob
-  readonly type: TypeEntry
+  readonly type: StoredType
   readonly state: 'scheduled' | 'queued'
   readonly runAt: number
 }
@@ -98,11 +91,6 @@ const INSERT_MANY = insertSql(ROWS_A_STATEMENT)
 const COPY_EVENTS =
   'INSERT INTO millrace_events (job, seq, code, at, attempt) SELECT n, event_seq, state, created_at, attempt ' +
   'FROM millrace_jobs WHERE n BETWEEN ? AND ?'
-
-/** A job begins with the event of its state, and the two have one code. */
-const SAME_CODES =
-  EVENT_CODES['job:queued'] === STATE_CODES.queued && EVENT_CODES['job:scheduled'] === STATE_CODES.scheduled
-if (!SAME_CODES) throw new RangeError('states and their events differ in their codes')
 
 const INSERT_LABEL = 'INSERT INTO millrace_labels (job, name, content) VALUES (?, ?, ?)'
 const PUT_KEY =
@@ -179,7 +167,7 @@ function valuesOf(db: Database, rows: readonly NewRow[], singly: boolean): reado
 }
 
 /** What has a table of its own. */
-function keepBeside(db: Database, n: number, type: TypeEntry, { id, tenant, key, input, labels }: NewJob): void {
+function keepBeside(db: Database, n: number, type: StoredType, { id, tenant, key, input, labels }: NewJob): void {
   keepLongBody(db, n, INPUT, input)
   for (const name in labels) {
     db.run(INSERT_LABEL, n, name, labels[name] ?? '')

@@ -3,8 +3,9 @@ import type { EventQuery, EventRecord } from '../store/events.ts'
 import { eventOf } from '../store/codes.ts'
 import type { Database } from './database.ts'
 import type { SqlValue } from './driver.ts'
-import { idFromBytes, idToBytes, isId } from './ids.ts'
+import { idFromBytes, idToBytes } from './ids.ts'
 import { nullableText } from '../store/columns.ts'
+import { isId } from '../store/ids.ts'
 
 // From the events to their jobs, never the other way round: a reader wants what follows a position, in its order.
 const COLUMNS =

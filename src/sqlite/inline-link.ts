@@ -1,5 +1,4 @@
 /** A host on the caller's thread: for a database in memory, and where threads are not wanted. */
-import { MillraceError } from '../core/errors.ts'
 import type { Timer } from '../runtime/runtime.ts'
 import { systemRuntime } from '../runtime/system-runtime.ts'
 import { openHost } from './host.ts'
@@ -9,6 +8,7 @@ import { LOCK_PATIENCE_MS } from './locks.ts'
 import { isWrite } from './operations.ts'
 import type { Answer, Arguments, OperationName, ReadName } from './operations.ts'
 import type { CallOutcome } from './writer.ts'
+import { storeClosed } from '../store/refusals.ts'
 
 interface Waiting {
   readonly name: OperationName
@@ -124,8 +124,4 @@ export class InlineLink implements Link {
     this.#host.close()
     return Promise.resolve()
   }
-}
-
-export function storeClosed(): MillraceError {
-  return new MillraceError('store-closed', 'This Millrace has been closed. Open a new one.')
 }

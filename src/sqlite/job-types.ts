@@ -1,7 +1,7 @@
 import type { Registered, TypeRecord, TypeRegistration } from '../store/job-types.ts'
 import type { Database } from './database.ts'
-import { decodePolicy, encodePolicy } from '../store/policy-text.ts'
-import { nullableNumber, nullableText } from '../store/columns.ts'
+import { encodePolicy } from '../store/policy-text.ts'
+import { typeRecord } from '../store/records.ts'
 
 const PUT_TYPE =
   'INSERT INTO millrace_types (name, service, queue, policy, registered_at) VALUES (?, ?, ?, ?, ?) ' +
@@ -22,11 +22,5 @@ export function registerTypes(db: Database, service: string, registrations: read
 const TYPES = 'SELECT name, service, queue, policy, registered_at FROM millrace_types ORDER BY name'
 
 export function listTypes(db: Database): readonly TypeRecord[] {
-  return db.all(TYPES).map((row) => ({
-    type: String(row['name']),
-    service: nullableText(row['service']),
-    queue: String(row['queue']),
-    policy: decodePolicy(String(row['policy'])),
-    registeredAt: nullableNumber(row['registered_at']),
-  }))
+  return db.all(TYPES).map(typeRecord)
 }

@@ -1,25 +1,18 @@
 /** Reading jobs. */
-import type {
-  JobFilter,
-  JobQuery,
-  AttemptRecord,
-  JobDetails,
-  JobPage,
-  StateCounts,
-  WorkerIdentity,
-} from '../store/jobs.ts'
+import type { JobFilter, JobQuery, JobDetails, JobPage, StateCounts, WorkerIdentity } from '../store/jobs.ts'
 import { JOB_STATES } from '../core/states.ts'
 import type { JobState } from '../core/states.ts'
 import type { Scope } from '../core/scope.ts'
 import { INPUT, OUTPUT, readBody } from './bodies.ts'
-import { STATE_CODES, outcomeOf, stateOf } from '../store/codes.ts'
+import { STATE_CODES, stateOf } from '../store/codes.ts'
 import { latestAttempt, phasesOf } from '../store/job-details.ts'
-import type { FinishedPhase } from '../store/job-details.ts'
 import type { Database } from './database.ts'
-import type { Row, SqlValue } from './driver.ts'
-import { idToBytes, isId } from './ids.ts'
-import { nullableNumber, nullableText } from '../store/columns.ts'
-import { JOB_COLUMNS, hiddenFrom, jobSummary } from './rows.ts'
+import type { SqlValue } from './driver.ts'
+import { idToBytes } from './ids.ts'
+import { endedAttempt, finishedPhase, workerIdentity } from '../store/records.ts'
+import { JOB_COLUMNS, jobSummary } from './rows.ts'
+import { hiddenFrom } from '../core/scope.ts'
+import { isId } from '../store/ids.ts'
 
 const JOB_BY_ID = `SELECT ${JOB_COLUMNS}, j.input, j.output FROM millrace_jobs AS j WHERE j.id = ?`
 
@@ -30,7 +23,7 @@ export function getJob(db: Database, id: string, scope: Scope): JobDetails | 'no
   const hidden = hiddenFrom(scope, summary)
   if (hidden !== null) return hidden
   const n = Number(row['n'])
-  const ended = endedAttempts(db, n)
+  const ended = db.all(ATTEMPTS, n).map(endedAttempt)
   const own = summary.state === 'completed' ? readBody(db, n, OUTPUT, row['output']) : null
   const finished = new Map(db.all(PHASES, n).map((each) => [Number(each['ordinal']), finishedPhase(each)]))
   const phases = phasesOf(summary, finished, { ended, output: own })
@@ -49,44 +42,15 @@ export function getJob(db: Database, id: string, scope: Scope): JobDetails | 'no
 const PHASES =
   'SELECT ordinal, generation, attempt, started_at, finished_at, result FROM millrace_phases WHERE job = ? ORDER BY ordinal'
 
-function finishedPhase(row: Row): FinishedPhase {
-  return {
-    generation: Number(row['generation']),
-    attempt: Number(row['attempt']),
-    startedAt: nullableNumber(row['started_at']),
-    finishedAt: nullableNumber(row['finished_at']),
-    result: nullableText(row['result']),
-  }
-}
-
 const ATTEMPTS =
-  'SELECT a.attempt, a.generation, a.outcome, a.phase, a.progress, a.started_at, a.ended_at, a.error, s.service, s.host, s.pid ' +
+  'SELECT a.attempt, a.generation, a.outcome, a.phase, a.progress, a.started_at, a.ended_at, a.error, s.service AS worker_service, s.host, s.pid ' +
   'FROM millrace_attempts AS a LEFT JOIN millrace_sessions AS s ON s.n = a.session WHERE a.job = ? ORDER BY a.attempt'
 
-function endedAttempts(db: Database, n: number): readonly AttemptRecord[] {
-  return db.all(ATTEMPTS, n).map((row) => ({
-    attempt: Number(row['attempt']),
-    generation: Number(row['generation']),
-    startedAt: Number(row['started_at']),
-    endedAt: Number(row['ended_at']),
-    outcome: outcomeOf(row['outcome']),
-    phase: String(row['phase']),
-    progress: Number(row['progress']),
-    error: nullableText(row['error']),
-    worker: identity(row),
-  }))
-}
-
-const WORKER = 'SELECT service, host, pid FROM millrace_sessions WHERE n = ?'
+const WORKER = 'SELECT service AS worker_service, host, pid FROM millrace_sessions WHERE n = ?'
 
 function workerOf(db: Database, session: SqlValue | undefined): WorkerIdentity | null {
   const row = typeof session === 'number' ? db.get(WORKER, session) : undefined
-  return row === undefined ? null : identity(row)
-}
-
-function identity(row: Row): WorkerIdentity | null {
-  if (typeof row['service'] !== 'string') return null
-  return { service: row['service'], host: String(row['host']), pid: Number(row['pid']) }
+  return row === undefined ? null : workerIdentity(row)
 }
 
 interface Conditions {

@@ -1,30 +1,16 @@
 /** The schema: numbered files, applied in order and once, each remembered by its checksum. */
-import { createHash } from 'node:crypto'
-import { readFileSync, readdirSync, statSync } from 'node:fs'
+import { statSync } from 'node:fs'
 import { MillraceError } from '../core/errors.ts'
 import { findMigrations } from '../runtime/package-files.ts'
 import { isReadOnly, openConnection } from './driver.ts'
 import type { Connection } from './driver.ts'
 import { FILES } from './files.ts'
 import { beginWrite, rollBack, whenFree } from './locks.ts'
+import { readMigrationFiles } from '../store/migration-files.ts'
+import type { MigrationFile } from '../store/migration-files.ts'
 
-export interface Migration {
-  readonly version: number
-  readonly name: string
-  readonly sql: string
-  readonly checksum: string
-}
-
-export function readMigrations(): readonly Migration[] {
-  const folder = findMigrations(FILES)
-  return readdirSync(folder)
-    .filter((name) => name.endsWith('.sql'))
-    .toSorted()
-    .map((name) => {
-      const sql = readFileSync(new URL(name, folder), 'utf8')
-      const checksum = createHash('sha256').update(sql).digest('hex')
-      return { version: Number.parseInt(name, 10), name: name.replace('.sql', ''), sql, checksum }
-    })
+export function readMigrations(): readonly MigrationFile[] {
+  return readMigrationFiles(findMigrations(FILES))
 }
 
 /** Refuses a file that isn't ours to use before anything in it is changed, the mode of its journal included. */
@@ -47,7 +33,7 @@ export function inspectSchema(file: string): void {
 }
 
 /** Those that the file still lacks, in order. Throws where it isn't ours to use. Nothing is changed, and no file is made. */
-export function missingMigrations(file: string): readonly Migration[] {
+export function missingMigrations(file: string): readonly MigrationFile[] {
   const migrations = readMigrations()
   const size = file === ':memory:' ? 0 : (statSync(file, { throwIfNoEntry: false })?.size ?? 0)
   if (size === 0) return migrations
@@ -91,7 +77,7 @@ const APPLIED = 'SELECT version, name, checksum FROM millrace_migrations ORDER B
 const OWN_COLUMNS =
   "SELECT count(*) AS columns FROM pragma_table_info('millrace_migrations') WHERE name IN ('version', 'name', 'checksum', 'applied_at')"
 
-function isCurrent(connection: Connection, migrations: readonly Migration[], file: string): boolean {
+function isCurrent(connection: Connection, migrations: readonly MigrationFile[], file: string): boolean {
   const applied = appliedMigrations(connection)
   if (applied === null) {
     refuseForeignTables(connection, file)
@@ -129,7 +115,7 @@ function refuseForeignTables(connection: Connection, file: string): void {
   if (table !== undefined) throw foreign(file, `it has a table ${String(table['name'])} that Millrace did not make`)
 }
 
-function apply(connection: Connection, migrations: readonly Migration[], now: number): void {
+function apply(connection: Connection, migrations: readonly MigrationFile[], now: number): void {
   if (appliedMigrations(connection) === null) connection.exec(CREATE_MIGRATIONS)
   const done = new Set(appliedMigrations(connection)?.map(({ version }) => version))
   const insert = connection.prepare(

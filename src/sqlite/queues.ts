@@ -1,6 +1,6 @@
 import type { QueueRecord } from '../store/queues.ts'
 import type { Database } from './database.ts'
-import { nullableNumber, nullableText } from '../store/columns.ts'
+import { queueRecord } from '../store/records.ts'
 
 const PAUSE =
   'INSERT INTO millrace_queues (name, paused_at, paused_by) VALUES (?, ?, ?) ' +
@@ -17,9 +17,5 @@ export function resumeQueue(db: Database, name: string): boolean {
 }
 
 export function listQueues(db: Database): readonly QueueRecord[] {
-  return db.all(QUEUES).map((row) => ({
-    name: String(row['name']),
-    pausedAt: nullableNumber(row['paused_at']),
-    pausedBy: nullableText(row['paused_by']),
-  }))
+  return db.all(QUEUES).map(queueRecord)
 }

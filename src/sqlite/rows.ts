@@ -1,7 +1,5 @@
 /** Rows as the port's plain data. */
 import type { JobRow } from '../core/job-row.ts'
-import type { Scope } from '../core/scope.ts'
-import { canSee, canTouch } from '../core/scope.ts'
 import type { AppliedRow } from '../store/claims.ts'
 import type { JobSummary } from '../store/jobs.ts'
 import { stateOf } from '../store/codes.ts'
@@ -52,13 +50,4 @@ const LABELS = 'SELECT name, content FROM millrace_labels WHERE job = ? ORDER BY
 
 export function labelsOf(db: Database, n: number): Readonly<Record<string, string>> {
   return Object.fromEntries(db.all(LABELS, n).map((row) => [String(row['name']), String(row['content'])]))
-}
-
-/** How a job that was looked for looks to the one who asks; null: it may be seen. */
-export function hiddenFrom(
-  scope: Scope,
-  job: { readonly tenant: string; readonly owner: string | null },
-): 'not-found' | 'forbidden' | null {
-  if (!canSee(scope, job)) return 'not-found'
-  return canTouch(scope, job) ? null : 'forbidden'
 }

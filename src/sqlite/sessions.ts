@@ -1,6 +1,6 @@
 import type { NewSession, SessionRecord } from '../store/sessions.ts'
 import type { Database } from './database.ts'
-import { nullableNumber } from '../store/columns.ts'
+import { sessionRecord } from '../store/records.ts'
 
 const INSERT_SESSION =
   'INSERT INTO millrace_sessions (holder, service, host, pid, concurrency, lease_ms, started_at, beat_at, expires_at) ' +
@@ -31,15 +31,5 @@ const SESSIONS =
   '(SELECT count(*) FROM millrace_jobs AS j WHERE j.holder = s.holder) AS running FROM millrace_sessions AS s ORDER BY s.n'
 
 export function listSessions(db: Database): readonly SessionRecord[] {
-  return db.all(SESSIONS).map((row) => ({
-    service: String(row['service']),
-    host: String(row['host']),
-    pid: Number(row['pid']),
-    concurrency: Number(row['concurrency']),
-    startedAt: Number(row['started_at']),
-    beatAt: Number(row['beat_at']),
-    expiresAt: Number(row['expires_at']),
-    endedAt: nullableNumber(row['ended_at']),
-    running: Number(row['running']),
-  }))
+  return db.all(SESSIONS).map(sessionRecord)
 }

@@ -13,12 +13,12 @@ import type { NewSession, SessionStore } from '../store/sessions.ts'
 import { Listeners } from '../store/listeners.ts'
 import type { Store } from '../store/store.ts'
 import type { Durability } from './driver.ts'
-import { storeClosed } from './inline-link.ts'
 import type { Link, LinkEvents, Links } from './link.ts'
 import { IN_MEMORY } from './location.ts'
 import { packCall, packNewJobs, unpackEnqueued, unpackResult } from './packed-calls.ts'
 import { unpackClaim } from './packed-claim.ts'
 import { SqliteTransactions } from './transactions.ts'
+import { storeClosed } from '../store/refusals.ts'
 
 export interface ArtifactFolder {
   readonly path: string

@@ -7,13 +7,13 @@ import { MillraceError } from '../core/errors.ts'
 import type { Timer } from '../runtime/runtime.ts'
 import { systemRuntime } from '../runtime/system-runtime.ts'
 import type { HostOptions } from './host.ts'
-import { storeClosed } from './inline-link.ts'
 import type { Link, LinkEvents } from './link.ts'
 import { LOCK_PATIENCE_MS } from './locks.ts'
 import { PROTOCOL, answersOf, countAnswers, flattenCalls, unpackError } from './messages.ts'
 import { SyncLine, openLine } from '../runtime/sync-line.ts'
 import type { Answered, AnswersMessage, FromThread, NumberedCall, ThreadData, ToThread } from './messages.ts'
 import type { Answer, Arguments, OperationName, ReadName } from './operations.ts'
+import { storeClosed } from '../store/refusals.ts'
 
 /** A larger message holds up the thread that posts it, and the one that reads it, for too long. */
 const CALLS_A_MESSAGE = 250

@@ -8,10 +8,10 @@ import { Database } from './database.ts'
 import { isBusy, isStaleSnapshot, storeError } from './driver.ts'
 import type { Connection, Statement } from './driver.ts'
 import { enqueueJobs } from './enqueue.ts'
-import { storeClosed } from './inline-link.ts'
 import type { Link } from './link.ts'
 import { IN_MEMORY } from './location.ts'
 import { LOCK_PATIENCE_MS, whenFree } from './locks.ts'
+import { alreadyInTransaction, endedByBody, notInTransaction, storeClosed } from '../store/refusals.ts'
 
 export interface TransactionParts {
   readonly file: string
@@ -147,27 +147,6 @@ function takeWriteLock(connection: Connection, file: string): void {
       { details: { file }, cause: error },
     )
   }
-}
-
-function alreadyInTransaction(): MillraceError {
-  return new MillraceError(
-    'option-invalid',
-    'The connection has a transaction open already. Enqueue into it with enqueueIn, or commit it first.',
-  )
-}
-
-function endedByBody(): MillraceError {
-  return new MillraceError(
-    'not-in-transaction',
-    'The transaction was ended inside its own body. Leave COMMIT and ROLLBACK to mill.transaction(): it rolls back when the body throws.',
-  )
-}
-
-function notInTransaction(): MillraceError {
-  return new MillraceError(
-    'not-in-transaction',
-    'The connection has no open transaction, so there is nothing to be committed with. Begin one, or use mill.transaction(connection, fn), or plain enqueue.',
-  )
 }
 
 interface Foreign {

@@ -29,6 +29,11 @@ export const EVENT_CODES: Readonly<Record<EventName, number>> = {
   'artifact:written': 13,
 }
 
+/** A job begins with the event of its state: stores copy the one code from the other. */
+const SAME_CODES =
+  EVENT_CODES['job:queued'] === STATE_CODES.queued && EVENT_CODES['job:scheduled'] === STATE_CODES.scheduled
+if (!SAME_CODES) throw new RangeError('states and their events differ in their codes')
+
 export const OUTCOME_CODES: Readonly<Record<AttemptOutcome | 'completed', number>> = {
   failed: 1,
   'timed-out': 2,

@@ -1,8 +1,9 @@
 /** Columns of a job's row as the rules see them. */
 import type { JobRow } from '../core/job-row.ts'
+import type { Scoped } from '../core/scope.ts'
 import { stateOf } from './codes.ts'
 
-type Columns = Readonly<Record<string, unknown>>
+export type Columns = Readonly<Record<string, unknown>>
 
 export function nullableNumber(column: unknown): number | null {
   return column === null || column === undefined ? null : Number(column)
@@ -40,4 +41,9 @@ export function jobRowOf(row: Columns, own: Pick<JobRow, 'id' | 'suspect'>): Job
     uniqueKey: nullableText(row['unique_key']),
     eventSeq: Number(row['event_seq']),
   }
+}
+
+/** Whose a job is. */
+export function scopedRow(row: Columns): Scoped {
+  return { tenant: String(row['tenant']), owner: nullableText(row['owner']) }
 }

@@ -13,6 +13,16 @@ export interface TypeRecord extends TypeRegistration {
   readonly registeredAt: number | null
 }
 
+/** A type as a store remembers it: with its number, and its policy as it is written. */
+export interface StoredType {
+  readonly n: number
+  readonly name: string
+  readonly service: string | null
+  readonly queue: string
+  readonly policy: JobPolicy
+  readonly policyText: string
+}
+
 export type Registered =
   | { readonly accepted: true }
   /** Nothing was registered: `type` belongs to `service`. */

@@ -17,3 +17,12 @@ export function encodePolicy(policy: JobPolicy): string {
 export function decodePolicy(text: string): JobPolicy {
   return JSON.parse(text) as JobPolicy
 }
+
+/** An encoder that remembers the last: jobs that come together share their policy. */
+export function policyEncoder(): (policy: JobPolicy) => string {
+  let last: { readonly policy: JobPolicy; readonly text: string } | null = null
+  return (policy) => {
+    if (last?.policy !== policy) last = { policy, text: encodePolicy(policy) }
+    return last.text
+  }
+}

@@ -1,10 +1,9 @@
 import { nowMs, watchLoop } from '../clock.ts'
 import type { Queue } from '../contenders/contender.ts'
-import { GROUPS } from '../contenders/find-contender.ts'
 import { thousands } from '../report-text.ts'
 import { checkCounts } from './fill.ts'
 import { partOfCallers } from './job-by-job.ts'
-import { againstFirst, entriesOf, JOBS_PER_SECOND } from './measure.ts'
+import { againstFirst, entriesOf, JOBS_PER_SECOND, WHO_ENQUEUES } from './measure.ts'
 import type { Measure } from './measure.ts'
 
 const CALLERS = 100
@@ -14,15 +13,7 @@ export const callers: Measure = {
   title: 'Enqueue, 100 callers',
   about: (count) =>
     `A hundred callers of one process enqueue ${thousands(count)} jobs in all, each waiting for its own before the next.`,
-  entries: entriesOf([
-    'millrace',
-    'plainjob',
-    'plainjob-full',
-    'bullmq',
-    'bullmq-always',
-    ...GROUPS.PostgreSQL,
-    'pg-boss-notify',
-  ]),
+  entries: entriesOf(WHO_ENQUEUES),
   base: againstFirst,
   figures: [JOBS_PER_SECOND],
   count: { full: 50_000, quick: 10_000, tiny: 200 },

@@ -73,6 +73,17 @@ export function entriesOf(contenders: readonly ContenderName[], settings: readon
   )
 }
 
+/** Whom to measure beside the others where jobs are only added, apart from the bare tables. */
+export const WHO_ENQUEUES: readonly ContenderName[] = [
+  'millrace',
+  'plainjob',
+  'plainjob-full',
+  'bullmq',
+  'bullmq-always',
+  ...GROUPS.PostgreSQL,
+  'pg-boss-notify',
+]
+
 /** The first of the same group at the same settings: Millrace, where it is in the group. */
 export function againstFirst({ contender, settings, variant }: Entry): Entry {
   return { contender: GROUPS[groupOf(contender)][0], settings, variant }

@@ -1,8 +1,7 @@
 import { nowMs } from '../clock.ts'
-import { GROUPS } from '../contenders/find-contender.ts'
 import { thousands } from '../report-text.ts'
 import { checkCounts } from './fill.ts'
-import { againstFirst, entriesOf, JOBS_PER_SECOND } from './measure.ts'
+import { againstFirst, entriesOf, JOBS_PER_SECOND, WHO_ENQUEUES } from './measure.ts'
 import type { Measure } from './measure.ts'
 
 export const oneByOne: Measure = {
@@ -10,16 +9,7 @@ export const oneByOne: Measure = {
   title: 'Enqueue, one by one',
   about: (count) =>
     `One caller enqueues ${thousands(count)} jobs, waiting for each before the next, after a tenth as many that are not timed: what a single commit takes.`,
-  entries: entriesOf([
-    'millrace',
-    'raw',
-    'plainjob',
-    'plainjob-full',
-    'bullmq',
-    'bullmq-always',
-    ...GROUPS.PostgreSQL,
-    'pg-boss-notify',
-  ]),
+  entries: entriesOf([...WHO_ENQUEUES, 'raw']),
   base: againstFirst,
   figures: [JOBS_PER_SECOND],
   count: { full: 5_000, quick: 2_000, tiny: 100 },

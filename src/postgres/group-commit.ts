@@ -8,7 +8,7 @@ import type { MillraceError } from '../core/errors.ts'
 
 export type Outcome<Answer> = { readonly answer: Answer } | { readonly error: MillraceError }
 
-export interface LaneOptions<Call, Answer> {
+export interface GroupCommitOptions<Call, Answer> {
   /** So many calls share a commit at most. */
   readonly most: number
   /** Characters that a call brings; calls share a commit up to a few millions of them. */
@@ -23,12 +23,12 @@ interface Waiting<Call, Answer> {
   readonly reject: (error: MillraceError) => void
 }
 
-export class Lane<Call, Answer> {
-  readonly #options: LaneOptions<Call, Answer>
+export class GroupCommit<Call, Answer> {
+  readonly #options: GroupCommitOptions<Call, Answer>
   #waiting: Waiting<Call, Answer>[] = []
   #working = false
 
-  constructor(options: LaneOptions<Call, Answer>) {
+  constructor(options: GroupCommitOptions<Call, Answer>) {
     this.#options = options
   }
 

@@ -1,0 +1,101 @@
+/** Rows as the port's records, whose columns all stores name alike. */
+import type { ArtifactRecord } from './artifacts.ts'
+import { outcomeOf } from './codes.ts'
+import { nullableNumber, nullableText } from './columns.ts'
+import type { Columns } from './columns.ts'
+import type { FinishedPhase } from './job-details.ts'
+import type { StoredType, TypeRecord } from './job-types.ts'
+import type { AttemptRecord, WorkerIdentity } from './jobs.ts'
+import { decodePolicy } from './policy-text.ts'
+import type { QueueRecord } from './queues.ts'
+import type { SessionRecord } from './sessions.ts'
+
+export function finishedPhase(row: Columns): FinishedPhase {
+  return {
+    generation: Number(row['generation']),
+    attempt: Number(row['attempt']),
+    startedAt: nullableNumber(row['started_at']),
+    finishedAt: nullableNumber(row['finished_at']),
+    result: nullableText(row['result']),
+  }
+}
+
+export function endedAttempt(row: Columns): AttemptRecord {
+  return {
+    attempt: Number(row['attempt']),
+    generation: Number(row['generation']),
+    startedAt: Number(row['started_at']),
+    endedAt: Number(row['ended_at']),
+    outcome: outcomeOf(row['outcome']),
+    phase: String(row['phase']),
+    progress: Number(row['progress']),
+    error: nullableText(row['error']),
+    worker: workerIdentity(row),
+  }
+}
+
+/** Null: nobody. */
+export function workerIdentity(row: Columns): WorkerIdentity | null {
+  if (typeof row['worker_service'] !== 'string') return null
+  return { service: row['worker_service'], host: String(row['host']), pid: Number(row['pid']) }
+}
+
+export function sessionRecord(row: Columns): SessionRecord {
+  return {
+    service: String(row['service']),
+    host: String(row['host']),
+    pid: Number(row['pid']),
+    concurrency: Number(row['concurrency']),
+    startedAt: Number(row['started_at']),
+    beatAt: Number(row['beat_at']),
+    expiresAt: Number(row['expires_at']),
+    endedAt: nullableNumber(row['ended_at']),
+    running: Number(row['running']),
+  }
+}
+
+export function typeRecord(row: Columns): TypeRecord {
+  return {
+    type: String(row['name']),
+    service: nullableText(row['service']),
+    queue: String(row['queue']),
+    policy: decodePolicy(String(row['policy'])),
+    registeredAt: nullableNumber(row['registered_at']),
+  }
+}
+
+export function storedType(row: Columns): StoredType {
+  const policyText = String(row['policy'])
+  return {
+    n: Number(row['n']),
+    name: String(row['name']),
+    service: nullableText(row['service']),
+    queue: String(row['queue']),
+    policy: decodePolicy(policyText),
+    policyText,
+  }
+}
+
+export function queueRecord(row: Columns): QueueRecord {
+  return {
+    name: String(row['name']),
+    pausedAt: nullableNumber(row['paused_at']),
+    pausedBy: nullableText(row['paused_by']),
+  }
+}
+
+/** Ids and hashes are kept by each database in a way of its own. */
+export function artifactRecordOf(row: Columns, own: Pick<ArtifactRecord, 'id' | 'jobId' | 'sha256'>): ArtifactRecord {
+  return {
+    ...own,
+    generation: Number(row['generation']),
+    attempt: Number(row['attempt']),
+    phase: String(row['phase']),
+    name: String(row['name']),
+    contentType: String(row['content_type']),
+    sizeBytes: Number(row['size_bytes']),
+    path: String(row['path']),
+    createdAt: Number(row['created_at']),
+    expiresAt: nullableNumber(row['expires_at']),
+  }
+}
