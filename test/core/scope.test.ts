@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 
-import { canSee, canTouch, OPERATOR } from '../../src/core/scope.ts'
+import { canSee, canTouch, hiddenFrom, OPERATOR } from '../../src/core/scope.ts'
 import type { Scope, Scoped } from '../../src/core/scope.ts'
 
 const anns: Scoped = { tenant: 'acme', owner: 'ann' }
@@ -54,6 +54,8 @@ describe('who may see and touch a job', () => {
     test(`${who} ${sees ? 'sees' : 'does not see'} and ${touches ? 'may touch' : 'may not touch'} ${what}`, () => {
       assert.equal(canSee(scope, job), sees)
       assert.equal(canTouch(scope, job), touches)
+      const hidden = sees ? 'forbidden' : 'not-found'
+      assert.equal(hiddenFrom(scope, job), touches ? null : hidden)
     })
   }
 })
