@@ -38,10 +38,13 @@ export class ChildProgram {
   readonly #onOutput = new Set<() => void>()
   #output = ''
 
-  constructor(program: URL, args: readonly string[]) {
+  /** @param command what starts Node, in whose place Node is then, as `ip netns exec` does. Default: nothing */
+  constructor(program: URL, args: readonly string[], command: readonly string[] = []) {
     this.#name = program.pathname.split('/').at(-1) ?? 'a program'
+    const [execPath = process.execPath, ...execArgv] = [...command, process.execPath, ...EXEC_ARGV]
     this.#process = fork(program, args, {
-      execArgv: EXEC_ARGV,
+      execPath,
+      execArgv,
       env: { ...process.env, NODE_COMPILE_CACHE: COMPILE_CACHE },
       stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
     })

@@ -33,6 +33,11 @@ export interface MillRunOptions {
   readonly context: TestContext
 }
 
+interface SettleOptions {
+  readonly heldUpMs?: number
+  readonly mayLose?: boolean
+}
+
 export class MillRun {
   readonly #options: MillRunOptions
   readonly #follower: LogFollower
@@ -48,12 +53,32 @@ export class MillRun {
   }
 
   /** A process of its own, which is to live through whatever comes. The facts may say another way to the database. */
-  async startWorker(facts: object = {}): Promise<ChildProgram> {
+  async startWorker(facts: object = {}, command: readonly string[] = []): Promise<ChildProgram> {
     const options = { concurrency: 4, lease: LEASE_MS, drain: '1s' }
-    const worker = this.#options.opened.start('mill-worker', { effects: this.#effects, options, ...facts })
+    const worker = this.#options.opened.start('mill-worker', { effects: this.#effects, options, ...facts }, command)
     this.#workers.push(worker)
     await worker.hear('ready')
     return worker
+  }
+
+  /** A process of its own that enqueues until the faults are over. */
+  async startProducer(facts: object = {}, command: readonly string[] = []): Promise<void> {
+    const acknowledged = join(this.#options.opened.folder, `acknowledged-${this.#producers.length}.txt`)
+    const producer = this.#options.opened.start('mill-producer', { acknowledged, batch: 4, ...facts }, command)
+    await producer.hear('ready')
+    const stopping = new AbortController()
+    const ordering = (async () => {
+      while (!stopping.signal.aborted) {
+        producer.tell('produce')
+        await take(PACE_MS)
+      }
+    })()
+    this.#producers.push(async () => {
+      stopping.abort()
+      await ordering
+      await producer.kill()
+      this.#acknowledged.push(...readLines(acknowledged))
+    })
   }
 
   /** Enqueues a few jobs at a time, in every way there is, until the faults are over. */
@@ -92,8 +117,9 @@ export class MillRun {
    * job was stuck.
    *
    * @param heldUpMs how long the fault itself kept everybody from working
+   * @param mayLose whether a worker may have lost a job to another
    */
-  async settle({ heldUpMs = 0 }: { readonly heldUpMs?: number } = {}): Promise<void> {
+  async settle({ heldUpMs = 0, mayLose = true }: SettleOptions = {}): Promise<void> {
     const { opened, context } = this.#options
     for (const stop of this.#producers) await within('the answers to the producers', stop())
     await this.#allDone()
@@ -105,6 +131,7 @@ export class MillRun {
     const longestMs = longestSilence(await readLog(opened.mill))
     const lost = jobs.flatMap(({ attempts }) => attempts.filter(({ outcome }) => outcome === 'lost')).length
     context.diagnostic(`${jobs.length} jobs, ${lost} attempts lost, the longest silence of a job ${longestMs} ms`)
+    assert.ok(mayLose || lost === 0, `${lost} attempts were lost`)
     assert.ok(longestMs <= LEASE_MS + SWEEP_MS + SLACK_MS + heldUpMs, `a job was stuck for ${longestMs} ms`)
   }
 

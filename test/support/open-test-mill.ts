@@ -40,7 +40,7 @@ export interface TestMill {
   /** Everything that the store lets one see. */
   readonly dump: () => Promise<StoreDump>
   /** Starts a program of `test/guarantees/programs`, which is handed where the jobs are beside the facts; these may say otherwise. */
-  readonly start: (program: string, facts?: object) => ChildProgram
+  readonly start: (program: string, facts?: object, command?: readonly string[]) => ChildProgram
   /** Starts the command `millrace` on the same database. */
   readonly command: (...args: readonly string[]) => ChildProgram
   /** Looks after the store as often as that, so that the dead are found soon. */
@@ -101,10 +101,9 @@ export async function openTestMill(
     connect,
     work: (handlers, more = {}) => mill.work(handlers, { drain: DRAIN, ...more }),
     dump: () => dumpDatabase(database),
-    start: (program, facts = {}) => {
-      const child = new ChildProgram(programNamed(program), [
-        JSON.stringify({ url, store: database.options, ...facts }),
-      ])
+    start: (program, facts = {}, command = []) => {
+      const handed = JSON.stringify({ url, store: database.options, ...facts })
+      const child = new ChildProgram(programNamed(program), [handed], command)
       cleanups.push(() => child.kill())
       return child
     },
