@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { readdirSync } from 'node:fs'
 import { after, before, describe, test } from 'node:test'
 
-import { GROUPS } from '../../benchmarks/queues/contenders/find-contender.ts'
+import { POSTGRES_QUEUES } from '../../benchmarks/queues/contenders/find-contender.ts'
 import { withClient } from '../../benchmarks/queues/contenders/postgres-client.ts'
 import { postgresServer, stopPostgresServer } from '../../benchmarks/queues/contenders/postgres-server.ts'
 import type { Results } from '../../benchmarks/queues/results.ts'
@@ -18,7 +18,7 @@ describe('the queue benchmark on PostgreSQL', () => {
   })
   after(stopPostgresServer)
 
-  for (const contender of GROUPS.PostgreSQL) {
+  for (const contender of POSTGRES_QUEUES) {
     test(`measures ${contender} at its best and at its defaults, and counts what it left`, (context) => {
       const args = ['--contenders', contender, '--only', MEASURES]
       const { results } = runTiny(context, args, { BENCH_DATABASE_URL: url })
@@ -31,6 +31,14 @@ describe('the queue benchmark on PostgreSQL', () => {
       assert.match(results.machine.postgres ?? '', /^\d+/)
     })
   }
+
+  test('measures the bare tables, which Millrace counts', (context) => {
+    const measures = 'drain,one-by-one,bulk'
+    const { results } = runTiny(context, ['--contenders', 'raw-postgres', '--only', measures], {
+      BENCH_DATABASE_URL: url,
+    })
+    assert.deepEqual(measuresOf(results, 'best'), new Set(measures.split(',')))
+  })
 
   test('puts each database into a table of its own', (context) => {
     const args = ['--contenders', 'millrace,graphile-worker', '--only', 'bulk']

@@ -4,9 +4,11 @@ import type { RawName } from './raw-layers.ts'
 /** Whom one can ask for, beside those whose jobs are kept alike. The others of a group are compared with its first. */
 export const GROUPS = {
   'SQLite and Redis': ['millrace', 'raw', 'plainjob', 'bullmq'],
-  PostgreSQL: ['graphile-worker', 'pg-boss', 'bullmq-postgres'],
+  PostgreSQL: ['millrace-postgres', 'raw-postgres', 'graphile-worker', 'pg-boss', 'bullmq-postgres'],
 } as const
 export type Group = keyof typeof GROUPS
+/** Those of them that have workers. */
+export const POSTGRES_QUEUES = GROUPS.PostgreSQL.filter((name) => name !== 'raw-postgres')
 export const CONTENDERS = Object.values(GROUPS).flat()
 export type Family = (typeof CONTENDERS)[number]
 
@@ -37,6 +39,10 @@ export async function findContender(name: ContenderName, settings: Settings): Pr
     case 'raw-no-guard':
     case 'raw-normal':
       return (await import('./raw.ts')).raw(name)
+    case 'millrace-postgres':
+      return (await import('./millrace-postgres.ts')).millracePostgres(settings)
+    case 'raw-postgres':
+      return (await import('./raw-postgres.ts')).rawPostgres()
     case 'graphile-worker':
       return (await import('./graphile-worker.ts')).graphileWorker(settings)
     case 'pg-boss':

@@ -31,7 +31,7 @@ export function millrace(settings: Settings): Contender {
   }
 }
 
-function millraceQueue(mill: Millrace, settings: Settings, load: Load): Queue {
+export function millraceQueue(mill: Millrace, settings: Settings, load: Load): Queue {
   const definition: JobDefinition = load === 'plain' ? plainJob : phasesJob
   return {
     enqueue: async (input) => void (await mill.enqueue(definition, input)),
@@ -47,7 +47,7 @@ function millraceQueue(mill: Millrace, settings: Settings, load: Load): Queue {
       }
     },
     async counts() {
-      const { completed, ...others } = await mill.counts()
+      const { completed, ...others } = await mill.counts({ type: definition })
       return { completed, waiting: Object.values(others).reduce((sum, count) => sum + count, 0) }
     },
     close: () => mill.close(),

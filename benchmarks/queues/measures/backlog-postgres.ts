@@ -1,7 +1,7 @@
 import { nowMs } from '../clock.ts'
 import type { Channel } from '../channel.ts'
 import type { BacklogKind } from '../contenders/contender.ts'
-import { GROUPS } from '../contenders/find-contender.ts'
+import { POSTGRES_QUEUES } from '../contenders/find-contender.ts'
 import { settleDatabase } from '../contenders/postgres-client.ts'
 import { thousands } from '../report-text.ts'
 import { checkCounts, checkOnce, fillElsewhere, fillQueue } from './fill.ts'
@@ -27,7 +27,7 @@ const VARIANTS: Readonly<Record<string, Beside | null>> = {
 }
 
 /** graphile-worker keeps no finished jobs. */
-const ENTRIES: readonly Entry[] = GROUPS.PostgreSQL.flatMap((contender) =>
+const ENTRIES: readonly Entry[] = POSTGRES_QUEUES.flatMap((contender) =>
   Object.keys(VARIANTS)
     .filter((variant) => contender !== 'graphile-worker' || variant !== FINISHED)
     .map((variant): Entry => ({ contender, settings: 'best', variant })),

@@ -1,19 +1,19 @@
 import { nowMs } from '../clock.ts'
 import type { Channel } from '../channel.ts'
-import { GROUPS } from '../contenders/find-contender.ts'
+import { POSTGRES_QUEUES } from '../contenders/find-contender.ts'
 import { thousands } from '../report-text.ts'
 import { checkCounts, checkOnce, fillElsewhere, fillWith } from './fill.ts'
 import { partOfDrain } from './job-by-job.ts'
 import { againstFirst, entriesOf, JOBS_PER_SECOND } from './measure.ts'
 import type { Bench, Figures, MainBench, Measure } from './measure.ts'
 
-/** Raw is not here: SQLite has one writer at a time, so a second process of it could only get in the way of the first. */
+/** The bare tables are not here: one connection of theirs knows nothing of another's. */
 export const drainTwo: Measure = {
   name: 'drain-two',
   title: 'Drain, two processes',
   about: (count) =>
     `${thousands(count)} jobs, by two processes that are up already and are told to start their workers at the same moment. The share is that of the one that did less.`,
-  entries: entriesOf(['millrace', 'plainjob', 'bullmq', ...GROUPS.PostgreSQL]),
+  entries: entriesOf(['millrace', 'plainjob', 'bullmq', ...POSTGRES_QUEUES]),
   base: againstFirst,
   figures: [JOBS_PER_SECOND, { key: 'smallerShare', label: 'smaller share', digits: 2, compared: false }],
   count: { full: 100_000, quick: 20_000, tiny: 200 },

@@ -1,6 +1,6 @@
 import { nowMs } from '../clock.ts'
 import type { Channel, Part } from '../channel.ts'
-import { GROUPS } from '../contenders/find-contender.ts'
+import { POSTGRES_QUEUES } from '../contenders/find-contender.ts'
 import { holdSnapshot } from '../contenders/postgres-client.ts'
 import { thousands } from '../report-text.ts'
 import { checkCounts, fillQueue, inputsFrom } from './fill.ts'
@@ -19,7 +19,7 @@ export const horizon: Measure = {
   title: 'While an old transaction is open',
   about: (count) =>
     `For ${count / 1_000} seconds one process works off what another enqueues by the thousand, so that about ${thousands(aheadOf(count))} jobs wait all the time; once undisturbed, and once while a transaction stays open that has looked before, so that PostgreSQL can clean away nothing that has died since. The last is the rate of the last fifth.`,
-  entries: GROUPS.PostgreSQL.flatMap((contender) =>
+  entries: POSTGRES_QUEUES.flatMap((contender) =>
     [UNDISTURBED, HELD].map((variant): Entry => ({ contender, settings: 'best', variant })),
   ),
   base: (entry) => ({ ...entry, variant: UNDISTURBED }),

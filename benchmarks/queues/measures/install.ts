@@ -2,7 +2,6 @@ import { spawnSync } from 'node:child_process'
 import { mkdirSync, readdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { nowMs } from '../clock.ts'
-import { GROUPS } from '../contenders/find-contender.ts'
 import { median } from '../figures.ts'
 import { closureOf, sizeOf } from '../installed-packages.ts'
 import { againstFirst, entriesOf } from './measure.ts'
@@ -27,7 +26,7 @@ export const install: Measure = {
   title: 'Install and import',
   about: (count) =>
     `The files that stand in \`node_modules\` after an installation for production, without a server where one is needed; and what the import takes, the median of ${count} fresh processes less that of empty ones.`,
-  entries: entriesOf(['millrace', 'plainjob', 'bullmq', ...GROUPS.PostgreSQL], ['best']),
+  entries: entriesOf(['millrace', 'plainjob', 'bullmq', 'graphile-worker', 'pg-boss', 'bullmq-postgres'], ['best']),
   base: againstFirst,
   figures: [
     { key: 'sizeKb', label: 'KB', digits: 0, compared: true },

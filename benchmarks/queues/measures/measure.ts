@@ -1,7 +1,7 @@
 /** What a measure is, and what it has at hand while it runs. */
 import type { Channel, Part } from '../channel.ts'
 import type { Contender, Load, Place, Queue, Settings } from '../contenders/contender.ts'
-import { familyOf, GROUPS, groupOf } from '../contenders/find-contender.ts'
+import { familyOf, GROUPS, groupOf, POSTGRES_QUEUES } from '../contenders/find-contender.ts'
 import type { ContenderName } from '../contenders/find-contender.ts'
 
 /** `tiny` is for the tests: it shows that everything works, and measures nothing. */
@@ -62,7 +62,7 @@ export interface Measure {
 
 const BOTH: readonly Settings[] = ['best', 'defaults']
 /** Statements have no settings. */
-const BEST_ONLY: ReadonlySet<ContenderName> = new Set(['raw'])
+const BEST_ONLY: ReadonlySet<ContenderName> = new Set(['raw', 'raw-postgres'])
 
 /** Every contender at its best, then all that have other defaults at those; variants have none. */
 export function entriesOf(contenders: readonly ContenderName[], settings: readonly Settings[] = BOTH): Entry[] {
@@ -80,7 +80,7 @@ export const WHO_ENQUEUES: readonly ContenderName[] = [
   'plainjob-full',
   'bullmq',
   'bullmq-always',
-  ...GROUPS.PostgreSQL,
+  ...POSTGRES_QUEUES,
   'pg-boss-notify',
 ]
 

@@ -9,7 +9,7 @@ export const oneByOne: Measure = {
   title: 'Enqueue, one by one',
   about: (count) =>
     `One caller enqueues ${thousands(count)} jobs, waiting for each before the next, after a tenth as many that are not timed: what a single commit takes.`,
-  entries: entriesOf([...WHO_ENQUEUES, 'raw']),
+  entries: entriesOf([...WHO_ENQUEUES, 'raw', 'raw-postgres']),
   base: againstFirst,
   figures: [JOBS_PER_SECOND],
   count: { full: 5_000, quick: 2_000, tiny: 100 },

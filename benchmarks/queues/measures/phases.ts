@@ -10,7 +10,7 @@ export const phases: Measure = {
   title: 'Drain, jobs of four phases',
   about: (count) =>
     `The same with ${thousands(count)} jobs of four phases: three more checkpoints a job, each committed before the next phase begins.`,
-  entries: entriesOf(['millrace', 'raw']),
+  entries: entriesOf(['millrace', 'raw', 'millrace-postgres']),
   base: againstFirst,
   figures: [JOBS_PER_SECOND],
   count: { full: 20_000, quick: 5_000, tiny: 100 },

@@ -18,8 +18,11 @@ export const P50_AND_P99: readonly Figure[] = [
  */
 const shared = {
   entries: [
-    ...entriesOf(['millrace', 'plainjob', 'bullmq', 'graphile-worker', 'pg-boss-notify', 'bullmq-postgres'], ['best']),
-    ...entriesOf(['graphile-worker', 'bullmq-postgres'], ['defaults']),
+    ...entriesOf(
+      ['millrace', 'plainjob', 'bullmq', 'millrace-postgres', 'graphile-worker', 'pg-boss-notify', 'bullmq-postgres'],
+      ['best'],
+    ),
+    ...entriesOf(['millrace-postgres', 'graphile-worker', 'bullmq-postgres'], ['defaults']),
   ],
   base: againstFirst,
   figures: P50_AND_P99,
