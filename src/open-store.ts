@@ -33,8 +33,8 @@ export interface MillraceOptions {
   /** Where the store's thread file is, for bundlers that lose it. Default: beside Millrace's own files. */
   readonly threadFile?: string | URL
   /**
-   * The folder of artifacts. Default: the path of the SQLite database with `-artifacts` behind it; on PostgreSQL `millrace-artifacts` in the
-   * working folder. Where several machines work, it has to be one that all of them see.
+   * The folder of artifacts. Default: the path of the SQLite database with `-artifacts` behind it; on PostgreSQL none: they are in the database.
+   * A folder is for artifacts that are too large for that. Where several machines work, it has to be one that all of them see.
    */
   readonly artifacts?: string
   /** PostgreSQL: the schema that the tables are in, made if it is not there. Lower case letters, digits, underscores. Default `millrace`. */

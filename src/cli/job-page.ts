@@ -7,7 +7,9 @@ import { STATE_STYLES } from './state-style.ts'
 import { tableLines } from './table.ts'
 
 export interface ArtifactOnPage extends Artifact {
-  /** Where its bytes are; null: they are not there any more. */
+  /** Whether its bytes are. */
+  readonly isThere: boolean
+  /** The file that they are in; null: none, or they are in the database. */
   readonly path: string | null
 }
 
@@ -187,13 +189,11 @@ function errorLines(error: JobError | null, { paint }: Look): readonly string[] 
 }
 
 function artifactLines({ artifacts, now }: JobPage, { paint }: Look): readonly string[] {
-  return artifacts.flatMap(({ name, contentType, sizeBytes, expiresAt, path }) => {
+  return artifacts.flatMap(({ id, name, contentType, sizeBytes, expiresAt, isThere, path }) => {
     const expiry = expiresAt === null ? '' : `, expires ${formatAge(expiresAt, now)}`
     const facts = `${printable(contentType)}, ${formatSize(sizeBytes)}${expiry}`
-    return [
-      `${printable(name)}  ${paint('dim', facts)}`,
-      INDENT + (path === null ? 'its bytes are gone' : printable(path)),
-    ]
+    const where = path === null ? `in the database: millrace download ${id}` : printable(path)
+    return [`${printable(name)}  ${paint('dim', facts)}`, INDENT + (isThere ? where : 'its bytes are gone')]
   })
 }
 

@@ -1,6 +1,7 @@
 import { MillraceError } from '../index.ts'
 import { addActCommands } from './act-commands.ts'
 import { Command, CommanderError, Option } from './command-line.ts'
+import { addDownloadCommand } from './download-command.ts'
 import { addEnqueueCommand } from './enqueue-command.ts'
 import { EXIT, EXIT_HELP, exitCodeOf } from './exit-codes.ts'
 import { addListCommand } from './list-command.ts'
@@ -50,6 +51,7 @@ function commandLine(): Command {
   addEnqueueCommand(program)
   addListCommand(program)
   addShowCommand(program)
+  addDownloadCommand(program)
   addActCommands(program)
   addQueueCommands(program)
   addOverviewCommands(program)

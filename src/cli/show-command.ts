@@ -23,5 +23,5 @@ export function addShowCommand(program: Command): void {
 
 async function located(mill: Millrace, artifact: Artifact): Promise<ArtifactOnPage> {
   const opened = await mill.openArtifact(artifact.id).catch(() => null)
-  return { ...artifact, path: opened?.path ?? null }
+  return { ...artifact, isThere: opened !== null, path: opened?.path ?? null }
 }

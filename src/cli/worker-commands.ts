@@ -166,6 +166,7 @@ async function showExample(
   if (done.state !== 'completed') screen.print(`The job is ${done.state}. To see why: millrace show ${job.id}`)
   for (const { id, name } of await mill.artifacts(job.id)) {
     const { path } = await mill.openArtifact(id)
-    screen.print(`${printable(name)}: ${screen.paint('bold', printable(path))}\n`)
+    const where = path === null ? `millrace download ${id}` : printable(path)
+    screen.print(`${printable(name)}: ${screen.paint('bold', where)}\n`)
   }
 }

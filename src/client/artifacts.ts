@@ -1,13 +1,11 @@
-import { createReadStream } from 'node:fs'
-import { readFile, stat } from 'node:fs/promises'
-import { resolve, sep } from 'node:path'
 import type { Readable } from 'node:stream'
+import { buffer } from 'node:stream/consumers'
 
 import { NotFoundError } from '../core/errors.ts'
 import type { Scope } from '../core/scope.ts'
-import type { ArtifactRecord } from '../store/artifacts.ts'
+import type { ArtifactBytes, ArtifactRecord } from '../store/artifacts.ts'
 import type { Store } from '../store/store.ts'
-import { checkText, shown } from './names.ts'
+import { checkText } from './names.ts'
 import { noSuchJob } from './job-watcher.ts'
 import { notYours } from './refusals.ts'
 
@@ -32,8 +30,8 @@ export interface Artifact {
 /** An artifact whose bytes are there to be read. */
 export interface OpenedArtifact {
   readonly record: Artifact
-  /** Where the bytes are, absolute. Read only. */
-  readonly path: string
+  /** The file that the bytes are in, absolute, to be read only; null: they are in the database. */
+  readonly path: string | null
   /** A new stream of the bytes. Nothing is opened before this call. */
   readonly stream: () => Readable
   /** All of the bytes. */
@@ -58,24 +56,20 @@ export async function openArtifact(store: Store, scope: Scope, artifactId: strin
   if (record === 'forbidden') throw notYours(id)
   if (record.expiresAt !== null && record.expiresAt <= (await store.now()))
     throw missing(id, 'The artifact has expired')
-  const path = await findFile(store.artifacts.folder, record)
-  return {
-    record: toArtifact(record),
-    path,
-    stream: () => createReadStream(path),
-    bytes: async () => readFile(path),
-  }
+  const { bytes } = store.artifacts
+  await checkBytes(bytes, record)
+  const stream = (): Readable => bytes.read(record.path)
+  return { record: toArtifact(record), path: bytes.fileOf(record.path), stream, bytes: async () => buffer(stream()) }
 }
 
-/** The file, if it is inside the folder and as long as it was written. */
-async function findFile(folder: string, { id, path, sizeBytes }: ArtifactRecord): Promise<string> {
-  const root = resolve(folder)
-  const file = resolve(root, path)
-  if (!file.startsWith(root + sep)) throw missing(id, `Its path ${shown(path)} leads out of the artifact folder`)
-  const found = await stat(file).catch(() => null)
-  if (found?.size === sizeBytes) return file
-  const why = found === null ? 'is not there' : `has ${found.size} bytes instead of ${sizeBytes}`
-  throw missing(id, `Its file ${file} ${why}`)
+/** They are there, as many as were written. */
+async function checkBytes(bytes: ArtifactBytes, { id, path, sizeBytes }: ArtifactRecord): Promise<void> {
+  const size = await bytes.sizeOf(path)
+  if (size === sizeBytes) return
+  const file = bytes.fileOf(path)
+  const where = file === null ? 'in the database' : `at ${file}`
+  if (size === null) throw missing(id, `Its bytes are not there, ${where}`)
+  throw missing(id, `There are ${size} bytes of it instead of ${sizeBytes}, ${where}`)
 }
 
 function missing(artifactId: string, why: string): NotFoundError {

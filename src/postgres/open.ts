@@ -1,5 +1,4 @@
 /** The door of the PostgreSQL store. */
-import { resolve } from 'node:path'
 import { InvalidInputError, MillraceError } from '../core/errors.ts'
 import type { Logger } from '../runtime/logger.ts'
 import { findThreadFile } from '../runtime/package-files.ts'
@@ -17,6 +16,8 @@ import { DEFAULT_SCHEMA, checkSchema, describeUrl } from './location.ts'
 import { migrate, missingMigrations, outdated } from './migrate.ts'
 import { migratePostgres } from './migrate-database.ts'
 import { Names } from './names.ts'
+import { ArtifactFolder } from '../store/artifact-folder.ts'
+import { ArtifactChunks } from './artifact-chunks.ts'
 import { Notices } from './notices.ts'
 import type { Listening } from './notices.ts'
 import { PostgresStore } from './postgres-store.ts'
@@ -32,7 +33,7 @@ export interface PostgresOptions {
   readonly logger: Logger
   /** `normal`: a crash of the server may lose the last commits. Default `full`: it doesn't. */
   readonly durability?: 'full' | 'normal'
-  /** Where artifacts go. Default: `millrace-artifacts` in the working folder. */
+  /** The folder of artifacts. Default: none, they are in the database. */
   readonly artifactFolder?: string
   /** False: a schema that lacks migrations is refused. Default true: they are applied. */
   readonly migrate?: boolean
@@ -109,7 +110,8 @@ async function openOn(
     logger,
     description: `${where} (PostgreSQL ${server.version}, schema ${schema}, ${kept})`,
     storeId,
-    artifactFolder: options.artifactFolder ?? resolve('millrace-artifacts'),
+    artifactBytes:
+      options.artifactFolder === undefined ? new ArtifactChunks(db) : new ArtifactFolder(options.artifactFolder),
     closePool: () => pools.close(),
   })
   const notices = new Notices({

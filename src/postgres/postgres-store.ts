@@ -2,7 +2,7 @@
 import type { MillraceError } from '../core/errors.ts'
 import type { Logger } from '../runtime/logger.ts'
 import type { Runtime } from '../runtime/runtime.ts'
-import type { ArtifactStore } from '../store/artifacts.ts'
+import type { ArtifactBytes, ArtifactStore } from '../store/artifacts.ts'
 import type { Claimed, ClaimRequest, ClaimStore, PlanCall, PlanResult } from '../store/claims.ts'
 import type { EventStore } from '../store/events.ts'
 import type { JobTypeStore, Registered, TypeRegistration } from '../store/job-types.ts'
@@ -40,7 +40,7 @@ export interface PostgresStoreParts {
   readonly logger: Logger
   readonly description: string
   readonly storeId: string
-  readonly artifactFolder: string
+  readonly artifactBytes: ArtifactBytes
   /** Closes the pool, if it is the store's own. */
   readonly closePool: () => Promise<void>
 }
@@ -136,7 +136,7 @@ export class PostgresStore implements Store {
     return {
       list: (id, scope) => this.#read(() => listArtifacts(this.#db.ask, id, scope)),
       get: (id, scope) => this.#read(() => getArtifact(this.#db.ask, id, scope)),
-      folder: this.#parts.artifactFolder,
+      bytes: this.#parts.artifactBytes,
     }
   }
 

@@ -7,6 +7,7 @@ import type { Logger } from '../runtime/logger.ts'
 import { findThreadFile } from '../runtime/package-files.ts'
 import type { Runtime } from '../runtime/runtime.ts'
 import type { Store } from '../store/store.ts'
+import { ArtifactFolder } from '../store/artifact-folder.ts'
 import type { Durability } from './driver.ts'
 import { clockOf } from './host.ts'
 import type { HostOptions } from './host.ts'
@@ -16,7 +17,7 @@ import type { LinkEvents, Links } from './link.ts'
 import { IN_MEMORY, checkFile, fileOfUrl, realFile } from './location.ts'
 import { missingMigrations } from './migrate.ts'
 import { SqliteStore } from './sqlite-store.ts'
-import type { ArtifactFolder } from './sqlite-store.ts'
+import type { ArtifactPlace } from './sqlite-store.ts'
 import { ThreadLink } from './thread-link.ts'
 
 export interface SqliteOptions {
@@ -51,7 +52,7 @@ export async function openSqliteStore(options: SqliteOptions): Promise<Store> {
     runtime: options.runtime,
     clock: clockOf(options.clock ?? null),
     durability: options.durability ?? 'full',
-    artifacts: artifactFolder(file, options.artifactFolder),
+    artifacts: artifactPlace(file, options.artifactFolder),
   })
   await store.connect((writer, reader) => openLinks(file, options, writer, reader))
   return store
@@ -81,10 +82,10 @@ function checkMaxBytes(maxBytes: number | undefined): void {
   })
 }
 
-function artifactFolder(file: string, given: string | undefined): ArtifactFolder {
-  if (given !== undefined) return { path: given, temporary: false }
-  if (file !== IN_MEMORY) return { path: `${file}-artifacts`, temporary: false }
-  return { path: mkdtempSync(join(tmpdir(), 'millrace-artifacts-')), temporary: true }
+function artifactPlace(file: string, given: string | undefined): ArtifactPlace {
+  if (given !== undefined) return { folder: new ArtifactFolder(given), temporary: false }
+  if (file !== IN_MEMORY) return { folder: new ArtifactFolder(`${file}-artifacts`), temporary: false }
+  return { folder: new ArtifactFolder(mkdtempSync(join(tmpdir(), 'millrace-artifacts-'))), temporary: true }
 }
 
 async function openLinks(

@@ -3,6 +3,7 @@ import type { Scope } from '../core/scope.ts'
 import type { MillraceError } from '../core/errors.ts'
 import type { Logger } from '../runtime/logger.ts'
 import type { Runtime } from '../runtime/runtime.ts'
+import type { ArtifactFolder } from '../store/artifact-folder.ts'
 import type { ArtifactStore } from '../store/artifacts.ts'
 import type { ClaimStore } from '../store/claims.ts'
 import type { EventStore } from '../store/events.ts'
@@ -20,8 +21,8 @@ import { unpackClaim } from './packed-claim.ts'
 import { SqliteTransactions } from './transactions.ts'
 import { storeClosed } from '../store/refusals.ts'
 
-export interface ArtifactFolder {
-  readonly path: string
+export interface ArtifactPlace {
+  readonly folder: ArtifactFolder
   /** Gone with the store. */
   readonly temporary: boolean
 }
@@ -32,7 +33,7 @@ export interface SqliteStoreParts {
   readonly runtime: Runtime
   readonly clock: () => number
   readonly durability: Durability
-  readonly artifacts: ArtifactFolder
+  readonly artifacts: ArtifactPlace
 }
 
 /** Each link tells its own events. */
@@ -143,7 +144,7 @@ export class SqliteStore implements Store {
     return {
       list: (id: string, scope: Scope) => this.#open.reader.call('artifacts.list', [id, scope]),
       get: (id: string, scope: Scope) => this.#open.reader.call('artifacts.get', [id, scope]),
-      folder: this.#parts.artifacts.path,
+      bytes: this.#parts.artifacts.folder,
     }
   }
 
@@ -196,7 +197,7 @@ export class SqliteStore implements Store {
     this.#listeners.clear()
     if (reader !== writer) await reader.close()
     await writer.close()
-    const { path, temporary } = this.#parts.artifacts
-    if (temporary) rmSync(path, { recursive: true, force: true })
+    const { folder, temporary } = this.#parts.artifacts
+    if (temporary) rmSync(folder.path, { recursive: true, force: true })
   }
 }

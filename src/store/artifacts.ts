@@ -1,3 +1,5 @@
+import type { Readable } from 'node:stream'
+
 import type { Scope } from '../core/scope.ts'
 import type { NewArtifact } from './claims.ts'
 
@@ -9,10 +11,24 @@ export interface ArtifactRecord extends Omit<NewArtifact, 'expiresInMs'> {
   readonly expiresAt: number | null
 }
 
+export type WrittenBytes = Pick<NewArtifact, 'sizeBytes' | 'sha256'>
+
+/** Where the bytes of artifacts are: in files of a folder, or in the database. They are known by the `path` that their row gives. */
+export interface ArtifactBytes {
+  /** Keeps all of them or none, and resolves once they are as durable as what the store commits. Nothing is under that path yet. */
+  write(path: string, chunks: AsyncIterable<Uint8Array>): Promise<WrittenBytes>
+  /** How many there are; null: none were written under that path, or it is no path of an artifact. */
+  sizeOf(path: string): Promise<number | null>
+  read(path: string): Readable
+  /** Nothing happens if there are none. */
+  remove(path: string): Promise<void>
+  /** The file that they are in, absolute; null: they are in the database. */
+  fileOf(path: string): string | null
+}
+
 export interface ArtifactStore {
   /** Those of the job's present generation, oldest first. */
   list(jobId: string, scope: Scope): Promise<readonly ArtifactRecord[] | 'not-found' | 'forbidden'>
   get(id: string, scope: Scope): Promise<ArtifactRecord | 'not-found' | 'forbidden'>
-  /** The folder that holds the bytes. */
-  readonly folder: string
+  readonly bytes: ArtifactBytes
 }

@@ -1,8 +1,4 @@
-/** What a job made, kept as a file: a temporary one first, then its row under the claim. Whatever goes wrong, no file is left without a row. */
-import { createHash } from 'node:crypto'
-import { mkdir, open, rename, rm } from 'node:fs/promises'
-import type { FileHandle } from 'node:fs/promises'
-import { dirname, join } from 'node:path'
+/** What a job made: its bytes first, then its row under the claim. Whatever goes wrong, no row is left without its bytes. */
 import { encodeJson } from '../core/encode-json.ts'
 import { parseDuration } from '../core/duration.ts'
 import { InvalidInputError, MillraceError } from '../core/errors.ts'
@@ -38,23 +34,26 @@ async function writeArtifact(attempt: Attempt, { name, body, phase, options }: O
   const metadata = encodeMetadata(options.metadata)
   const id = runtime.uuid()
   const path = pathOf(id, name)
-  const file = join(store.artifacts.folder, path)
-  const written = await writeFile(file, chunksOf(body), () => attempt.check('artifact.write'))
+  const { bytes } = store.artifacts
+  const written = await bytes.write(
+    path,
+    whileHeld(chunksOf(body), () => attempt.check('artifact.write')),
+  )
   const artifact: NewArtifact = { id, name, contentType, ...written, path, expiresInMs, phase }
   try {
     const detail = `{"artifactId":"${id}","name":${JSON.stringify(name)},"sizeBytes":${written.sizeBytes}${metadata}}`
     await attempt.write('artifact.write', { plan: ARTIFACT, detail, artifact })
   } catch (error) {
-    if (!isUnknownOutcome(error)) await rm(file, { force: true })
+    if (!isUnknownOutcome(error)) await bytes.remove(path)
     throw error
   }
   const expiresAt = expiresInMs === null ? null : await expiryOf(attempt, id)
   const answer: WrittenArtifact = { artifactId: id, name, ...written, contentType, expiresAt }
-  attempt.artifact = { written: answer, file }
+  attempt.artifact = { written: answer, file: bytes.fileOf(path) }
   return answer
 }
 
-/** A store that broke down may have committed the row; a file without one is swept up later, a row without its file is a loss. */
+/** A store that broke down may have committed the row; bytes without one are swept up later, a row without its bytes is a loss. */
 function isUnknownOutcome(error: unknown): boolean {
   return !(error instanceof MillraceError) || error.code === 'internal'
 }
@@ -111,47 +110,10 @@ function checkChunk(chunk: unknown): Uint8Array {
   })
 }
 
-type Written = Pick<NewArtifact, 'sizeBytes' | 'sha256'>
-
-/** The bytes are on the disk, under the name that the row will give, before the row is. */
-async function writeFile(file: string, chunks: AsyncIterable<Uint8Array>, check: () => void): Promise<Written> {
-  const folder = dirname(file)
-  await mkdir(folder, { recursive: true })
-  const temporary = `${file}.tmp`
-  const handle = await open(temporary, 'wx')
-  try {
-    const written = await writeChunks(handle, chunks, check)
-    await handle.sync()
-    await handle.close()
-    await rename(temporary, file)
-    await syncFolder(folder)
-    return written
-  } catch (error) {
-    await handle.close().catch(() => {})
-    await rm(temporary, { force: true })
-    throw error
-  }
-}
-
-async function writeChunks(handle: FileHandle, chunks: AsyncIterable<Uint8Array>, check: () => void): Promise<Written> {
-  const hash = createHash('sha256')
-  let sizeBytes = 0
+/** Whoever has lost the claim meanwhile need not bring the rest. */
+async function* whileHeld(chunks: AsyncIterable<Uint8Array>, check: () => void): AsyncGenerator<Uint8Array> {
   for await (const chunk of chunks) {
     check()
-    hash.update(chunk)
-    await handle.appendFile(chunk)
-    sizeBytes += chunk.byteLength
-  }
-  return { sizeBytes, sha256: hash.digest('hex') }
-}
-
-/** Makes the rename itself durable. Windows has no such thing, and needs none. */
-async function syncFolder(folder: string): Promise<void> {
-  if (process.platform === 'win32') return
-  const handle = await open(folder, 'r')
-  try {
-    await handle.sync()
-  } finally {
-    await handle.close()
+    yield chunk
   }
 }

@@ -65,7 +65,7 @@ const BYTES_PER_MB = 1_000_000
 function fileOf({ artifact }: Attempt): { readonly filePath?: string; readonly fileSizeMB?: number } {
   if (artifact === null) return {}
   return {
-    filePath: artifact.file,
+    ...(artifact.file === null ? {} : { filePath: artifact.file }),
     fileSizeMB: Math.round((artifact.written.sizeBytes / BYTES_PER_MB) * 1_000) / 1_000,
   }
 }

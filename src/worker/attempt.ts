@@ -41,8 +41,8 @@ export class Attempt {
   phase: number
   /** Results of the phases done, as JSON text. */
   readonly results: string[]
-  /** The last artifact it wrote, with the file it is in. */
-  artifact: { readonly written: WrittenArtifact; readonly file: string } | null = null
+  /** The last artifact it wrote, with the file it is in, if it is in one. */
+  artifact: { readonly written: WrittenArtifact; readonly file: string | null } | null = null
   /** It ends without having begun: it keeps no slot, and there is nothing to tell of its start. */
   unbegun = false
   #stop: Stop | null = null

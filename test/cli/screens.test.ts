@@ -300,12 +300,17 @@ describe('the page of a job', () => {
     sha256: 'ab',
     createdAt: 62_000,
     expiresAt: null,
+    isThere: true,
     path: '/srv/artifacts/a',
   }
 
   test('tells phases, attempts, the error and artifacts', () => {
     const lines = jobLines(
-      { job, artifacts: [artifact, { ...artifact, path: null }], now: 125_000 },
+      {
+        job,
+        artifacts: [artifact, { ...artifact, path: null }, { ...artifact, isThere: false, path: null }],
+        now: 125_000,
+      },
       { width: 100, paint: plain },
     )
     const text = lines.join('\n')
@@ -324,6 +329,7 @@ describe('the page of a job', () => {
     )
     assert.match(text, /^ {2}code E_PRESS\n {2}fatal by the rule not-found\n {2}context \{"page":3\}\n {2}at press/m)
     assert.match(text, /^ {2}map\.png {2}image\/png, 1\.6 MB\n {4}\/srv\/artifacts\/a$/m)
+    assert.match(text, /^ {4}in the database: millrace download a$/m)
     assert.match(text, /^ {4}its bytes are gone$/m)
     assert.ok(!text.includes('\u001b'))
   })

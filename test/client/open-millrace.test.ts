@@ -52,7 +52,7 @@ describe('openMillrace', () => {
     const { jobs } = await mill.list({ type: exportMap })
     const [artifact] = await mill.artifacts(jobs[0] ?? '')
     const opened = await mill.openArtifact(artifact?.id ?? '')
-    assert.ok(opened.path.startsWith(join(root, 'made')))
+    assert.ok(opened.path?.startsWith(join(root, 'made')))
     assert.equal(Buffer.from(await opened.bytes()).toString(), '{"input":{"region":"FRA"}}')
     const [session] = await mill.workers()
     assert.deepEqual([session?.service, session?.state, session?.pid], ['workers', 'live', process.pid])

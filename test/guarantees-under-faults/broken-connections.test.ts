@@ -26,8 +26,8 @@ const FAULTS: readonly Fate[] = ['lose-answer', 'lose-request', 'race']
 test('everything is done once over connections that break around one COMMIT in ten', async (context) => {
   const random = seededWords(seedOf(context))
   const proxy = await openTcpProxy(await postgresUrl())
-  const opened = await openTestMill(context, { maintenance: false }, (folder) =>
-    postgresDatabase(folder, { route: (server) => proxy.through(server) }),
+  const opened = await openTestMill(context, { maintenance: false }, () =>
+    postgresDatabase({ route: (server) => proxy.through(server) }),
   )
   context.after(() => proxy.close())
   const run = await startMillRun({ opened, random, context })

@@ -47,7 +47,7 @@ async function transact({
 
 test('whoever follows the log is told of every commit, however late it comes', async (context) => {
   const random = seededWords(seedOf(context))
-  const opened = await openTestMill(context, { maintenance: false }, (folder) => postgresDatabase(folder))
+  const opened = await openTestMill(context, { maintenance: false }, () => postgresDatabase())
   const run = await startMillRun({ opened, random, context })
   await run.startWorker()
   await run.startWorker()

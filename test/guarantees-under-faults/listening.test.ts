@@ -19,7 +19,7 @@ test('a connection that breaks while it begins to listen is replaced by one, and
   const proxy = await openTcpProxy(await postgresUrl())
   context.after(() => proxy.close())
   const route = (server: string): string => `${proxy.through(server)}?application_name=${name}`
-  const opened = await openTestMill(context, {}, (folder) => postgresDatabase(folder, { route }))
+  const opened = await openTestMill(context, {}, () => postgresDatabase({ route }))
   const { rows } = await opened.connect()
   const listening = `SELECT count(*)::integer AS connections FROM pg_stat_activity WHERE application_name = '${name}' AND query ~ 'LISTEN|pg_notify'`
 
@@ -43,7 +43,7 @@ const ROUNDS = 15
 
 test('a store that committed while it could tell nobody tells of that, and of all that follows, once it can', async (context) => {
   const proxy = await openTcpProxy(await postgresUrl())
-  const opened = await openTestMill(context, {}, postgresDatabase)
+  const opened = await openTestMill(context, {}, () => postgresDatabase())
   context.after(() => proxy.close())
   const begun = new Announcements()
   const worker = await opened.work([handle(greet, ({ jobId }) => begun.tell(jobId))])

@@ -16,7 +16,7 @@ import { take } from '../support/wait-for-event.ts'
 const WORK_MS = scaled(1_500)
 
 test('work goes on while a transaction elsewhere keeps the dead rows from being cleared away', async (context) => {
-  const opened = await openTestMill(context, { maintenance: false }, (folder) => postgresDatabase(folder))
+  const opened = await openTestMill(context, { maintenance: false }, () => postgresDatabase())
   const { run: runSql, rows } = await opened.connect()
   await runSql('BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT count(*) FROM pg_class')
   const run = await startMillRun({ opened, random: seededWords(seedOf(context)), context })

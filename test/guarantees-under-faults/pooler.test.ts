@@ -25,8 +25,8 @@ const CONNECTIONS = 4
 
 /** Two workers, two producers and a subscriber, all of them by way of the pooler. */
 async function workThrough(context: TestContext, route: (server: string) => string): Promise<void> {
-  const opened = await openTestMill(context, { maintenance: false }, (folder) =>
-    postgresDatabase(folder, { route, options: { pooler: true } }),
+  const opened = await openTestMill(context, { maintenance: false }, () =>
+    postgresDatabase({ route, options: { pooler: true } }),
   )
   const run = await startMillRun({ opened, random: seededWords(seedOf(context)), context })
   await run.startWorker()

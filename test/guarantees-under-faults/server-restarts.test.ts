@@ -22,9 +22,7 @@ test('workers, producers and subscribers live through a server that is ended at 
   const server = await startPostgres()
   const { restart } = server
   if (restart === null) return context.skip('the server is not ours to restart')
-  const opened = await openTestMill(context, { maintenance: false }, (folder) =>
-    postgresDatabase(folder, { server: server.url }),
-  )
+  const opened = await openTestMill(context, { maintenance: false }, () => postgresDatabase({ server: server.url }))
   context.after(() => server.stop())
   const run = await startMillRun({ opened, random, context })
   await run.startWorker()

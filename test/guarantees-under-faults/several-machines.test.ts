@@ -57,8 +57,8 @@ async function newMachine(context: TestContext, server: string): Promise<Machine
 test('what a machine that is cut off has in hand others take over, and refuse what it writes when it is back', async (context) => {
   const server = await postgresUrl()
   const random = seededWords(seedOf(context))
-  const opened = await openTestMill(context, { maintenance: false }, (folder) =>
-    postgresDatabase(folder, { options: { statementTimeout: '1s' } }),
+  const opened = await openTestMill(context, { maintenance: false }, () =>
+    postgresDatabase({ options: { statementTimeout: '1s' } }),
   )
   const [cut, steady, producers] = [
     await newMachine(context, server),

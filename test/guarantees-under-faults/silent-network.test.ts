@@ -21,8 +21,8 @@ const SILENCES = scaled(1)
 test('a silent way to the server costs those behind it their jobs, which others do, and they go on when it speaks again', async (context) => {
   const random = seededWords(seedOf(context))
   const proxy = await openTcpProxy(await postgresUrl())
-  const opened = await openTestMill(context, { maintenance: false }, (folder) =>
-    postgresDatabase(folder, { options: { statementTimeout: '1s' } }),
+  const opened = await openTestMill(context, { maintenance: false }, () =>
+    postgresDatabase({ options: { statementTimeout: '1s' } }),
   )
   context.after(() => proxy.close())
   const url = proxy.through(opened.database.url)

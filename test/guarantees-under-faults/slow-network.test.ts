@@ -18,7 +18,7 @@ const WORK_MS = scaled(1_500)
 test('a slow way to the server makes work slower, and takes no job from anybody', async (context) => {
   const random = seededWords(seedOf(context))
   const proxy = await openTcpProxy(await postgresUrl())
-  const opened = await openTestMill(context, { maintenance: false }, (folder) => postgresDatabase(folder))
+  const opened = await openTestMill(context, { maintenance: false }, () => postgresDatabase())
   context.after(() => proxy.close())
   const url = proxy.through(opened.database.url)
   const run = await startMillRun({ opened, random, context })

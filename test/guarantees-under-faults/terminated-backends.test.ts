@@ -25,7 +25,7 @@ test('workers, producers and subscribers live through connections that the serve
   // By this name the server tells the connections of this test from all others.
   const name = `millrace_${randomUUID()}`
   const route = (server: string): string => `${server}?application_name=${name}`
-  const opened = await openTestMill(context, { maintenance: false }, (folder) => postgresDatabase(folder, { route }))
+  const opened = await openTestMill(context, { maintenance: false }, () => postgresDatabase({ route }))
   const run = await startMillRun({ opened, random, context })
   await run.startWorker()
   await run.startWorker()

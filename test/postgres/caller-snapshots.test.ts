@@ -16,7 +16,7 @@ interface Shop extends TestMill {
 }
 
 async function openShop(context: TestContext): Promise<Shop> {
-  const opened = await openTestMill(context, {}, postgresDatabase)
+  const opened = await openTestMill(context, {}, () => postgresDatabase())
   return { ...opened, own: await opened.connect() }
 }
 

@@ -19,7 +19,7 @@ interface Shop extends TestMill, Driver {}
 
 for (const [name, openDriver] of Object.entries(DRIVERS)) {
   const openShop = async (context: TestContext): Promise<Shop> => ({
-    ...(await openTestMill(context, {}, postgresDatabase)),
+    ...(await openTestMill(context, {}, () => postgresDatabase())),
     ...(await openDriver(context)),
   })
 
@@ -95,7 +95,7 @@ for (const [name, openDriver] of Object.entries(DRIVERS)) {
         to.enqueueIn(connection, order, { n: 1 })
       await borrow((connection) => assert.rejects(add(mill, connection), { code: 'not-in-transaction' }))
       const { url: server, drop } = await newDatabase()
-      const other = await openTestMill(context, {}, (folder) => postgresDatabase(folder, { server }))
+      const other = await openTestMill(context, {}, () => postgresDatabase({ server }))
       context.after(drop)
       await transact(async (connection) => {
         await assert.rejects(add(other.mill, connection), { code: 'other-database', message: /same database/ })

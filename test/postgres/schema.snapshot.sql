@@ -1,3 +1,11 @@
+CREATE TABLE millrace.artifact_chunks (
+  path text NOT NULL,
+  ordinal integer NOT NULL,
+  written_at bigint NOT NULL,
+  bytes bytea NOT NULL,
+  PRIMARY KEY (path, ordinal)
+);
+
 CREATE TABLE millrace.artifacts (
   n bigint NOT NULL GENERATED ALWAYS AS IDENTITY,
   id uuid NOT NULL,

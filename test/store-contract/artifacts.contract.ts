@@ -1,4 +1,7 @@
 import assert from 'node:assert/strict'
+import { createHash } from 'node:crypto'
+import { Readable } from 'node:stream'
+import { buffer } from 'node:stream/consumers'
 import { describe, test } from 'node:test'
 
 import { ARTIFACT, COMPLETE_ONLY_PHASE, RELEASE } from '../../src/core/plans.ts'
@@ -119,9 +122,42 @@ export function artifactsContract(open: OpenStore): void {
       assert.equal(late.applied ? null : late.refusal, 'lease-lost')
     })
 
-    test('the store names the folder of its artifacts', async (t) => {
-      const { store } = await openBench(t, open)
-      assert.notEqual(store.artifacts.folder, '')
+    describe('their bytes', () => {
+      test('are kept and read whole, however they came and however many there are', async (t) => {
+        const { bytes } = (await openBench(t, open)).store.artifacts
+        for (const sizes of [[0], [1], [7, 0, 300_000], [256 * 1024], [200_000, 200_000, 200_000, 200_000]]) {
+          const path = `${sizes.length}/${sizes.join('-')}.bin`
+          const chunks = sizes.map((size, at) => Buffer.alloc(size, `${at}-piece of ${size}`))
+          const all = Buffer.concat(chunks)
+          const sha256 = createHash('sha256').update(all).digest('hex')
+          assert.deepEqual(await bytes.write(path, Readable.from(chunks)), { sizeBytes: all.length, sha256 })
+          assert.equal(await bytes.sizeOf(path), all.length)
+          assert.ok(all.equals(await buffer(bytes.read(path))), path)
+        }
+      })
+
+      test('of which the last did not come are not kept', async (t) => {
+        const { bytes } = (await openBench(t, open)).store.artifacts
+        async function* broken(): AsyncGenerator<Uint8Array> {
+          yield Buffer.alloc(600_000)
+          throw new Error('the source has run dry')
+        }
+        await assert.rejects(bytes.write('ab/broken', broken()), /run dry/)
+        assert.equal(await bytes.sizeOf('ab/broken'), null)
+      })
+
+      test('are gone once they are removed, and only they', async (t) => {
+        const { bytes } = (await openBench(t, open)).store.artifacts
+        for (const path of ['ab/one', 'ab/other']) await bytes.write(path, Readable.from([Buffer.from(path)]))
+        await bytes.remove('ab/one')
+        await bytes.remove('ab/never')
+        assert.deepEqual([await bytes.sizeOf('ab/one'), await bytes.sizeOf('ab/other')], [null, 8])
+      })
+
+      test('are under no path that leads elsewhere', async (t) => {
+        const { bytes } = (await openBench(t, open)).store.artifacts
+        assert.equal(await bytes.sizeOf('../../../../../../../etc/passwd'), null)
+      })
     })
   })
 }

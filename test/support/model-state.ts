@@ -66,6 +66,8 @@ export interface ModelState {
   readonly queues: Map<string, QueueRecord>
   readonly events: EventRecord[]
   readonly artifacts: ArtifactRecord[]
+  /** Of artifacts, by their path. */
+  readonly bytes: Map<string, Buffer>
   readonly listeners: Set<() => void>
   readonly clock: { at: number }
   readonly insertions: { latest: number }
@@ -85,6 +87,7 @@ export function emptyModel(planted: Defect): ModelState {
     queues: new Map(),
     events: [],
     artifacts: [],
+    bytes: new Map(),
     listeners: new Set(),
     clock: { at: MODEL_EPOCH },
     insertions: { latest: 0 },

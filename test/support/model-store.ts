@@ -10,6 +10,7 @@ import type { JobTypeStore } from '../../src/store/job-types.ts'
 import type { QueueStore } from '../../src/store/queues.ts'
 import type { SessionStore } from '../../src/store/sessions.ts'
 import type { Store } from '../../src/store/store.ts'
+import { modelBytes } from './model-bytes.ts'
 import { modelClaims } from './model-claims.ts'
 import { modelJobs } from './model-jobs.ts'
 import type { NewJob } from '../../src/store/jobs.ts'
@@ -202,6 +203,6 @@ function modelArtifacts(state: ModelState): ArtifactStore {
       const artifact = state.artifacts.find((known) => known.id === id)
       return artifact === undefined ? 'not-found' : (hidden(artifact.jobId, scope) ?? artifact)
     },
-    folder: 'model',
+    bytes: modelBytes(state.bytes),
   }
 }

@@ -6,6 +6,6 @@ import type { TestDatabase } from './test-database.ts'
 export async function newTestDatabase(folder: string): Promise<TestDatabase> {
   const kind = process.env['MILLRACE_TEST_STORE'] ?? 'sqlite'
   if (kind === 'sqlite') return sqliteDatabase(folder)
-  if (kind === 'postgres') return postgresDatabase(folder)
+  if (kind === 'postgres') return postgresDatabase()
   throw new Error(`MILLRACE_TEST_STORE is "${kind}": set it to sqlite or postgres`)
 }

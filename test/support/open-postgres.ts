@@ -1,6 +1,4 @@
 /** PostgreSQL stores under test: each in a schema of its own, which goes with the store, and on a virtual clock. */
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 
 import pg from 'pg'
 
@@ -28,10 +26,9 @@ export async function openPostgres(): Promise<StoreUnderTest> {
   const url = await postgresUrl()
   const pool = await (schemas ??= openSchemas())
   const schema = newSchemaName()
-  const artifactFolder = join(tmpdir(), schema)
   await pool.query(migrationScript(readMigrations(), schema))
   return openLasting(
-    (surroundings) => openPostgresStore({ url, schema, artifactFolder, ...surroundings }),
+    (surroundings) => openPostgresStore({ url, schema, ...surroundings }),
     async () => void (await pool.query(`DROP SCHEMA IF EXISTS "${schema}" CASCADE`)),
   )
 }

@@ -1,7 +1,6 @@
 /** Schemas for tests on a PostgreSQL server, each with a name that no other test has. */
 import assert from 'node:assert/strict'
 import { randomUUID } from 'node:crypto'
-import { join } from 'node:path'
 
 import pg from 'pg'
 
@@ -31,19 +30,19 @@ async function dropSchema(url: string, ...schemas: readonly string[]): Promise<v
 export interface PostgresPlace {
   /** The server. Default: that of the run. */
   readonly server?: string
-  /** Besides the schema and the folder of artifacts. */
+  /** Besides the schema. */
   readonly options?: MillraceOptions
   /** How Millrace gets there, if not straight. */
   readonly route?: (server: string) => string
 }
 
-/** A schema of Millrace's, and one of the application's on whose search path Millrace's is not. Artifacts go to the folder. */
-export async function postgresDatabase(folder: string, place: PostgresPlace = {}): Promise<TestDatabase> {
+/** A schema of Millrace's, and one of the application's on whose search path Millrace's is not. */
+export async function postgresDatabase(place: PostgresPlace = {}): Promise<TestDatabase> {
   const { server = await postgresUrl(), route = (straight) => straight } = place
   const url = route(server)
   const schema = newSchemaName()
   const applications = `${schema}_app`
-  const options = { ...place.options, schema, artifacts: join(folder, 'artifacts') }
+  const options = { ...place.options, schema }
   return {
     url,
     options,
@@ -53,7 +52,6 @@ export async function postgresDatabase(folder: string, place: PostgresPlace = {}
       openPostgresStore({
         url,
         schema,
-        artifactFolder: options.artifacts,
         runtime,
         logger,
         ...(clock === undefined ? {} : { clock }),

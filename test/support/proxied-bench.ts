@@ -1,7 +1,4 @@
 /** A PostgreSQL store that works by way of a proxy, and another on the same jobs that goes straight and sees what is true. */
-import { mkdtempSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import type { TestContext } from 'node:test'
 
 import { openPostgresStore } from '../../src/postgres/open.ts'
@@ -32,8 +29,7 @@ const SILENT = { info: () => undefined, warn: () => undefined, error: () => unde
 
 export async function openProxiedBench(context: TestContext, options: ProxiedBenchOptions = {}): Promise<ProxiedBench> {
   const { server = await postgresUrl(), statementTimeoutMs = 5_000 } = options
-  const folder = mkdtempSync(join(tmpdir(), 'millrace-test-'))
-  const database = await postgresDatabase(folder, { server })
+  const database = await postgresDatabase({ server })
   const proxy = await openTcpProxy(server)
   const runtime = systemRuntime()
   const open = (url: string): Promise<Store> =>
@@ -44,7 +40,6 @@ export async function openProxiedBench(context: TestContext, options: ProxiedBen
     for (const store of stores) await store.close()
     await proxy.close()
     await database.drop()
-    rmSync(folder, { recursive: true, maxRetries: 5 })
   })
   const [straight, proxied] = stores.map((store) =>
     benchOf({ store, runtime, advance: () => undefined, close: () => store.close() }),

@@ -30,10 +30,13 @@ async function artifactsOf({ store }: Workplace, id: string): Promise<readonly A
   return records
 }
 
+function folderOf({ artifacts }: Workplace['store']): string {
+  return artifacts.bytes.fileOf('.') ?? ''
+}
+
 /** Every file below the artifact folder. */
 function files({ store }: Workplace): readonly string[] {
-  const { folder } = store.artifacts
-  return readdirSync(folder, { recursive: true, withFileTypes: true })
+  return readdirSync(folderOf(store), { recursive: true, withFileTypes: true })
     .filter((entry) => entry.isFile())
     .map((entry) => join(entry.parentPath, entry.name))
 }
@@ -66,7 +69,7 @@ describe('an artifact', () => {
         { name, sizeBytes, sha256: record.sha256, contentType, expiresAt, phase, attempt },
         { ...facts, phase: 'run', attempt: 1 },
       )
-      assert.equal(readFileSync(join(place.store.artifacts.folder, record.path), 'utf8'), 'päper')
+      assert.equal(readFileSync(place.store.artifacts.bytes.fileOf(record.path) ?? '', 'utf8'), 'päper')
       assert.equal(files(place).length, 1)
     })
   }
@@ -216,6 +219,6 @@ describe('an artifact', () => {
     })
     assert.equal((await place.job(id)).state, 'completed')
     assert.deepEqual(files(place), [])
-    assert.equal(existsSync(place.store.artifacts.folder), true)
+    assert.equal(existsSync(folderOf(place.store)), true)
   })
 })

@@ -222,6 +222,17 @@ CREATE TABLE millrace.artifacts (
 );
 CREATE UNIQUE INDEX artifacts_job ON millrace.artifacts (job, generation, name);
 
+-- The bytes of artifacts, in pieces. What no artifact's row refers to is nobody's: its writer is at it, or has died.
+CREATE TABLE millrace.artifact_chunks (
+  path text NOT NULL,
+  ordinal integer NOT NULL,
+  written_at bigint NOT NULL,
+  bytes bytea NOT NULL,
+  PRIMARY KEY (path, ordinal)
+);
+-- Pictures and archives are small already; what is kept as it is can be counted without being read.
+ALTER TABLE millrace.artifact_chunks ALTER COLUMN bytes SET STORAGE EXTERNAL;
+
 CREATE VIEW millrace.job_view AS
 SELECT
   j.id, t.name AS type, q.name AS queue,

@@ -1,0 +1,95 @@
+/**
+ * Artifacts in the database, cut into pieces, so that no statement carries more than one of them. Each piece is committed by itself, long
+ * before the artifact's row: until that refers to them they are nobody's, and so are those of a process that died in between.
+ */
+import { createHash } from 'node:crypto'
+import { Readable } from 'node:stream'
+
+import type { ArtifactBytes, WrittenBytes } from '../store/artifacts.ts'
+import type { Database } from './database.ts'
+import type { PgValue, Row } from './driver.ts'
+
+const CHUNK_BYTES = 256 * 1024
+
+/** Made again after a lost answer it comes to the same. */
+const ADD =
+  'INSERT INTO millrace.artifact_chunks (path, ordinal, bytes, written_at) ' +
+  'VALUES ($1, $2, $3, coalesce($4::bigint, floor(extract(epoch FROM clock_timestamp()) * 1000)::bigint)) ON CONFLICT DO NOTHING'
+const SIZE = 'SELECT sum(octet_length(bytes))::bigint AS size FROM millrace.artifact_chunks WHERE path = $1'
+const ONE = 'SELECT bytes FROM millrace.artifact_chunks WHERE path = $1 AND ordinal = $2'
+const REMOVE = 'DELETE FROM millrace.artifact_chunks WHERE path = $1'
+
+export class ArtifactChunks implements ArtifactBytes {
+  readonly #db: Database
+
+  constructor(db: Database) {
+    this.#db = db
+  }
+
+  async write(path: string, chunks: AsyncIterable<Uint8Array>): Promise<WrittenBytes> {
+    const hash = createHash('sha256')
+    let ordinal = 0
+    let sizeBytes = 0
+    try {
+      for await (const piece of piecesOf(chunks)) {
+        hash.update(piece)
+        await this.#run(ADD, path, ordinal, piece, this.#db.virtualNow)
+        ordinal += 1
+        sizeBytes += piece.byteLength
+      }
+    } catch (error) {
+      if (ordinal > 0) await this.remove(path).catch(() => undefined)
+      throw error
+    }
+    return { sizeBytes, sha256: hash.digest('hex') }
+  }
+
+  async sizeOf(path: string): Promise<number | null> {
+    const [row] = await this.#db.ask(SIZE, path)
+    const size = row?.['size']
+    return typeof size === 'number' ? size : null
+  }
+
+  read(path: string): Readable {
+    return Readable.from(this.#pieces(path), { objectMode: false })
+  }
+
+  async remove(path: string): Promise<void> {
+    await this.#run(REMOVE, path)
+  }
+
+  fileOf(): null {
+    return null
+  }
+
+  async *#pieces(path: string): AsyncGenerator<Uint8Array> {
+    for (let ordinal = 0; ; ordinal += 1) {
+      const [row] = await this.#db.ask(ONE, path, ordinal)
+      if (row === undefined) return
+      yield row['bytes'] as Uint8Array
+    }
+  }
+
+  async #run(sql: string, ...values: readonly PgValue[]): Promise<readonly Row[]> {
+    return this.#db.mayAutocommit ? this.#db.rows(sql, ...values) : this.#db.write((tx) => tx.rows(sql, ...values))
+  }
+}
+
+/** The same bytes in pieces of one size; at least one, so that an empty artifact is there too. */
+async function* piecesOf(chunks: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+  let held: Uint8Array[] = []
+  let heldBytes = 0
+  for await (const chunk of chunks) {
+    for (let at = 0; at < chunk.byteLength;) {
+      const part = chunk.subarray(at, at + CHUNK_BYTES - heldBytes)
+      held.push(part)
+      heldBytes += part.byteLength
+      at += part.byteLength
+      if (heldBytes < CHUNK_BYTES) continue
+      yield Buffer.concat(held)
+      held = []
+      heldBytes = 0
+    }
+  }
+  yield Buffer.concat(held)
+}

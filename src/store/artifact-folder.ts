@@ -1,0 +1,78 @@
+/** Artifacts as files of a folder. A file has its name once all its bytes are on the disk, so whoever finds one finds it whole. */
+import { createHash } from 'node:crypto'
+import { createReadStream } from 'node:fs'
+import { mkdir, open, rename, rm, stat } from 'node:fs/promises'
+import type { FileHandle } from 'node:fs/promises'
+import { dirname, resolve, sep } from 'node:path'
+import type { Readable } from 'node:stream'
+
+import type { ArtifactBytes, WrittenBytes } from './artifacts.ts'
+
+export class ArtifactFolder implements ArtifactBytes {
+  readonly path: string
+
+  constructor(path: string) {
+    this.path = resolve(path)
+  }
+
+  async write(path: string, chunks: AsyncIterable<Uint8Array>): Promise<WrittenBytes> {
+    const file = this.fileOf(path)
+    const folder = dirname(file)
+    await mkdir(folder, { recursive: true })
+    const temporary = `${file}.tmp`
+    const handle = await open(temporary, 'wx')
+    try {
+      const written = await writeChunks(handle, chunks)
+      await handle.sync()
+      await handle.close()
+      await rename(temporary, file)
+      await syncFolder(folder)
+      return written
+    } catch (error) {
+      await handle.close().catch(() => {})
+      await rm(temporary, { force: true })
+      throw error
+    }
+  }
+
+  async sizeOf(path: string): Promise<number | null> {
+    const file = this.fileOf(path)
+    if (!file.startsWith(this.path + sep)) return null
+    const found = await stat(file).catch(() => null)
+    return found?.size ?? null
+  }
+
+  read(path: string): Readable {
+    return createReadStream(this.fileOf(path))
+  }
+
+  async remove(path: string): Promise<void> {
+    await rm(this.fileOf(path), { force: true })
+  }
+
+  fileOf(path: string): string {
+    return resolve(this.path, path)
+  }
+}
+
+async function writeChunks(handle: FileHandle, chunks: AsyncIterable<Uint8Array>): Promise<WrittenBytes> {
+  const hash = createHash('sha256')
+  let sizeBytes = 0
+  for await (const chunk of chunks) {
+    hash.update(chunk)
+    await handle.appendFile(chunk)
+    sizeBytes += chunk.byteLength
+  }
+  return { sizeBytes, sha256: hash.digest('hex') }
+}
+
+/** Makes the rename itself durable. Windows has no such thing, and needs none. */
+async function syncFolder(folder: string): Promise<void> {
+  if (process.platform === 'win32') return
+  const handle = await open(folder, 'r')
+  try {
+    await handle.sync()
+  } finally {
+    await handle.close()
+  }
+}
