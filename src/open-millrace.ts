@@ -1,15 +1,9 @@
 /** The wiring: a URL and options become a store, and everything that works on it. */
 import { ClientContext } from './client/client-context.ts'
 import { CONSOLE_LOGGER } from './client/console-logger.ts'
-import type { JobReference } from './client/job-values.ts'
-import { shown } from './client/names.ts'
 import { checkNodeVersion } from './client/node-version.ts'
 import { OperatorClient } from './client/operator-client.ts'
 import { checkList, checkOptions } from './client/option-values.ts'
-import { checkPosition, toJobEvent } from './client/read-events.ts'
-import type { JobEvent } from './client/read-events.ts'
-import { idOf } from './client/read-jobs.ts'
-import { InvalidInputError } from './core/errors.ts'
 import { EventTailer } from './events/event-tailer.ts'
 import { reaper } from './maintenance/reaper.ts'
 import type { ReaperReport } from './maintenance/reaper.ts'
@@ -26,13 +20,6 @@ import { startWorker } from './worker/start-worker.ts'
 import type { WorkOptions } from './worker/start-worker.ts'
 import type { Worker } from './worker/worker.ts'
 import { storeClosed } from './store/refusals.ts'
-
-export interface SubscribeOptions {
-  /** Events of this job alone. */
-  readonly job?: JobReference
-  /** Begin after this position, with what is in the log already. Default: with what is committed from now on. */
-  readonly after?: number
-}
 
 /**
  * Opens a Millrace: the store at the URL, its tables made or brought up to date.
@@ -84,11 +71,12 @@ export class Millrace extends OperatorClient {
   /** @internal */
   constructor(parts: MillraceParts) {
     const { store, runtime, logger } = parts
-    const context = new ClientContext(store, runtime)
+    const tailer = new EventTailer({ store, runtime, logger })
+    const context = new ClientContext(store, runtime, (follow) => tailer.subscribe(follow))
     super(context)
     this.#parts = parts
     this.#context = context
-    this.#tailer = new EventTailer({ store, runtime, logger })
+    this.#tailer = tailer
     this.#reaper = reaper({ store, runtime, logger })
     if (parts.maintenance === true) this.#reaper.start()
   }
@@ -128,26 +116,6 @@ export class Millrace extends OperatorClient {
     } finally {
       this.#starting.delete(starting)
     }
-  }
-
-  /**
-   * Tells a listener of everything that is committed, by this process or another, in its order. A listener that throws is logged and told the
-   * next event; one that answers a promise is told the next event once it has settled; neither affects a job, a worker or another listener.
-   * Once the promise resolves, nothing committed later is missed.
-   *
-   * @returns the way out: nothing is told after it was called
-   */
-  async subscribe(listener: (event: JobEvent) => unknown, options: SubscribeOptions = {}): Promise<() => void> {
-    const { job, after } = checkOptions(options, { job: true, after: true }, 'options')
-    if (typeof listener !== 'function') {
-      throw new InvalidInputError({ path: 'listener', expected: 'a function', received: shown(listener) })
-    }
-    this.#context.reader()
-    return this.#tailer.subscribe({
-      listener: (record) => listener(toJobEvent(record)),
-      jobId: job === undefined ? null : idOf(job),
-      after: after === undefined ? null : checkPosition(after),
-    })
   }
 
   /**

@@ -1,36 +1,10 @@
-/** What a person does to a job: cancel, retry, run-now. */
+/** What a person does to a job that is over, or that waits: retry, run-now. */
 import type { Command } from './command-line.ts'
-import { printable } from './printable.ts'
 import { withMill } from './with-mill.ts'
 
 export function addActCommands(program: Command): void {
-  addCancel(program)
   addRetry(program)
   addRunNow(program)
-}
-
-interface CancelFlags {
-  readonly actor?: string
-  readonly reason?: string
-}
-
-function addCancel(program: Command): void {
-  program
-    .command('cancel')
-    .summary('cancel a job')
-    .description('Cancels a job. One that runs is told to stop; a completed or failed one is a conflict (exit code 4).')
-    .argument('<id>', 'its id')
-    .option('--actor <name>', 'who cancels it; default system')
-    .option('--reason <text>', 'why')
-    .addHelpText('after', "\nExample:\n  millrace cancel 0199d1c8-… --actor ann --reason 'wrong region'")
-    .action(async (id: string, flags: CancelFlags, command: Command) => {
-      await withMill(command, { creates: false }, async ({ mill, screen }) => {
-        const answer = await mill.cancel(id, flags)
-        if (screen.json) screen.answer(answer)
-        else if (answer.state === 'running') screen.print(`Job ${answer.jobId} runs, and is told to stop.`)
-        else screen.print(`Job ${answer.jobId} is cancelled, by ${printable(answer.cancelledBy)}.`)
-      })
-    })
 }
 
 interface RetryFlags {

@@ -1,7 +1,9 @@
-import type { JobList, JobState, ListedJob, ListOptions } from '../index.ts'
+import type { JobList, ListedJob, ListOptions } from '../index.ts'
 import type { Command } from './command-line.ts'
+import { addFilterOptions, filterOf } from './filter-flags.ts'
+import type { FilterFlags } from './filter-flags.ts'
 import { formatSpan } from './moments.ts'
-import { readLabel, readNumber, readWords } from './option-readers.ts'
+import { readNumber } from './option-readers.ts'
 import { printable } from './printable.ts'
 import type { Screen } from './screen.ts'
 import { STATE_STYLES } from './state-style.ts'
@@ -9,13 +11,7 @@ import { tableLines } from './table.ts'
 import type { Column } from './table.ts'
 import { withMill } from './with-mill.ts'
 
-interface ListFlags {
-  readonly state?: readonly string[]
-  readonly type?: string
-  readonly queue?: string
-  readonly tenant?: string
-  readonly owner?: string
-  readonly label?: Readonly<Record<string, string>>
+interface ListFlags extends FilterFlags {
   readonly limit?: number
   readonly after?: string
 }
@@ -28,20 +24,15 @@ Examples:
   millrace list --state running --json`
 
 export function addListCommand(program: Command): void {
-  program
+  const command = program
     .command('list')
     .summary('list jobs, newest first')
     .description('Lists jobs, newest first, a page at a time.')
-    .option('--state <states>', 'in one of these states, such as queued,running', readWords)
-    .option('--type <name>', 'of this type')
-    .option('--queue <name>', 'of this queue')
-    .option('--tenant <tenant>', 'of this tenant')
-    .option('--owner <user>', 'of this owner')
-    .option('--label <name=text>', 'with this label; may be given more than once', readLabel)
+  addFilterOptions(command)
     .option('--limit <number>', 'at most this many: 1 to 500, default 50', readNumber)
     .option('--after <cursor>', 'the page after this one: the cursor that the page before ended with')
     .addHelpText('after', EXAMPLES)
-    .action(async (flags: ListFlags, command: Command) => {
+    .action(async (flags: ListFlags) => {
       await withMill(command, { creates: false }, async ({ mill, screen }) => {
         const page = await mill.list(optionsOf(flags))
         if (screen.json) screen.answer(page)
@@ -50,15 +41,9 @@ export function addListCommand(program: Command): void {
     })
 }
 
-function optionsOf({ state, type, queue, tenant, owner, label, limit, after }: ListFlags): ListOptions {
+function optionsOf({ limit, after, ...filter }: ListFlags): ListOptions {
   return {
-    // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- what is no state is refused by list()
-    ...(state === undefined ? {} : { state: state as readonly JobState[] }),
-    ...(type === undefined ? {} : { type }),
-    ...(queue === undefined ? {} : { queue }),
-    ...(tenant === undefined ? {} : { tenant }),
-    ...(owner === undefined ? {} : { owner }),
-    ...(label === undefined ? {} : { labels: label }),
+    ...filterOf(filter),
     ...(limit === undefined ? {} : { limit }),
     ...(after === undefined ? {} : { after }),
   }

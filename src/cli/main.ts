@@ -1,9 +1,11 @@
 import { MillraceError } from '../index.ts'
 import { addActCommands } from './act-commands.ts'
+import { addCancelCommand } from './cancel-command.ts'
 import { Command, CommanderError, Option } from './command-line.ts'
 import { addDownloadCommand } from './download-command.ts'
 import { addEnqueueCommand } from './enqueue-command.ts'
 import { EXIT, EXIT_HELP, exitCodeOf } from './exit-codes.ts'
+import { addForceCommands } from './force-commands.ts'
 import { addListCommand } from './list-command.ts'
 import { LOG_FORMATS } from './log-format.ts'
 import { addMigrateCommand } from './migrate-command.ts'
@@ -52,7 +54,9 @@ function commandLine(): Command {
   addListCommand(program)
   addShowCommand(program)
   addDownloadCommand(program)
+  addCancelCommand(program)
   addActCommands(program)
+  addForceCommands(program)
   addQueueCommands(program)
   addOverviewCommands(program)
   addMigrateCommand(program)

@@ -11,22 +11,17 @@ import { isFinal } from '../core/states.ts'
 import type { JobState } from '../core/states.ts'
 import type { PlanCall, PlanResult } from '../store/claims.ts'
 import type { JobDetails } from '../store/jobs.ts'
-import type { Store } from '../store/store.ts'
+import { actorOf } from './asker.ts'
+import type { Asker } from './asker.ts'
 import { checkInput } from './check-input.ts'
 import type { JobReference } from './job-values.ts'
-import { checkKey, checkName, checkText, shown } from './names.ts'
+import { checkName, checkText, shown } from './names.ts'
 import { checkBoolean, checkOptions } from './option-values.ts'
 import { idOf, readDetails } from './read-jobs.ts'
 import { refusalError } from './refusals.ts'
 
-/** The store, and for whom it is asked. */
-export interface Asker {
-  readonly store: Store
-  readonly scope: Scope
-}
-
 export interface CancelOptions {
-  /** Who cancels, 1 to 200 characters. Default: the user of a member's client, else `system`. */
+  /** Who cancels, 1 to 200 characters. Default: the user of the client, else `system`. A user can't name another one. */
   readonly actor?: string
   /** Why, 1 to 1,000 characters. */
   readonly reason?: string
@@ -41,20 +36,22 @@ export interface Cancelled {
   readonly cancelledBy: string
 }
 
-export async function cancelJob({ store, scope }: Asker, jobId: string, options: CancelOptions): Promise<Cancelled> {
-  const { actor, reason } = checkOptions(options, { actor: true, reason: true }, 'options')
-  const values = {
-    actor: actor === undefined ? defaultActor(scope) : checkKey(actor, 'actor'),
-    reason: reason === undefined ? null : checkText(reason, { path: 'reason', maxCharacters: LIMITS.reasonCharacters }),
-  }
-  const result = await applyPlan({ store, scope }, jobId, CANCEL, values)
+export async function cancelJob(asker: Asker, jobId: string, options: CancelOptions): Promise<Cancelled> {
+  const values = cancelValues(asker, checkOptions(options, { actor: true, reason: true }, 'options'))
+  const result = await applyPlan(asker, jobId, CANCEL, values)
   const { row } = result
   if (row === null || (!result.applied && result.refusal !== 'already')) throw refused(result, jobId, 'cancelled')
   return { success: true, jobId, state: row.state, cancelledBy: row.cancelledBy ?? values.actor }
 }
 
-function defaultActor(scope: Scope): string {
-  return scope.role === 'member' ? scope.user : 'system'
+export function cancelValues(
+  asker: Asker,
+  { actor, reason }: CancelOptions,
+): { readonly actor: string; readonly reason: string | null } {
+  return {
+    actor: actorOf(asker, actor),
+    reason: reason === undefined ? null : checkText(reason, { path: 'reason', maxCharacters: LIMITS.reasonCharacters }),
+  }
 }
 
 export interface JobRetryOptions {
@@ -78,8 +75,8 @@ export interface Retried {
   readonly phase: string
 }
 
-/** How often a retry looks again when the job moved between the look and the act. */
-const LOOKS = 5
+/** How often an act looks again when the job moved between the look and the act. */
+export const LOOKS = 5
 
 export async function retryJob(asker: Asker, job: JobReference, options: JobRetryOptions): Promise<Retried> {
   const jobId = idOf(job)
@@ -171,7 +168,7 @@ function actOf({ scope }: Asker, jobId: string, plan: Plan, values: PlanValues):
   return { jobId, plan, scope, claim: null, values, detail: null }
 }
 
-function refused(result: PlanResult, jobId: string, act: string): Error {
+export function refused(result: PlanResult, jobId: string, act: string): Error {
   if (result.applied) throw new RangeError(`job ${jobId} was ${act}`)
   return refusalError({ jobId, act, refusal: result.refusal, row: result.row })
 }

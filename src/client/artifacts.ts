@@ -53,7 +53,7 @@ export async function openArtifact(store: Store, scope: Scope, artifactId: strin
   const id = checkText(artifactId, { path: 'artifactId', maxCharacters: 200 }).toLowerCase()
   const record = ID.test(id) ? await store.artifacts.get(id, scope) : 'not-found'
   if (record === 'not-found') throw missing(id, 'There is no such artifact, or none that you may see')
-  if (record === 'forbidden') throw notYours(id)
+  if (record === 'forbidden') throw notYours(id, 'Artifact')
   if (record.expiresAt !== null && record.expiresAt <= (await store.now()))
     throw missing(id, 'The artifact has expired')
   const { bytes } = store.artifacts

@@ -1,6 +1,7 @@
 import type { Runtime } from '../runtime/runtime.ts'
 import type { Store } from '../store/store.ts'
 import type { CallerConnection } from '../store/transactions.ts'
+import type { FollowLog } from './follow-log.ts'
 import { JobWatcher } from './job-watcher.ts'
 import { TransactionGuard } from './transaction-guard.ts'
 import { storeClosed } from '../store/refusals.ts'
@@ -9,14 +10,17 @@ import { storeClosed } from '../store/refusals.ts'
 export class ClientContext {
   readonly runtime: Runtime
   readonly watcher: JobWatcher
+  readonly followLog: FollowLog
   readonly #store: Store
   readonly #transactions = new TransactionGuard()
   readonly #held = new Set<Promise<unknown>>()
   #closed = false
 
-  constructor(store: Store, runtime: Runtime) {
+  /** @param followLog of whoever follows the log for all clients of the process. Default: nobody does. */
+  constructor(store: Store, runtime: Runtime, followLog: FollowLog = nobodyFollows) {
     this.#store = store
     this.runtime = runtime
+    this.followLog = followLog
     this.watcher = new JobWatcher(store)
   }
 
@@ -58,4 +62,8 @@ export class ClientContext {
     await this.watcher.close()
     await Promise.allSettled(this.#held)
   }
+}
+
+function nobodyFollows(): never {
+  throw new RangeError('nobody follows the log here')
 }

@@ -26,7 +26,7 @@ export async function explainJob(store: Store, scope: Scope, jobId: string): Pro
     ...factsOf(details),
     now,
     paused: pausedBy(queues, details.queue),
-    workers: workersOf(live, details.service),
+    workers: workersOf(live, details.service, scope),
     holder: details.state === 'running' ? holderOf(live, details) : null,
     jobsAhead,
     uniqueHeldBy,
@@ -60,8 +60,10 @@ function pausedBy(queues: readonly QueueRecord[], name: string): Act | null {
   return { at: queue.pausedAt, by: queue.pausedBy ?? 'system' }
 }
 
-function workersOf(live: readonly SessionRecord[], service: string | null): LiveWorkers {
+/** How busy the workers are is what all tenants do: only an operator is told. */
+function workersOf(live: readonly SessionRecord[], service: string | null, { role }: Scope): LiveWorkers {
   const workers = live.filter((session) => session.service === service)
+  if (role !== 'operator') return { count: workers.length, freeSlots: null }
   const freeSlots = workers.reduce((sum, { concurrency, running }) => sum + Math.max(0, concurrency - running), 0)
   return { count: workers.length, freeSlots }
 }

@@ -5,20 +5,29 @@ import type { Scope } from '../core/scope.ts'
 import type { JobState } from '../core/states.ts'
 import type { StateCounts } from '../store/jobs.ts'
 import { cancelJob, retryJob, runJobNow } from './act-on-job.ts'
-import type { Asker, Cancelled, CancelOptions, JobRetryOptions, Retried } from './act-on-job.ts'
+import type { Cancelled, CancelOptions, JobRetryOptions, Retried } from './act-on-job.ts'
 import { listArtifacts, openArtifact } from './artifacts.ts'
 import type { Artifact, OpenedArtifact } from './artifacts.ts'
+import type { Asker } from './asker.ts'
+import { cancelManyJobs } from './cancel-many.ts'
+import type { CancelledMany, CancelManyOptions, CancelPreview } from './cancel-many.ts'
 import type { ClientContext } from './client-context.ts'
 import { enqueueAll, requestOf, requestsOf } from './enqueue-jobs.ts'
 import type { EnqueueItem, EnqueueResult } from './enqueue-jobs.ts'
 import { explainJob } from './explain-job.ts'
+import { forceFailJob, forceResetJob } from './force-job.ts'
+import type { ForceFailed, ForceOptions, ForceReset, ForceResetOptions } from './force-job.ts'
 import type { DefinitionIn, DefinitionOf, InputAndOptions, JobReference, OutputOf } from './job-values.ts'
 import type { Job } from './job.ts'
 import type { EnqueueOptions } from './new-job.ts'
+import { readAudit } from './read-audit.ts'
+import type { AuditList, AuditOptions } from './read-audit.ts'
 import { readEvents } from './read-events.ts'
 import type { EventOptions, JobEvent } from './read-events.ts'
 import { countJobs, idOf, listJobs, readJob } from './read-jobs.ts'
 import type { JobFilterOptions, JobList, ListOptions } from './read-jobs.ts'
+import { subscribe } from './subscribe.ts'
+import type { SubscribeOptions } from './subscribe.ts'
 import { checkWait, outputOf, waitForJob } from './wait-for-job.ts'
 import type { WaitOptions } from './wait-for-job.ts'
 
@@ -34,11 +43,14 @@ export interface RunOptions extends EnqueueOptions {
 export class JobClient {
   readonly #context: ClientContext
   readonly #scope: Scope
+  /** Null: nobody in particular. */
+  readonly #user: string | null
 
   /** @internal */
-  constructor(context: ClientContext, scope: Scope) {
+  constructor(context: ClientContext, scope: Scope, user: string | null = scope.role === 'member' ? scope.user : null) {
     this.#context = context
     this.#scope = scope
+    this.#user = user
   }
 
   /**
@@ -121,6 +133,26 @@ export class JobClient {
   }
 
   /**
+   * Cancels all jobs that match and are not over, newest first, in batches that each share a commit. With `preview: true` it only counts them.
+   * Jobs may move meanwhile: one that is over by then stays as it is, and where `state` names waiting states alone, none that has started is
+   * told to stop. What is enqueued meanwhile is not touched.
+   *
+   * @param filter at least one condition
+   */
+  async cancelMany(
+    filter: JobFilterOptions,
+    options: CancelManyOptions & { readonly preview: true },
+  ): Promise<CancelPreview>
+  async cancelMany(
+    filter: JobFilterOptions,
+    options?: CancelManyOptions & { readonly preview?: false },
+  ): Promise<CancelledMany>
+  async cancelMany(filter: JobFilterOptions, options?: CancelManyOptions): Promise<CancelPreview | CancelledMany>
+  async cancelMany(filter: JobFilterOptions, options: CancelManyOptions = {}): Promise<CancelPreview | CancelledMany> {
+    return cancelManyJobs(this.#writer('cancelMany'), filter, options)
+  }
+
+  /**
    * Starts a job that is over once more, at the first phase that is not done, keeping the results before it; or
    * from the start, then also with another input.
    *
@@ -137,6 +169,35 @@ export class JobClient {
    */
   async runNow(job: JobReference): Promise<{ readonly jobId: string; readonly state: JobState }> {
     return runJobNow(this.#writer('runNow'), idOf(job))
+  }
+
+  /**
+   * Ends a job that is not over as failed, whatever it is doing: a handler that runs it can write nothing more. For admins and operators; the act
+   * is written down in the audit.
+   *
+   * @throws ForbiddenError for a member; ConflictError `job-final`; NotFoundError
+   */
+  async forceFail(job: JobReference, options: ForceOptions): Promise<ForceFailed> {
+    return forceFailJob(this.#writer('forceFail'), idOf(job), { options, runtime: this.#context.runtime })
+  }
+
+  /**
+   * Puts a job back into the queue, whatever it is doing, unless it completed: a handler that runs it can write nothing more, failures are counted
+   * from 0, and a job that was over begins a new generation. For admins and operators; the act is written down in the audit.
+   *
+   * @throws ForbiddenError for a member; ConflictError `job-final` if it completed, or `unique-held`; NotFoundError
+   */
+  async forceReset(job: JobReference, options: ForceResetOptions): Promise<ForceReset> {
+    return forceResetJob(this.#writer('forceReset'), idOf(job), { options, runtime: this.#context.runtime })
+  }
+
+  /**
+   * What was done by force, by whom and why, newest first: an admin's of the own tenant, an operator's of all.
+   *
+   * @throws ForbiddenError for a member
+   */
+  async audit(options: AuditOptions = {}): Promise<AuditList> {
+    return readAudit(this.#context.reader(), this.#scope, options)
   }
 
   /**
@@ -183,11 +244,23 @@ export class JobClient {
     return readEvents(this.#context.reader(), this.#scope, options)
   }
 
+  /**
+   * Tells a listener of everything that is committed, by this process or another, in its order. A listener that throws is logged and told the
+   * next event; one that answers a promise is told the next event once it has settled; neither affects a job, a worker or another listener.
+   * Once the promise resolves, nothing committed later is missed.
+   *
+   * @returns the way out: nothing is told after it was called
+   * @throws NotFoundError, ForbiddenError for a job that is not to be seen
+   */
+  async subscribe(listener: (event: JobEvent) => unknown, options: SubscribeOptions = {}): Promise<() => void> {
+    return subscribe(this.#context, this.#scope, { listener, options })
+  }
+
   get #enqueuer(): { readonly context: ClientContext; readonly scope: Scope } {
     return { context: this.#context, scope: this.#scope }
   }
 
   #writer(act: string): Asker {
-    return { store: this.#context.writer(act), scope: this.#scope }
+    return { store: this.#context.writer(act), scope: this.#scope, user: this.#user }
   }
 }

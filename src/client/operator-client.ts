@@ -2,6 +2,8 @@ import type { JobDefinition } from '../core/definition.ts'
 import { OPERATOR } from '../core/scope.ts'
 import type { WorkerIdentity } from '../store/jobs.ts'
 import type { CallerConnection } from '../store/transactions.ts'
+import { actsAs } from './as-user.ts'
+import type { AsOptions } from './as-user.ts'
 import type { ClientContext } from './client-context.ts'
 import { enqueueInTransaction, requestOf } from './enqueue-jobs.ts'
 import type { EnqueueResult } from './enqueue-jobs.ts'
@@ -56,6 +58,19 @@ export class OperatorClient extends JobClient {
   constructor(context: ClientContext) {
     super(context, OPERATOR)
     this.#context = context
+  }
+
+  /**
+   * The same jobs as one user may see and touch them, and no acts of the operator. Whoever is asked for by somebody else goes through this: what
+   * a caller may do is part of every statement. It costs nothing to make, and is closed with this Millrace.
+   *
+   * @example
+   *     await mill.as({ tenant: 'acme', user: 'ann', role: 'member' }).cancel(id)
+   * @throws InvalidInputError for a role, tenant or user that is none
+   */
+  as(options: AsOptions): JobClient {
+    const { scope, user } = actsAs(options)
+    return new JobClient(this.#context, scope, user)
   }
 
   /**

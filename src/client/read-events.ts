@@ -8,7 +8,7 @@ import type { JobReference } from './job-values.ts'
 import { asObject } from './job.ts'
 import type { JsonObject } from './job.ts'
 import { checkOptions, checkWhole } from './option-values.ts'
-import { idOf } from './read-jobs.ts'
+import { idOf, readDetails } from './read-jobs.ts'
 
 /** Something that happened to a job. */
 export interface JobEvent {
@@ -38,12 +38,15 @@ export interface EventOptions {
 
 export async function readEvents(store: Store, scope: Scope, options: EventOptions): Promise<readonly JobEvent[]> {
   const { after, job, limit = LIMITS.listPageDefault } = checkOptions(options, KNOWN_OPTIONS, 'options')
-  const records = await store.events.read({
+  const query = {
     scope,
     after: checkPosition(after),
     limit: checkWhole(limit, { path: 'limit', least: 1, most: LIMITS.listPage }),
     jobId: job === undefined ? null : idOf(job),
-  })
+  }
+  // To an operator a job that is not there yet, or not any more, is none that is hidden.
+  if (query.jobId !== null && scope.role !== 'operator') await readDetails(store, scope, query.jobId)
+  const records = await store.events.read(query)
   return records.map(toJobEvent)
 }
 
@@ -53,6 +56,6 @@ export function checkPosition(after: number = 0): number {
   return checkWhole(after, { path: 'after', least: 0, most: Number.MAX_SAFE_INTEGER })
 }
 
-export function toJobEvent({ detail, ...event }: EventRecord): JobEvent {
+export function toJobEvent({ detail, tenant: _tenant, owner: _owner, ...event }: EventRecord): JobEvent {
   return { ...event, detail: detail === null ? {} : asObject(decodeJson(detail)) }
 }

@@ -114,7 +114,7 @@ export async function countJobs(store: Store, scope: Scope, options: JobFilterOp
   return store.jobs.counts({ ...filterOf(checkOptions(options, KNOWN_FILTER, 'options')), scope })
 }
 
-const KNOWN_FILTER: Readonly<Record<keyof JobFilterOptions, true>> = {
+export const KNOWN_FILTER: Readonly<Record<keyof JobFilterOptions, true>> = {
   state: true,
   type: true,
   queue: true,
@@ -124,7 +124,7 @@ const KNOWN_FILTER: Readonly<Record<keyof JobFilterOptions, true>> = {
 }
 const KNOWN_LIST: Readonly<Record<keyof ListOptions, true>> = { ...KNOWN_FILTER, limit: true, after: true }
 
-function filterOf({ state, type, queue, tenant, owner, labels }: JobFilterOptions): JobFilter {
+export function filterOf({ state, type, queue, tenant, owner, labels }: JobFilterOptions): JobFilter {
   return {
     ...(state === undefined ? {} : { states: checkStates(state, 'state') }),
     ...(type === undefined ? {} : { type: checkName(typeof type === 'object' ? type?.name : type, 'type') }),

@@ -30,13 +30,13 @@ export function refusalError({ jobId, act, refusal, row }: Refused): MillraceErr
   })
 }
 
-/** A job that may be seen, but not touched or read whole. */
-export function notYours(jobId: string): ForbiddenError {
+/** A job, or an artifact of one, that may be seen, but not touched or read whole. */
+export function notYours(id: string, what: 'Job' | 'Artifact' = 'Job'): ForbiddenError {
   return new ForbiddenError(
     'forbidden',
-    `Job ${jobId} belongs to another user: ask its owner or an admin of the tenant.`,
+    `${what} ${id} belongs to another user: ask its owner or an admin of the tenant.`,
     {
-      details: { jobId },
+      details: what === 'Job' ? { jobId: id } : { artifactId: id },
     },
   )
 }

@@ -12,6 +12,7 @@ export const ERROR_CODES = {
     'the worker did not come to rest within its drain time; what was unfinished has been released or left to its lease',
   'driver-missing': 'the driver of the database, a package that users install themselves, could not be loaded',
   forbidden: 'the job can be seen but not touched by this actor',
+  forced: 'an administrator ended the attempt, or the job, by force',
   'handler-incomplete': 'a handler lacks a function for one of the phases that its definition declares',
   'handler-unknown': 'no handler was given for the type',
   'input-invalid': 'the schema of the definition refused the input',

@@ -44,8 +44,8 @@ export interface Act {
 
 export interface LiveWorkers {
   readonly count: number
-  /** Jobs they could take now, over all of them. */
-  readonly freeSlots: number
+  /** Jobs they could take now, over all of them; null: not for this caller to know, since it tells of what others do. */
+  readonly freeSlots: number | null
 }
 
 export interface HolderFacts {
@@ -151,12 +151,19 @@ type Rule = (facts: WaitingFacts) => Reason | null
 /** In the order of their weight. */
 const OBSTACLES: readonly Rule[] = [noOwner, queuePaused, noWorker, notDue, noFreeSlot, suspect, jobsAhead, due]
 
-const READY: Reason = { code: 'ready', message: 'nothing stands in its way, and the next claim takes it' }
+function ready({ workers }: WaitingFacts): Reason {
+  if (workers.freeSlots !== null)
+    return { code: 'ready', message: 'nothing stands in its way, and the next claim takes it' }
+  return {
+    code: 'ready',
+    message: 'nothing that you may see stands in its way, and a worker takes it with its next free slot',
+  }
+}
 
 function whyWaiting(facts: WaitingFacts): Reasons {
   return heaviestFirst(
     OBSTACLES.map((rule) => rule(facts)),
-    READY,
+    ready(facts),
   )
 }
 
@@ -188,7 +195,7 @@ function notDue({ state, runAt, now, failures, maxAttempts, lastError }: Waiting
 }
 
 function noFreeSlot({ workers }: WaitingFacts): Reason | null {
-  if (workers.count === 0 || workers.freeSlots > 0) return null
+  if (workers.count === 0 || workers.freeSlots !== 0) return null
   const message = `every slot of ${counted(workers.count, 'live worker')} is taken`
   return { code: 'no-free-slot', message, action: 'Wait, raise the concurrency, or start another worker.' }
 }
@@ -202,9 +209,10 @@ function suspect(facts: WaitingFacts): Reason | null {
 }
 
 function jobsAhead(facts: WaitingFacts): Reason | null {
-  if (facts.state !== 'queued' || facts.jobsAhead === 0 || facts.jobsAhead < facts.workers.freeSlots) return null
-  const verb = facts.jobsAhead === 1 ? 'comes' : 'come'
-  return { code: 'jobs-ahead', message: `${counted(facts.jobsAhead, 'queued job')} of its type ${verb} before it` }
+  const { state, jobsAhead: ahead, workers } = facts
+  if (state !== 'queued' || ahead === 0 || ahead < (workers.freeSlots ?? 0)) return null
+  const verb = ahead === 1 ? 'comes' : 'come'
+  return { code: 'jobs-ahead', message: `${counted(ahead, 'queued job')} of its type ${verb} before it` }
 }
 
 function due({ state, runAt, now }: WaitingFacts): Reason | null {

@@ -165,6 +165,12 @@ export const END_OF_GRACE: Plan = {
   cases: [CLAIM_LOST, { when: ['no-cancel-pending'], refuse: 'no-cancel-pending' }, CANCEL_PENDING],
 }
 
+const CANCELLED_AT_ONCE: Apply = {
+  when: [],
+  set: { state: 'cancelled', finishedAt: 'now', cancel: 'note' },
+  event: 'job:cancelled',
+}
+
 /** Someone wants the job to stop. Needs actor, reason. */
 export const CANCEL: Plan = {
   name: 'cancel',
@@ -175,7 +181,20 @@ export const CANCEL: Plan = {
     { when: ['final'], refuse: 'final' },
     { when: ['running', 'cancel-pending'], refuse: 'already' },
     { when: ['running'], set: { cancel: 'note' }, event: 'job:cancel-requested' },
-    { when: [], set: { state: 'cancelled', finishedAt: 'now', cancel: 'note' }, event: 'job:cancelled' },
+    CANCELLED_AT_ONCE,
+  ],
+}
+
+/** The same, for a job that waits alone: one that has started meanwhile runs on. Needs actor, reason. */
+export const CANCEL_WAITING: Plan = {
+  name: 'cancel-waiting',
+  cases: [
+    OUT_OF_SCOPE,
+    NOT_OWNER,
+    { when: ['cancelled'], refuse: 'already' },
+    { when: ['final'], refuse: 'final' },
+    { when: ['running'], refuse: 'not-waiting' },
+    CANCELLED_AT_ONCE,
   ],
 }
 
@@ -338,6 +357,7 @@ export const PLANS: readonly Plan[] = [
   RELEASE,
   END_OF_GRACE,
   CANCEL,
+  CANCEL_WAITING,
   TIME_OUT_RETRY,
   TIME_OUT_FINAL,
   REAP,

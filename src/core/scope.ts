@@ -5,6 +5,8 @@ export type Scope =
   | { readonly role: 'admin'; readonly tenant: string }
   | { readonly role: 'member'; readonly tenant: string; readonly user: string }
 
+export type Role = Scope['role']
+
 /** Above all tenants. */
 export const OPERATOR: Scope = { role: 'operator' }
 

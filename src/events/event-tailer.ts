@@ -3,15 +3,16 @@
  *
  * Each listener has a cursor of its own and asks for what comes after it, so a slow one costs no memory: it reads on from the log when it
  * is ready. Those who have caught up ask for the same and share one read, so that a change of the store costs one read however many
- * listen. A listener that throws is logged and goes on with the next event; one that hangs holds up nobody but itself.
+ * listen, and each is told what its scope may see. A listener that throws is logged and goes on with the next event; one that hangs holds up nobody but itself.
  */
 import { readText } from '../core/classification/error-tree.ts'
 import { LIMITS } from '../core/limits.ts'
-import { OPERATOR } from '../core/scope.ts'
+import { canTouch, OPERATOR } from '../core/scope.ts'
+import type { Scope } from '../core/scope.ts'
 import type { Logger } from '../runtime/logger.ts'
 import { pause } from '../runtime/pause.ts'
 import type { Runtime } from '../runtime/runtime.ts'
-import type { EventRecord } from '../store/events.ts'
+import type { EventQuery, EventRecord } from '../store/events.ts'
 import type { Store } from '../store/store.ts'
 
 export interface TailerOptions {
@@ -25,7 +26,9 @@ type EventListener = (event: EventRecord) => unknown
 
 export interface Listen {
   readonly listener: EventListener
-  /** Of this job alone; null: of all. */
+  /** Whose ears they are. */
+  readonly scope: Scope
+  /** Of this job alone; null: of all that the scope may touch. */
   readonly jobId: string | null
   /** Begin after this position; null: with what is committed from now on. */
   readonly after: number | null
@@ -108,10 +111,10 @@ export class EventTailer {
   }
 
   async #tell(subscription: Subscription, events: readonly EventRecord[]): Promise<void> {
-    const { jobId, listener } = subscription
+    const { jobId, scope, listener } = subscription
     for (const event of events) {
       if (!this.#subscriptions.has(subscription)) return
-      if (jobId !== null && event.jobId !== jobId) continue
+      if ((jobId !== null && event.jobId !== jobId) || !canTouch(scope, event)) continue
       try {
         await listener(event)
       } catch (error) {
@@ -123,8 +126,10 @@ export class EventTailer {
   }
 
   /** Null: ask again. */
-  async #nextBatch({ cursor, jobId }: Subscription): Promise<Batch | null> {
-    if (jobId !== null && cursor < this.#head) return this.#attempt(() => this.#readOfJob(cursor, jobId))
+  async #nextBatch(subscription: Subscription): Promise<Batch | null> {
+    const { cursor, jobId, scope } = subscription
+    const wantsFew = jobId !== null || scope.role !== 'operator'
+    if (wantsFew && cursor < this.#head) return this.#attempt(() => this.#readOwn(subscription))
     if (this.#shared?.from !== cursor) this.#shared = { from: cursor, batch: this.#readSome(cursor) }
     return this.#shared.batch
   }
@@ -143,22 +148,22 @@ export class EventTailer {
   }
 
   async #readAll(from: number): Promise<Batch> {
-    const events = await this.#read(from, null)
+    const events = await this.#read({ after: from, jobId: null, scope: OPERATOR })
     const upTo = events.at(-1)?.position ?? from
     this.#head = Math.max(this.#head, upTo)
     return { events, upTo }
   }
 
-  /** Far behind, the events of one job are found without reading those of all others. */
-  async #readOfJob(from: number, jobId: string): Promise<Batch> {
+  /** Far behind, the events of one job, or of one scope, are found without reading those of all others. */
+  async #readOwn({ cursor: from, jobId, scope }: Subscription): Promise<Batch> {
     const latest = await this.#options.store.events.latest()
-    const events = await this.#read(from, jobId)
+    const events = await this.#read({ after: from, jobId, scope })
     const last = events.at(-1)?.position ?? from
     return { events, upTo: events.length < READ_EVENTS ? Math.max(latest, last) : last }
   }
 
-  #read(after: number, jobId: string | null): Promise<readonly EventRecord[]> {
-    return this.#options.store.events.read({ scope: OPERATOR, after, jobId, limit: READ_EVENTS })
+  #read(query: Omit<EventQuery, 'limit'>): Promise<readonly EventRecord[]> {
+    return this.#options.store.events.read({ ...query, limit: READ_EVENTS })
   }
 
   /** Null, after a wait, where the store could not answer. */

@@ -96,7 +96,7 @@ async function applyPlain(
 }
 
 /** Not: there is more to write than the row and a phase's result. */
-function isPlain({ jobId, claim, scope, phaseNames, artifact, input }: PlanCall): boolean {
-  const bare = phaseNames === undefined && artifact === undefined && input === undefined
+function isPlain({ jobId, claim, scope, phaseNames, artifact, input, audit }: PlanCall): boolean {
+  const bare = phaseNames === undefined && artifact === undefined && input === undefined && audit === undefined
   return bare && scope.role === 'operator' && claim?.jobId === jobId && isId(jobId)
 }

@@ -10,6 +10,7 @@ import type { Changes, Plan } from '../core/plan.ts'
 import type { PlanCall, PlanResult } from '../store/claims.ts'
 import { STATE_CODES } from '../store/codes.ts'
 import { eventDetail } from '../store/event-detail.ts'
+import { keepAudit } from './audit.ts'
 import { placeSql } from './compile.ts'
 import type { Transaction } from './database.ts'
 import type { Row } from './driver.ts'
@@ -207,11 +208,14 @@ class Writes {
     await tx.rows(UPDATE, tx.now, JSON.stringify(rows))
     await keepPhases(tx, this.#phases)
     for (const { call, after } of this.#changes) {
-      const { artifact, phaseNames, plan } = call
+      const { artifact, phaseNames, plan, audit, scope } = call
       if (artifact !== undefined) {
         await keepArtifact(tx, { job: after.id, generation: after.generation, attempt: after.attempt, artifact })
       }
       if (always(plan, 'phase', 'set') && phaseNames === undefined) await dropPhasesFrom(tx, after.id, after.phase)
+      if (audit !== undefined) {
+        await keepAudit(tx, { job: after.id, tenant: after.tenant, act: plan.name, role: scope.role, audit })
+      }
     }
     await keepAttempts(tx, this.#attempts)
     await writeEvents(tx, this.#events)

@@ -10,7 +10,7 @@ import { eventOf } from '../store/codes.ts'
 import type { EventQuery, EventRecord } from '../store/events.ts'
 import type { Database, Transaction } from './database.ts'
 import type { PgValue } from './driver.ts'
-import { nullableText } from '../store/columns.ts'
+import { nullableText, scopedRow } from '../store/columns.ts'
 import { isId } from '../store/ids.ts'
 
 /** How far the log is numbered, if there is something to number. */
@@ -51,7 +51,8 @@ async function placeFrom(db: Database, position: number): Promise<number> {
   return Number(row?.['commits'] ?? 0)
 }
 
-const COLUMNS = 'SELECT c.first + e.idx AS position, e.seq, e.code, e.at, e.attempt, e.detail, e.job, t.name AS type'
+const COLUMNS =
+  'SELECT c.first + e.idx AS position, e.seq, e.code, e.at, e.attempt, e.detail, e.job, j.tenant, j.owner, t.name AS type'
 const TYPE = 'JOIN millrace.types AS t ON t.n = j.type'
 
 /**
@@ -88,6 +89,7 @@ export async function readEvents(db: Database, query: EventQuery): Promise<reado
       at: Number(row['at']),
       attempt: Number(row['attempt']),
       detail: nullableText(row['detail']),
+      ...scopedRow(row),
     }))
   })
 }

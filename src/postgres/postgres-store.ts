@@ -3,6 +3,7 @@ import type { MillraceError } from '../core/errors.ts'
 import type { Logger } from '../runtime/logger.ts'
 import type { Runtime } from '../runtime/runtime.ts'
 import type { ArtifactBytes, ArtifactStore } from '../store/artifacts.ts'
+import type { AuditStore } from '../store/audit.ts'
 import type { Claimed, ClaimRequest, ClaimStore, PlanCall, PlanResult } from '../store/claims.ts'
 import type { EventStore } from '../store/events.ts'
 import type { JobTypeStore, Registered, TypeRegistration } from '../store/job-types.ts'
@@ -13,6 +14,7 @@ import { Listeners } from '../store/listeners.ts'
 import type { Store } from '../store/store.ts'
 import { applyCalls } from './apply-calls.ts'
 import { getArtifact, listArtifacts } from './artifacts.ts'
+import { listAudit } from './audit.ts'
 import { ClaimCursors } from './claim-cursors.ts'
 import { claimJobs } from './claim.ts'
 import { findInterruptions } from './claims.ts'
@@ -138,6 +140,10 @@ export class PostgresStore implements Store {
       get: (id, scope) => this.#read(() => getArtifact(this.#db.ask, id, scope)),
       bytes: this.#parts.artifactBytes,
     }
+  }
+
+  readonly audit: AuditStore = {
+    list: (query) => this.#read(() => listAudit(this.#db.ask, query)),
   }
 
   get transactions(): PostgresTransactions {

@@ -128,10 +128,11 @@ function plainRow({
   phaseNames,
   artifact,
   input,
+  audit,
   values: { output },
 }: PlanCall): number | undefined {
   const short = typeof output !== 'string' || inlineBody(output) !== null
-  const bare = phaseNames === undefined && artifact === undefined && input === undefined
+  const bare = phaseNames === undefined && artifact === undefined && input === undefined && audit === undefined
   return short && bare && scope.role === 'operator' && claim?.jobId === jobId ? claim.row : undefined
 }
 

@@ -4,12 +4,12 @@ import { eventOf } from '../store/codes.ts'
 import type { Database } from './database.ts'
 import type { SqlValue } from './driver.ts'
 import { idFromBytes, idToBytes } from './ids.ts'
-import { nullableText } from '../store/columns.ts'
+import { nullableText, scopedRow } from '../store/columns.ts'
 import { isId } from '../store/ids.ts'
 
 // From the events to their jobs, never the other way round: a reader wants what follows a position, in its order.
 const COLUMNS =
-  'SELECT e.position, e.seq, e.code, e.at, e.attempt, e.detail, j.id, j.type FROM millrace_events AS e ' +
+  'SELECT e.position, e.seq, e.code, e.at, e.attempt, e.detail, j.id, j.type, j.tenant, j.owner FROM millrace_events AS e ' +
   'CROSS JOIN millrace_jobs AS j ON j.n = e.job'
 
 const EVENTS_AFTER = `${COLUMNS} WHERE e.position > ?`
@@ -31,6 +31,7 @@ export function readEvents(db: Database, { scope, after, limit, jobId }: EventQu
     at: Number(row['at']),
     attempt: Number(row['attempt']),
     detail: nullableText(row['detail']),
+    ...scopedRow(row),
   }))
 }
 

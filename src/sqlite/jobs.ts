@@ -10,6 +10,7 @@ import type { Database } from './database.ts'
 import type { SqlValue } from './driver.ts'
 import { idToBytes } from './ids.ts'
 import { endedAttempt, finishedPhase, workerIdentity } from '../store/records.ts'
+import { openCursor, sealCursor } from './page-cursor.ts'
 import { JOB_COLUMNS, jobSummary } from './rows.ts'
 import { hiddenFrom } from '../core/scope.ts'
 import { isId } from '../store/ids.ts'
@@ -106,7 +107,7 @@ function stateCondition(states: readonly JobState[]): string {
   return codes.every((code) => code === STATE_CODES.running) ? `${among} AND j.holder IS NOT NULL` : among
 }
 
-/** Newest first; the cursor is the key of the last row shown. */
+/** Newest first; the cursor leads to the key of the last row shown. */
 function listSql(filter: JobFilter, scope: Scope): { readonly sql: string; readonly values: readonly SqlValue[] } {
   const { from, where, values } = conditions(filter, scope)
   const key = from.startsWith('millrace_labels') ? 'b.job' : 'j.n'
@@ -115,12 +116,13 @@ function listSql(filter: JobFilter, scope: Scope): { readonly sql: string; reado
 }
 
 export function listJobs(db: Database, query: JobQuery): JobPage {
+  const before = query.after === null ? Number.MAX_SAFE_INTEGER : openCursor(db, query.after)
+  if (before === null) return { jobs: [], next: null }
   const { sql, values } = listSql(query, query.scope)
-  const before = query.after === null ? Number.MAX_SAFE_INTEGER : Number.parseInt(query.after, 36)
   const rows = db.all(sql, ...values, before, query.limit + 1)
   const shown = rows.slice(0, query.limit)
   const last = shown.at(-1)
-  const next = rows.length > query.limit && last !== undefined ? Number(last['n']).toString(36) : null
+  const next = rows.length > query.limit && last !== undefined ? sealCursor(db, Number(last['n'])) : null
   return { jobs: shown.map((row) => jobSummary(db, row)), next }
 }
 

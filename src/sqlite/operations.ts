@@ -4,6 +4,7 @@
  */
 import type { Claim } from '../core/job-row.ts'
 import type { Scope } from '../core/scope.ts'
+import type { AuditQuery } from '../store/audit.ts'
 import type { ClaimRequest } from '../store/claims.ts'
 import type { EventQuery } from '../store/events.ts'
 import type { TypeRegistration } from '../store/job-types.ts'
@@ -11,6 +12,7 @@ import type { JobFilter, JobQuery } from '../store/jobs.ts'
 import type { NewSession } from '../store/sessions.ts'
 import { applyCalls } from './apply-calls.ts'
 import { getArtifact, listArtifacts } from './artifacts.ts'
+import { listAudit } from './audit.ts'
 import { claimJobs } from './claim.ts'
 import { findInterruptions } from './claims.ts'
 import type { Database } from './database.ts'
@@ -89,6 +91,7 @@ export const READS = {
   'events.latest': (db: Database) => latestPosition(db),
   'artifacts.list': (db: Database, [id, scope]: readonly [string, Scope]) => listArtifacts(db, id, scope),
   'artifacts.get': (db: Database, [id, scope]: readonly [string, Scope]) => getArtifact(db, id, scope),
+  'audit.list': (db: Database, query: AuditQuery) => listAudit(db, query),
   now: (db: Database) => db.readClock(),
 } as const
 

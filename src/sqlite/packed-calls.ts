@@ -50,8 +50,9 @@ function packValues(plan: Plan, values: PlanValues): PlanValues | string {
   return isAlone ? output : values
 }
 
-function isBare({ error, input, phaseNames, artifact }: PlanCall): boolean {
-  return error === undefined && input === undefined && phaseNames === undefined && artifact === undefined
+function isBare({ error, input, phaseNames, artifact, audit }: PlanCall): boolean {
+  const plain = error === undefined && input === undefined && phaseNames === undefined
+  return plain && artifact === undefined && audit === undefined
 }
 
 function besideOf({ jobId: _jobId, plan: _plan, values: _values, detail: _detail, ...beside }: PlanCall): Beside {

@@ -5,6 +5,7 @@ import type { Logger } from '../runtime/logger.ts'
 import type { Runtime } from '../runtime/runtime.ts'
 import type { ArtifactFolder } from '../store/artifact-folder.ts'
 import type { ArtifactStore } from '../store/artifacts.ts'
+import type { AuditStore } from '../store/audit.ts'
 import type { ClaimStore } from '../store/claims.ts'
 import type { EventStore } from '../store/events.ts'
 import type { JobTypeStore } from '../store/job-types.ts'
@@ -146,6 +147,10 @@ export class SqliteStore implements Store {
       get: (id: string, scope: Scope) => this.#open.reader.call('artifacts.get', [id, scope]),
       bytes: this.#parts.artifacts.folder,
     }
+  }
+
+  readonly audit: AuditStore = {
+    list: (query) => this.#open.reader.call('audit.list', query),
   }
 
   get transactions(): SqliteTransactions {

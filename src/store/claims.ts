@@ -3,6 +3,7 @@ import type { Plan, PlanValues, Refusal } from '../core/plan.ts'
 import type { JobPolicy } from '../core/policy.ts'
 import type { Scope } from '../core/scope.ts'
 import type { JobState } from '../core/states.ts'
+import type { NewAudit } from './audit.ts'
 
 export interface ClaimRequest {
   /** Key of the session that claims. */
@@ -66,6 +67,8 @@ export interface PlanCall {
   readonly phaseNames?: readonly string[]
   /** With ARTIFACT. */
   readonly artifact?: NewArtifact
+  /** To be written down as an act of whoever asks. Absent: it needs no audit. */
+  readonly audit?: NewAudit
 }
 
 export interface NewArtifact {

@@ -1,7 +1,8 @@
 import type { EventName } from '../core/events.ts'
-import type { Scope } from '../core/scope.ts'
+import type { Scope, Scoped } from '../core/scope.ts'
 
-export interface EventRecord {
+/** With whose job it is, so that one reader can serve many scopes. */
+export interface EventRecord extends Scoped {
   /** Place in the whole log: grows, with gaps. */
   readonly position: number
   readonly jobId: string

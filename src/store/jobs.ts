@@ -127,6 +127,9 @@ export interface JobStore {
   get(id: string, scope: Scope): Promise<JobDetails | 'not-found' | 'forbidden'>
   list(query: JobQuery): Promise<JobPage>
   counts(filter: JobFilter & { readonly scope: Scope }): Promise<StateCounts>
-  /** The present state of each; ids that are not there are left out. What waiting for jobs reads. */
+  /**
+   * The present state of each; ids that are not there are left out. What waiting for jobs reads, for all who wait at once: whoever asks has let
+   * each of them see the job before.
+   */
   states(ids: readonly string[]): Promise<ReadonlyMap<string, JobState>>
 }

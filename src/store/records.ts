@@ -1,5 +1,7 @@
 /** Rows as the port's records, whose columns all stores name alike. */
+import type { Role } from '../core/scope.ts'
 import type { ArtifactRecord } from './artifacts.ts'
+import type { AuditRecord } from './audit.ts'
 import { outcomeOf } from './codes.ts'
 import { nullableNumber, nullableText } from './columns.ts'
 import type { Columns } from './columns.ts'
@@ -97,5 +99,20 @@ export function artifactRecordOf(row: Columns, own: Pick<ArtifactRecord, 'id' | 
     path: String(row['path']),
     createdAt: Number(row['created_at']),
     expiresAt: nullableNumber(row['expires_at']),
+  }
+}
+
+/** Ids are kept by each database in a way of its own. */
+export function auditRecordOf(row: Columns, own: Pick<AuditRecord, 'id' | 'jobId'>): AuditRecord {
+  return {
+    ...own,
+    at: Number(row['at']),
+    actor: String(row['actor']),
+    // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- nothing else is ever written
+    role: String(row['role']) as Role,
+    tenant: String(row['tenant']),
+    act: String(row['act']),
+    reason: nullableText(row['reason']),
+    detail: nullableText(row['detail']),
   }
 }

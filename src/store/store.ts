@@ -3,6 +3,7 @@
  * one. Every promise resolves after the commit that it speaks of. Times are the store's own: callers send durations.
  */
 import type { ArtifactStore } from './artifacts.ts'
+import type { AuditStore } from './audit.ts'
 import type { ClaimStore } from './claims.ts'
 import type { EventStore } from './events.ts'
 import type { JobTypeStore } from './job-types.ts'
@@ -19,6 +20,7 @@ export interface Store {
   readonly queues: QueueStore
   readonly events: EventStore
   readonly artifacts: ArtifactStore
+  readonly audit: AuditStore
   readonly transactions: StoreTransactions
   /** The store's present time, epoch milliseconds. */
   now(): Promise<number>

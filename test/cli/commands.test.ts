@@ -69,7 +69,16 @@ describe('the command line', { concurrency: 2 }, () => {
     const { code, stdout } = await run('--help')
     assert.equal(code, 0)
     const commands = ['start', 'work', 'enqueue', 'list', 'show', 'cancel', 'retry', 'run-now', 'pause', 'resume']
-    for (const command of [...commands, 'explain', 'stats', 'workers', 'migrate']) {
+    for (const command of [
+      ...commands,
+      'force-fail',
+      'force-reset',
+      'audit',
+      'explain',
+      'stats',
+      'workers',
+      'migrate',
+    ]) {
       assert.match(stdout, new RegExp(`^  ${command} `, 'm'))
     }
     assert.match(stdout, /Examples:/)
@@ -224,6 +233,42 @@ describe('a job', { concurrency: 2 }, () => {
     const retried = await ask('retry', id, '--from-start')
     assert.deepEqual([retried['state'], retried['generation'], retried['phase']], ['queued', 2, 'load'])
     assert.equal((await run('cancel', NOBODY)).code, 3)
+  })
+
+  test('is cancelled with all that match, after a look at how many they are', async (context) => {
+    const { run, ask, id } = await openShellWithJob(context)
+    await run('enqueue', 'mail.send', '--tenant', 'other')
+    const preview = await ask('cancel', '--type', 'map.export', '--dry-run')
+    assert.deepEqual(preview, { preview: true, waiting: 1, running: 0 })
+    assert.match((await run('cancel', '--tenant', 'other', '--dry-run')).stdout, /^1 waiting and 0 running match\./)
+    const done = await run('cancel', '--type', 'map.export', '--state', 'scheduled,queued', '--actor', 'ann')
+    assert.match(done.stdout, /^1 cancelled, 0 told to stop\.$/m)
+    assert.match((await run('show', id)).stdout, /cancelled by ann/)
+    const counts = (await ask('stats')) as { readonly counts: Record<string, number> }
+    assert.deepEqual([counts.counts['queued'], counts.counts['cancelled']], [1, 1])
+    for (const args of [[], [id, '--dry-run'], ['--state', 'failed']]) {
+      assert.equal((await run('cancel', ...args)).code, 2, args.join(' '))
+    }
+  })
+
+  test('is failed and reset by force, which the audit tells', async (context) => {
+    const { run, ask, id } = await openShellWithJob(context)
+    assert.equal((await run('audit')).stdout, 'Nothing was done by force.\n')
+    assert.equal((await run('force-fail', id)).code, 2, 'it needs a reason')
+    const failed = await run('force-fail', id, '--reason', 'the file is gone', '--actor', 'olga')
+    assert.equal(failed.stdout, `Job ${id} is failed.\n`)
+    assert.equal((await run('force-fail', id, '--reason', 'again')).code, 4)
+    const reset = await ask('force-reset', id, '--reason', 'it is back', '--keep-phases')
+    assert.deepEqual(reset, { jobId: id, state: 'queued', generation: 2, phase: 'load' })
+    assert.match(
+      (await run('audit', '--job', id, '--limit', '1')).stdout,
+      new RegExp(`force-reset +${id} +system \\(operator\\)`),
+    )
+    const { entries } = (await ask('audit')) as { readonly entries: readonly { readonly act: string }[] }
+    assert.deepEqual(
+      entries.map(({ act }) => act),
+      ['force-reset', 'force-fail'],
+    )
   })
 
   test('waits in a queue that is paused and resumed', async (context) => {

@@ -3,6 +3,8 @@ import { describe, test } from 'node:test'
 
 import { defineJob } from '../../src/client/define-job.ts'
 import { EventTailer } from '../../src/events/event-tailer.ts'
+import { OPERATOR } from '../../src/core/scope.ts'
+import type { Scope } from '../../src/core/scope.ts'
 import type { LogFields } from '../../src/runtime/logger.ts'
 import type { EventQuery, EventRecord } from '../../src/store/events.ts'
 import { openClient } from './open-client.ts'
@@ -74,7 +76,7 @@ async function turns(): Promise<void> {
   }
 }
 
-const everything = { jobId: null, after: null }
+const everything = { scope: OPERATOR, jobId: null, after: null }
 
 describe('the event tailer', () => {
   test('tells what is committed after the subscription, in order, and nothing before', async (context) => {
@@ -93,7 +95,7 @@ describe('the event tailer', () => {
     const { tailer, client } = openTailer(context)
     for (let count = 0; count < 700; count += 1) await client.enqueue(sendMail, count)
     const ear = new Ear()
-    await tailer.subscribe({ jobId: null, after: 3, listener: ear.listener })
+    await tailer.subscribe({ scope: OPERATOR, jobId: null, after: 3, listener: ear.listener })
     await client.enqueue(sendMail)
     await ear.has(698)
     assert.deepEqual(
@@ -107,7 +109,7 @@ describe('the event tailer', () => {
     const { job } = await client.enqueue(sendMail, 0)
     for (let count = 0; count < 1_200; count += 1) await client.enqueue(sendMail, count)
     const ear = new Ear()
-    await tailer.subscribe({ jobId: job.id, after: 0, listener: ear.listener })
+    await tailer.subscribe({ scope: OPERATOR, jobId: job.id, after: 0, listener: ear.listener })
     await ear.has(1)
     await turns()
     assert.ok(reads.length <= 2, `${reads.length} reads`)
@@ -116,6 +118,38 @@ describe('the event tailer', () => {
     await ear.has(2)
     assert.deepEqual(ear.names, ['job:queued', 'job:cancelled'])
     assert.ok(ear.heard.every(({ jobId }) => jobId === job.id))
+  })
+
+  test('tells each scope what it may see, by one read for all, also from far behind', async (context) => {
+    const { tailer, client, reads } = openTailer(context)
+    const add = (owner: string, tenant = 'acme'): Promise<unknown> => client.enqueue(sendMail, 0, { tenant, owner })
+    await add('ann')
+    for (let count = 0; count < 1_200; count += 1) await add('bob')
+    await add('cem', 'other')
+    const scopes: readonly Scope[] = [
+      { role: 'member', tenant: 'acme', user: 'ann' },
+      { role: 'member', tenant: 'other', user: 'ann' },
+      { role: 'admin', tenant: 'other' },
+    ]
+    const ears = await Promise.all(
+      scopes.map(async (scope) => {
+        const ear = new Ear()
+        await tailer.subscribe({ scope, jobId: null, after: 0, listener: ear.listener })
+        return ear
+      }),
+    )
+    await ears[2]?.has(1)
+    await turns()
+    const before = reads.length
+    await add('ann')
+    await add('cem', 'other')
+    await Promise.all([ears[0]?.has(2), ears[2]?.has(2)])
+    assert.deepEqual(
+      ears.map(({ heard }) => heard.map(({ tenant, owner }) => `${tenant} ${owner}`)),
+      [['acme ann', 'acme ann'], [], ['other cem', 'other cem']],
+    )
+    assert.ok(before <= 7, `${before} reads for three who were far behind`)
+    assert.ok(reads.length - before <= 4, `${reads.length - before} reads for two events`)
   })
 
   test('costs one read a change however many listen', async (context) => {
@@ -204,6 +238,7 @@ describe('the event tailer', () => {
     await client.enqueueMany([{ definition: sendMail }, { definition: sendMail }])
     let told = 0
     const unsubscribe = await tailer.subscribe({
+      scope: OPERATOR,
       jobId: null,
       after: 0,
       listener: () => {

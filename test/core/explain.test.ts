@@ -89,6 +89,17 @@ const rows: readonly Row[] = [
     codes: ['ready'],
   },
   {
+    facts: facts({ workers: { count: 2, freeSlots: null } }),
+    summary:
+      'The job is queued: nothing that you may see stands in its way, and a worker takes it with its next free slot.',
+    codes: ['ready'],
+  },
+  {
+    facts: facts({ jobsAhead: 1, workers: { count: 2, freeSlots: null } }),
+    summary: 'The job is queued: 1 queued job of its type comes before it.',
+    codes: ['jobs-ahead'],
+  },
+  {
     facts: facts({ state: 'scheduled', runAt: NOW + 90_000 }),
     summary: 'The job is scheduled: its time comes in 1m 30s.',
     codes: ['scheduled'],

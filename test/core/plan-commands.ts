@@ -19,6 +19,7 @@ const COMMANDS: Readonly<Record<string, JobCommand>> = {
   release: 'release',
   'end-of-grace': 'end-of-grace',
   cancel: 'cancel',
+  'cancel-waiting': 'cancel',
   'time-out-retry': 'time-out',
   'time-out-final': 'time-out',
   reap: 'reap',

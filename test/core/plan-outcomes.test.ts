@@ -6,6 +6,7 @@ import type { Claim, JobRow } from '../../src/core/job-row.ts'
 import type { Plan, PlanValues } from '../../src/core/plan.ts'
 import {
   CANCEL,
+  CANCEL_WAITING,
   CHECKPOINT,
   CLAIM,
   COMPLETE,
@@ -235,6 +236,34 @@ const outcomes: readonly Outcome[] = [
     row: rowIn('queued'),
     around: { scope: foreign },
     gives: 'not-found',
+  },
+  {
+    title: 'a job that waits is cancelled by whoever wants waiting ones alone',
+    plan: CANCEL_WAITING,
+    row: rowIn('scheduled'),
+    around: { scope: ann },
+    gives: 'cancelled job:cancelled',
+  },
+  {
+    title: 'one that runs by now is not',
+    plan: CANCEL_WAITING,
+    row: rowIn('running'),
+    around: { scope: ann },
+    gives: 'not-waiting',
+  },
+  {
+    title: 'nor one that is over by now',
+    plan: CANCEL_WAITING,
+    row: rowIn('failed'),
+    around: { scope: ann },
+    gives: 'final',
+  },
+  {
+    title: 'one that was cancelled by now is as it should be',
+    plan: CANCEL_WAITING,
+    row: rowIn('cancelled'),
+    around: { scope: ann },
+    gives: 'already',
   },
   {
     title: 'a failed job is retried',

@@ -133,6 +133,7 @@ describe('every plan', () => {
       persons.map(({ name, cases }) => [name, cases[0], cases[1]?.when]),
       [
         ['cancel', { when: ['out-of-scope'], refuse: 'not-found' }, ['not-owner']],
+        ['cancel-waiting', { when: ['out-of-scope'], refuse: 'not-found' }, ['not-owner']],
         ['retry', { when: ['out-of-scope'], refuse: 'not-found' }, ['not-owner']],
         ['run-now', { when: ['out-of-scope'], refuse: 'not-found' }, ['not-owner']],
         ['force-fail', { when: ['out-of-scope'], refuse: 'not-found' }, ['not-admin']],

@@ -49,6 +49,27 @@ export const READ_AND_ACT_DOORS: readonly Door[] = [
     mill.retry(ID, { fromStart: 'yes' as never }),
   ),
   door('retry from a phase that is no name', 'name-invalid', 'from', (mill) => mill.retry(ID, { from: 'a b' })),
+  door('cancelMany of nothing in particular', 'option-invalid', 'filter', (mill) => mill.cancelMany({})),
+  door('cancelMany of what is over', 'option-invalid', 'state', (mill) => mill.cancelMany({ state: 'failed' })),
+  door('cancelMany with a misspelt option', 'option-invalid', 'options.dryRun', (mill) =>
+    mill.cancelMany({ type: 'bread' }, { dryRun: true } as never),
+  ),
+  door('forceFail without a reason', 'option-invalid', 'reason', (mill) => mill.forceFail(ID, {} as never)),
+  door('forceFail by nobody', 'option-invalid', 'actor', (mill) => mill.forceFail(ID, { reason: 'r', actor: '' })),
+  door('forceReset for a reason that is too long', 'too-large', 'reason', (mill) =>
+    mill.forceReset(ID, { reason: 'r'.repeat(1_001) }),
+  ),
+  door('forceReset with a flag that is none', 'option-invalid', 'keepPhases', (mill) =>
+    mill.forceReset(ID, { reason: 'r', keepPhases: 1 as never }),
+  ),
+  door('audit with a limit of 0', 'option-invalid', 'limit', (mill) => mill.audit({ limit: 0 })),
+  door('audit of a job that is a number', 'option-invalid', 'job', (mill) => mill.audit({ job: 7 as never })),
+  door('a client of a role that is none', 'option-invalid', 'role', async (mill) =>
+    mill.as({ tenant: 'acme', user: 'ann', role: 'root' as never }),
+  ),
+  door('a client of no tenant', 'option-invalid', 'tenant', async (mill) =>
+    mill.as({ tenant: '', user: 'ann', role: 'admin' }),
+  ),
   door('pause of a queue that is no name', 'name-invalid', 'queue', (mill) => mill.pauseQueue('a/b')),
   door('pause by nobody', 'option-invalid', 'actor', (mill) => mill.pauseQueue('paper', { actor: '' })),
   door('resume of a queue that is no name', 'name-invalid', 'queue', (mill) => mill.resumeQueue('')),

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict'
 import type { TestContext } from 'node:test'
 
 import { defineJob, handle } from '../../src/index.ts'
-import type { Handler, Job, Millrace, Worker } from '../../src/index.ts'
+import type { Handler, Job, JobClient, Worker } from '../../src/index.ts'
 import { eventsOf, finalEvents } from '../support/job-history.ts'
 import { openTestMill } from '../support/open-test-mill.ts'
 import type { TestMill } from '../support/open-test-mill.ts'
@@ -64,7 +64,7 @@ export interface Expected {
 
 /** One final state, one event that tells of it, nothing counted as a failure, and every phase that was not done is cancelled. */
 export async function assertCancelledOnce(
-  mill: Millrace,
+  mill: JobClient,
   { id }: { readonly id: string },
   expected: Expected,
 ): Promise<Job> {

@@ -2,21 +2,27 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 
-import { ConflictError, handle } from '../../src/index.ts'
+import { ConflictError, ForbiddenError, handle, NotFoundError } from '../../src/index.ts'
 import type { Handler } from '../../src/index.ts'
 import { scaled } from '../support/scale.ts'
-import type { Announcements } from '../support/wait-for-event.ts'
+import { Announcements } from '../support/wait-for-event.ts'
 import { assertCancelledOnce, assertWorkerGoesOn, bake, grind, listening, openBakery, print } from './bakery.ts'
+
+const ANN = { tenant: 'acme', user: 'ann', role: 'member' } as const
+const BOB = { tenant: 'acme', user: 'bob', role: 'member' } as const
+const ADA = { tenant: 'acme', user: 'ada', role: 'admin' } as const
+const EVE = { tenant: 'other', user: 'eve', role: 'admin' } as const
 
 test('owner cancels a running job', async (context) => {
   const bakery = await openBakery(context, (announce) => [listening(announce)])
   const { mill, announce } = bakery
-  for (let round = 0; round < scaled(100); round += 1) {
-    const { job } = await mill.enqueue(grind, { round }, { owner: 'ann' })
+  const ann = mill.as(ANN)
+  for (let round = 0; round < scaled(20); round += 1) {
+    const { job } = await ann.enqueue(grind, { round })
     await announce.hear(`started ${job.id}`)
-    const answer = await mill.cancel(job, { actor: 'ann', reason: 'wrong region' })
+    const answer = await ann.cancel(job, { reason: 'wrong region' })
     assert.deepEqual(answer, { success: true, jobId: job.id, state: 'running', cancelledBy: 'ann' })
-    const cancelled = await assertCancelledOnce(mill, job, { by: 'ann', reason: 'wrong region' })
+    const cancelled = await assertCancelledOnce(ann, job, { by: 'ann', reason: 'wrong region' })
     assert.equal(cancelled.attempts.at(-1)?.outcome, 'cancelled')
     await assertWorkerGoesOn(bakery)
   }
@@ -25,36 +31,96 @@ test('owner cancels a running job', async (context) => {
 test('owner cancels a queued job', async (context) => {
   const bakery = await openBakery(context, (announce) => [listening(announce)])
   const { mill, announce } = bakery
-  const blocker = await mill.enqueue(grind, 'the one slot')
-  await announce.hear(`started ${blocker.job.id}`)
+  const ann = mill.as(ANN)
   const queued: string[] = []
-  for (let round = 0; round < scaled(100); round += 1) {
-    const { job } = await mill.enqueue(grind, { round }, { owner: 'ann' })
-    const answer = await mill.cancel(job, { actor: 'ann' })
+  const cancelQueued = async (): Promise<void> => {
+    const { job } = await ann.enqueue(grind)
+    const answer = await ann.cancel(job)
     assert.deepEqual(answer, { success: true, jobId: job.id, state: 'cancelled', cancelledBy: 'ann' })
-    const cancelled = await assertCancelledOnce(mill, job, { by: 'ann', ran: false })
+    const cancelled = await assertCancelledOnce(ann, job, { by: 'ann', ran: false })
     assert.equal(cancelled.attempt, 0)
     queued.push(job.id)
   }
+  const blocker = await mill.enqueue(grind, 'the one slot')
+  await announce.hear(`started ${blocker.job.id}`)
+  await cancelQueued()
   await mill.cancel(blocker.job)
   await assertWorkerGoesOn(bakery)
+  for (let round = 1; round < scaled(20); round += 1) {
+    await mill.pauseQueue(grind.queue)
+    await cancelQueued()
+    await mill.resumeQueue(grind.queue)
+    await assertWorkerGoesOn(bakery)
+  }
   for (const id of queued) assert.equal(announce.count(`started ${id}`), 0, 'it never started')
+})
+
+test('a member who is not the owner is refused, and the job runs on', async (context) => {
+  const finish = new Announcements()
+  const finishing = (announce: Announcements): Handler =>
+    handle(grind, async ({ jobId, signal }) => {
+      announce.tell(`started ${jobId}`)
+      await finish.hear(jobId)
+      signal.throwIfAborted()
+      return 'flour'
+    })
+  const bakery = await openBakery(context, (announce) => [finishing(announce)])
+  const { mill, announce } = bakery
+  const ann = mill.as(ANN)
+  for (let round = 0; round < scaled(20); round += 1) {
+    const { job } = await ann.enqueue(grind, { round })
+    await announce.hear(`started ${job.id}`)
+    const before = await ann.get(job)
+    await assert.rejects(mill.as(BOB).cancel(job), ForbiddenError)
+    await assert.rejects(mill.as(EVE).cancel(job), NotFoundError, 'of another tenant, where even an admin is nobody')
+    assert.deepEqual(await ann.get(job), before)
+    finish.tell(job.id)
+    const { state, output, cancelRequestedAt } = await ann.waitFor(job)
+    assert.deepEqual([state, output, cancelRequestedAt], ['completed', 'flour', null])
+    await assertWorkerGoesOn(bakery)
+  }
 })
 
 test("a completed job can't be cancelled", async (context) => {
   const bakery = await openBakery(context, () => [])
   const { mill } = bakery
-  for (let round = 0; round < scaled(100); round += 1) {
-    const { job } = await mill.enqueue(bake, { round }, { owner: 'ann' })
-    const completed = await mill.waitFor(job)
-    await assert.rejects(mill.cancel(job, { actor: 'ann' }), (error) => {
+  const ann = mill.as(ANN)
+  for (let round = 0; round < scaled(20); round += 1) {
+    const { job } = await ann.enqueue(bake, { round })
+    const completed = await ann.waitFor(job)
+    await assert.rejects(ann.cancel(job), (error) => {
       assert.ok(error instanceof ConflictError)
       assert.equal(error.code, 'job-final')
       assert.equal(error.details['state'], 'completed')
       assert.match(error.message, /completed/)
       return true
     })
-    assert.deepEqual(await mill.get(job), completed)
+    assert.deepEqual(await ann.get(job), completed)
+    await assertWorkerGoesOn(bakery)
+  }
+})
+
+test("an admin cancels another's job, running or queued", async (context) => {
+  const bakery = await openBakery(context, (announce) => [listening(announce)])
+  const { mill, announce } = bakery
+  const [ann, ada] = [mill.as(ANN), mill.as(ADA)]
+  for (let round = 0; round < scaled(20); round += 1) {
+    const running = await ann.enqueue(grind, { round })
+    await announce.hear(`started ${running.job.id}`)
+    await mill.pauseQueue(grind.queue)
+    const queued = await ann.enqueue(grind, { round })
+    const jobs = [
+      [queued.job, 'cancelled'],
+      [running.job, 'running'],
+    ] as const
+    for (const [job, state] of jobs) {
+      const answer = await ada.cancel(job, { reason: 'house rules' })
+      assert.deepEqual(answer, { success: true, jobId: job.id, state, cancelledBy: 'ada' })
+      const ran = state === 'running'
+      const cancelled = await assertCancelledOnce(ann, job, { by: 'ada', reason: 'house rules', ran })
+      assert.equal(cancelled.owner, 'ann')
+    }
+    await mill.resumeQueue(grind.queue)
     await assertWorkerGoesOn(bakery)
   }
 })

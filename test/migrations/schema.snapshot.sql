@@ -32,6 +32,27 @@ CREATE TABLE millrace_attempts (
   PRIMARY KEY (job, attempt)
 ) STRICT, WITHOUT ROWID;
 
+CREATE TABLE millrace_audit (
+  n INTEGER PRIMARY KEY,
+  id BLOB NOT NULL UNIQUE,
+  at INTEGER NOT NULL,
+  actor TEXT NOT NULL,
+  role TEXT NOT NULL,
+  tenant TEXT NOT NULL,
+  act TEXT NOT NULL,
+  job BLOB NOT NULL,
+  reason TEXT,
+  detail TEXT,
+  CHECK (length(id) = 16),
+  CHECK (length(job) = 16)
+) STRICT;
+
+CREATE INDEX millrace_audit_at ON millrace_audit (at, id);
+
+CREATE INDEX millrace_audit_job ON millrace_audit (job, at, id);
+
+CREATE INDEX millrace_audit_tenant ON millrace_audit (tenant, at, id);
+
 CREATE TABLE millrace_bodies (
   job INTEGER NOT NULL,
   kind INTEGER NOT NULL,

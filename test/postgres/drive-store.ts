@@ -69,6 +69,9 @@ async function drivePlans(bench: Bench): Promise<void> {
   await act(plans.ARTIFACT, phased, {}, { artifact: bench.artifact() })
   await act(plans.RELEASE, phased)
   await bench.take(holder, ['phased'])
+  const forced = await runningOne(bench, holder, { type: 'forced' })
+  const audit = { id: bench.runtime.uuid(), actor: 'ann', reason: null, detail: null }
+  await act(plans.FORCE_FAIL, forced.jobId, {}, { audit })
   const completed = await runningOne(bench, holder, { type: 'completed', uniqueKey: 'renewed' })
   await act(plans.COMPLETE_ONLY_PHASE, completed, { output: LONG })
   await act(plans.RETRY, completed.jobId, { phase: 0, seenGeneration: 1, seenFence: 1 }, { input: LONG })
@@ -139,6 +142,7 @@ async function driveReads({ store, runtime }: Bench): Promise<void> {
       await store.jobs.counts({ ...filter, scope })
     }
     for (const jobId of [null, id]) await store.events.read({ scope, after: 10, limit: 10, jobId })
+    for (const jobId of [null, id]) await store.audit.list({ scope, after: null, limit: 10, jobId })
     await store.artifacts.list(id, scope)
     await store.artifacts.get(artifact, scope)
   }

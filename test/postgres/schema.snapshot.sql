@@ -41,6 +41,25 @@ CREATE TABLE millrace.attempts (
   PRIMARY KEY (job, attempt)
 );
 
+CREATE TABLE millrace.audit (
+  id uuid NOT NULL,
+  at bigint NOT NULL,
+  job uuid NOT NULL,
+  actor text NOT NULL,
+  role text NOT NULL,
+  tenant text NOT NULL,
+  act text NOT NULL,
+  reason text,
+  detail text,
+  PRIMARY KEY (id)
+);
+
+CREATE INDEX audit_at ON millrace.audit USING btree (at, id);
+
+CREATE INDEX audit_job ON millrace.audit USING btree (job, at, id);
+
+CREATE INDEX audit_tenant ON millrace.audit USING btree (tenant, at, id);
+
 CREATE TABLE millrace.commits (
   n bigint NOT NULL GENERATED ALWAYS AS IDENTITY,
   first bigint,

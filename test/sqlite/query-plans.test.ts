@@ -118,6 +118,8 @@ function driveWrites(db: Database): void {
   const completed = running(db, holder)
   act(plans.COMPLETE_ONLY_PHASE, completed, { output: LONG })
   act(plans.RETRY, completed.jobId, { phase: 0, seenGeneration: 1, seenFence: 1 }, { input: LONG })
+  const audit = { id: runtime.uuid(), actor: 'ann', reason: null, detail: null }
+  act(plans.FORCE_FAIL, running(db, holder).jobId, {}, { audit })
   const overdue = running(db, holder)
   act(plans.EXTEND, overdue, { timeoutMs: -100_000 })
   write(db, 'claims.sweep', { graceMs: 0, random: 0 })
@@ -175,6 +177,7 @@ function driveReads(db: Database): void {
       READS['jobs.counts'](db, { ...filter, scope })
     }
     for (const jobId of [null, id]) READS['events.read'](db, { scope, after: 0, limit: 10, jobId })
+    for (const jobId of [null, id]) READS['audit.list'](db, { scope, after: null, limit: 10, jobId })
     READS['artifacts.list'](db, [known?.id ?? id, scope])
     READS['artifacts.get'](db, [id, scope])
   }

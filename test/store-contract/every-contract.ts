@@ -1,5 +1,6 @@
 import type { OpenStore } from '../support/store-under-test.ts'
 import { artifactsContract } from './artifacts.contract.ts'
+import { auditContract } from './audit.contract.ts'
 import { attemptsContract } from './attempts.contract.ts'
 import { batchesContract } from './batches.contract.ts'
 import { cancelContract } from './cancel.contract.ts'
@@ -47,6 +48,7 @@ export function oneByOneContract(open: OpenStore): void {
   queuesContract(open)
   eventsContract(open)
   artifactsContract(open)
+  auditContract(open)
 }
 
 /** What calls do that are made at once. */

@@ -68,14 +68,14 @@ export function jobsContract(open: OpenStore): void {
       })
     })
 
-    test('an enqueue tells one event, with sequence number 1', async (t) => {
+    test('an enqueue tells one event, with sequence number 1 and whose it is', async (t) => {
       const bench = await openBench(t, open)
       const now = await bench.store.now()
       const queued = await bench.add()
-      const scheduled = await bench.add({ delayMs: 1 })
-      for (const [jobId, name] of [
-        [queued, 'job:queued'],
-        [scheduled, 'job:scheduled'],
+      const scheduled = await bench.add({ delayMs: 1, tenant: 'acme', owner: 'ann' })
+      for (const [jobId, name, tenant, owner] of [
+        [queued, 'job:queued', '', null],
+        [scheduled, 'job:scheduled', 'acme', 'ann'],
       ] as const) {
         const [event, ...more] = await bench.events(jobId)
         assert.deepEqual(more, [])
@@ -83,6 +83,8 @@ export function jobsContract(open: OpenStore): void {
           position: event?.position,
           jobId,
           type: 'map.export',
+          tenant,
+          owner,
           seq: 1,
           name,
           at: now,

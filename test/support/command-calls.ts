@@ -136,6 +136,8 @@ async function outsideCall(
     detail: amount % 2 === 0 ? null : `{"told":${amount}}`,
     error: attemptError('forced'),
   }
+  const forces = act === 'force-fail' || act === 'force-reset'
+  const told = { id: run.ids.uuid(), actor: values.actor ?? '', reason: `reason ${amount}`, detail: rest.detail }
   const input = act === 'retry' && values.phase === 0 && amount % 5 === 0 ? { input: `${amount}` } : {}
-  return planCall(planNamed(act), id, values, { ...rest, ...input })
+  return planCall(planNamed(act), id, values, { ...rest, ...input, ...(forces ? { audit: told } : {}) })
 }

@@ -25,7 +25,7 @@ const HELD_ACTS = [
 const REAPS = ['reap', 'reap-suspect', 'reap-strike', 'reap-poison'] as const
 
 /** Acts of people on a job. */
-const OUTSIDE_ACTS = ['cancel', 'retry', 'run-now', 'force-fail', 'force-reset'] as const
+const OUTSIDE_ACTS = ['cancel', 'cancel-waiting', 'retry', 'run-now', 'force-fail', 'force-reset'] as const
 
 export interface HeldAct {
   readonly do: 'held-act'

@@ -45,6 +45,10 @@ export function carryOut(
     return { applied: false, refusal: 'artifact-exists', row: seen }
   }
   write(state, job, outcome, call)
+  if (call.audit !== undefined) {
+    const { id: jobId, tenant } = job.row
+    state.audit.push({ ...call.audit, at: state.clock.at, role: scope.role, tenant, act: plan.name, jobId })
+  }
   return { applied: true, row: appliedRow(job.row) }
 }
 

@@ -5,6 +5,7 @@ import { decodeJson } from '../../src/core/json.ts'
 import type { Plan } from '../../src/core/plan.ts'
 import type { JobPolicy } from '../../src/core/policy.ts'
 import type { ArtifactRecord } from '../../src/store/artifacts.ts'
+import type { AuditRecord } from '../../src/store/audit.ts'
 import type { EventRecord } from '../../src/store/events.ts'
 import type { AttemptRecord, NewJob, WorkerIdentity } from '../../src/store/jobs.ts'
 import type { QueueRecord } from '../../src/store/queues.ts'
@@ -66,6 +67,7 @@ export interface ModelState {
   readonly queues: Map<string, QueueRecord>
   readonly events: EventRecord[]
   readonly artifacts: ArtifactRecord[]
+  readonly audit: AuditRecord[]
   /** Of artifacts, by their path. */
   readonly bytes: Map<string, Buffer>
   readonly listeners: Set<() => void>
@@ -87,6 +89,7 @@ export function emptyModel(planted: Defect): ModelState {
     queues: new Map(),
     events: [],
     artifacts: [],
+    audit: [],
     bytes: new Map(),
     listeners: new Set(),
     clock: { at: MODEL_EPOCH },
@@ -143,6 +146,8 @@ export function appendEvent(state: ModelState, { row, made }: ModelJob, name: Ev
     position: state.events.length + 1,
     jobId: row.id,
     type: made.type,
+    tenant: row.tenant,
+    owner: row.owner,
     seq: row.eventSeq,
     name,
     at: state.clock.at,

@@ -5,6 +5,8 @@
 import { canSee, canTouch } from '../../src/core/scope.ts'
 import type { Scope } from '../../src/core/scope.ts'
 import type { ArtifactStore } from '../../src/store/artifacts.ts'
+import { auditPage, auditPlace } from '../../src/store/audit.ts'
+import type { AuditStore } from '../../src/store/audit.ts'
 import type { EventStore } from '../../src/store/events.ts'
 import type { JobTypeStore } from '../../src/store/job-types.ts'
 import type { QueueStore } from '../../src/store/queues.ts'
@@ -47,6 +49,7 @@ function storeOver(state: ModelState): ModelStore {
     queues: modelQueues(state),
     events: modelEvents(state),
     artifacts: modelArtifacts(state),
+    audit: modelAudit(state),
     transactions: {
       enqueue: () => Promise.reject(new RangeError('the model has no connections')),
       run: () => Promise.reject(new RangeError('the model has no connections')),
@@ -204,5 +207,20 @@ function modelArtifacts(state: ModelState): ArtifactStore {
       return artifact === undefined ? 'not-found' : (hidden(artifact.jobId, scope) ?? artifact)
     },
     bytes: modelBytes(state.bytes),
+  }
+}
+
+function modelAudit(state: ModelState): AuditStore {
+  return {
+    async list({ scope, jobId, limit, after }) {
+      const place = auditPlace(after)
+      if (place === null || scope.role === 'member') return { records: [], next: null }
+      const records = state.audit
+        .filter((record) => scope.role === 'operator' || record.tenant === scope.tenant)
+        .filter((record) => jobId === null || record.jobId === jobId)
+        .filter(({ at, id }) => at < place.at || (at === place.at && id < place.id))
+        .toSorted((one, other) => other.at - one.at || (one.id < other.id ? 1 : -1))
+      return auditPage(records.slice(0, limit + 1), limit)
+    },
   }
 }

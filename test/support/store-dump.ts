@@ -3,6 +3,7 @@ import { decodeJson } from '../../src/core/json.ts'
 import type { Json } from '../../src/core/json.ts'
 import { OPERATOR } from '../../src/core/scope.ts'
 import type { ArtifactRecord } from '../../src/store/artifacts.ts'
+import type { AuditRecord } from '../../src/store/audit.ts'
 import type { EventRecord } from '../../src/store/events.ts'
 import type { AttemptRecord, JobDetails, JobSummary, StateCounts } from '../../src/store/jobs.ts'
 import type { TypeRecord } from '../../src/store/job-types.ts'
@@ -13,6 +14,7 @@ import type { Store } from '../../src/store/store.ts'
 export interface StoreDump {
   readonly jobs: readonly Json[]
   readonly artifacts: readonly ArtifactRecord[]
+  readonly audit: readonly AuditRecord[]
   readonly counts: StateCounts
   readonly paused: readonly QueueRecord[]
   readonly types: readonly TypeRecord[]
@@ -54,7 +56,8 @@ export async function dumpStore(store: Store): Promise<StoreDump> {
     if (typeof made !== 'string') artifacts.push(...made)
     jobs.push(plainJob(details, events.get(id) ?? []))
   }
-  const [counts, queues, types, sessions] = await Promise.all([
+  const [{ records: audit }, counts, queues, types, sessions] = await Promise.all([
+    store.audit.list({ scope: OPERATOR, jobId: null, limit: 10_000, after: null }),
     store.jobs.counts({ scope: OPERATOR }),
     store.queues.list(),
     store.jobTypes.list(),
@@ -63,6 +66,7 @@ export async function dumpStore(store: Store): Promise<StoreDump> {
   return {
     jobs,
     artifacts,
+    audit,
     counts,
     paused: queues.filter(({ pausedAt }) => pausedAt !== null).toSorted(byName),
     types: types.toSorted((left, right) => (left.type < right.type ? -1 : 1)),

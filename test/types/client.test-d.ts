@@ -3,6 +3,7 @@ import { z } from 'zod'
 
 import { defineJob } from '../../src/client/define-job.ts'
 import type { JobClient } from '../../src/client/job-client.ts'
+import type { Millrace } from '../../src/open-millrace.ts'
 import type { Json } from '../../src/core/json.ts'
 
 // oxlint-disable-next-line typescript/no-unnecessary-type-parameters -- the compiler compares the two conditions, which nothing else does
@@ -12,6 +13,7 @@ type Equal<Left, Right> = (<T>() => T extends Left ? 1 : 2) extends <T>() => T e
 declare function same<Left, Right>(equal: Equal<Left, Right>): void
 
 declare const client: JobClient
+declare const mill: Millrace
 
 const exportMap = defineJob('map.export', {
   service: 'workers',
@@ -93,4 +95,49 @@ export async function reading(id: string): Promise<void> {
   await client.list({ state: 'processing' })
   // @ts-expect-error -- a retry starts at a phase by name
   await client.retry(id, { from: 2 })
+}
+
+type OperatorActs =
+  | 'pauseQueue'
+  | 'resumeQueue'
+  | 'queues'
+  | 'workers'
+  | 'work'
+  | 'maintenance'
+  | 'enqueueIn'
+  | 'transaction'
+  | 'as'
+  | 'close'
+
+export async function actingAsUsers(id: string): Promise<void> {
+  const ann = mill.as({ tenant: 'acme', user: 'ann', role: 'member' })
+  same<typeof ann, JobClient>(true)
+  const { job } = await ann.enqueue(exportMap, { region: 'FRA' })
+  same<typeof job.definition, typeof exportMap>(true)
+  mill.as({ user: 'olga', role: 'operator' })
+  // @ts-expect-error -- an operator is above tenants
+  mill.as({ tenant: 'acme', user: 'olga', role: 'operator' })
+  // @ts-expect-error -- whoever is not, is of one
+  mill.as({ user: 'ann', role: 'member' })
+  // @ts-expect-error -- somebody acts
+  mill.as({ tenant: 'acme', role: 'admin' })
+  // @ts-expect-error -- a role of another name
+  mill.as({ tenant: 'acme', user: 'ann', role: 'owner' })
+  // None of the acts of an operator, nor any other way out of what the user may do.
+  same<Extract<keyof typeof ann, OperatorActs>, never>(true)
+  same<Exclude<OperatorActs, keyof typeof mill>, never>(true)
+  // @ts-expect-error -- an act by force needs a reason
+  await mill.forceFail(id, {})
+}
+
+export async function cancellingMany(): Promise<void> {
+  const { waiting, running } = await client.cancelMany({ type: exportMap }, { preview: true })
+  same<typeof waiting, number>(true)
+  same<typeof running, number>(true)
+  const { cancelled } = await client.cancelMany({ type: exportMap }, { reason: 'wrong region' })
+  same<typeof cancelled, number>(true)
+  const either = await client.cancelMany({ tenant: 'acme' }, { preview: waiting > 0 })
+  same<typeof either.preview, boolean>(true)
+  // @ts-expect-error -- a state that no job can be in
+  await client.cancelMany({ state: 'processing' })
 }

@@ -152,6 +152,7 @@ function withFaults(store: Store, { faults, calls, onLost }: Watched): Store {
     jobTypes: store.jobTypes,
     queues: store.queues,
     events: store.events,
+    audit: store.audit,
     artifacts: store.artifacts,
     transactions: store.transactions,
     description: store.description,

@@ -222,6 +222,21 @@ CREATE TABLE millrace.artifacts (
 );
 CREATE UNIQUE INDEX artifacts_job ON millrace.artifacts (job, generation, name);
 
+-- What was done by right of a role, and by whom. It outlives the jobs that it tells of; `tenant` is the job's.
+CREATE TABLE millrace.audit (
+  id uuid PRIMARY KEY,
+  at bigint NOT NULL,
+  job uuid NOT NULL,
+  actor text NOT NULL,
+  role text NOT NULL,
+  tenant text NOT NULL,
+  act text NOT NULL,
+  reason text,
+  detail text
+);
+CREATE INDEX audit_at ON millrace.audit (at, id);
+CREATE INDEX audit_tenant ON millrace.audit (tenant, at, id);
+CREATE INDEX audit_job ON millrace.audit (job, at, id);
 -- The bytes of artifacts, in pieces. What no artifact's row refers to is nobody's: its writer is at it, or has died.
 CREATE TABLE millrace.artifact_chunks (
   path text NOT NULL,

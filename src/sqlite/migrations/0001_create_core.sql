@@ -6,6 +6,8 @@ CREATE TABLE millrace_meta (
   name TEXT PRIMARY KEY,
   content ANY NOT NULL
 ) STRICT, WITHOUT ROWID;
+-- For what is handed out and must not tell how many rows there are.
+INSERT INTO millrace_meta (name, content) VALUES ('cursor-secret', randomblob(16));
 
 -- One row a type: who works on it, and how. `policy` is what the owner registered; before that, what the first producer knew.
 CREATE TABLE millrace_types (
@@ -197,6 +199,25 @@ CREATE TABLE millrace_artifacts (
   CHECK (length(sha256) = 32)
 ) STRICT;
 CREATE UNIQUE INDEX millrace_artifacts_job ON millrace_artifacts (job, generation, name);
+
+-- What was done by right of a role, and by whom. It outlives the jobs that it tells of; `tenant` is the job's.
+CREATE TABLE millrace_audit (
+  n INTEGER PRIMARY KEY,
+  id BLOB NOT NULL UNIQUE,
+  at INTEGER NOT NULL,
+  actor TEXT NOT NULL,
+  role TEXT NOT NULL,
+  tenant TEXT NOT NULL,
+  act TEXT NOT NULL,
+  job BLOB NOT NULL,
+  reason TEXT,
+  detail TEXT,
+  CHECK (length(id) = 16),
+  CHECK (length(job) = 16)
+) STRICT;
+CREATE INDEX millrace_audit_at ON millrace_audit (at, id);
+CREATE INDEX millrace_audit_tenant ON millrace_audit (tenant, at, id);
+CREATE INDEX millrace_audit_job ON millrace_audit (job, at, id);
 
 CREATE VIEW millrace_job_view AS
 SELECT

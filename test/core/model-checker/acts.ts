@@ -163,6 +163,7 @@ function personActs({ row, person }: World): readonly Act[] {
   return [
     act('the owner cancels', plans.CANCEL, OWNER, { actor: 'ann' }),
     act('the admin cancels', plans.CANCEL, ADMIN, { actor: 'root' }),
+    act('the owner cancels it if it waits', plans.CANCEL_WAITING, OWNER, { actor: 'ann' }),
     act('the owner runs it now', plans.RUN_NOW, OWNER),
     act('the admin force-fails it', plans.FORCE_FAIL, ADMIN),
     ...afresh({ ...row, phase: 0 }, 'the start'),
@@ -183,6 +184,7 @@ function strangerActs({ row }: World): readonly Act[] {
   })
   const byStrangers = STRANGERS.flatMap(([name, scope]) => [
     act(`${name} cancels`, plans.CANCEL, scope),
+    act(`${name} cancels it if it waits`, plans.CANCEL_WAITING, scope),
     act(`${name} retries it`, plans.RETRY, scope),
     act(`${name} runs it now`, plans.RUN_NOW, scope),
     act(`${name} force-fails it`, plans.FORCE_FAIL, scope),
