@@ -91,8 +91,10 @@ function spanOf({ startedAt, finishedAt }: Job): string | null {
   return startedAt === null || finishedAt === null ? null : formatSpan(finishedAt - startedAt)
 }
 
-function triesOf({ attempt, failures, generation, policy, strikes }: Job): string {
+function triesOf({ attempt, failures, generation, policy, strikes, lostAttempts, releasedAttempts }: Job): string {
   const parts = [`${attempt}`, `${failures} of at most ${policy.maxAttempts} failed`]
+  if (lostAttempts > 0) parts.push(`${lostAttempts} lost`)
+  if (releasedAttempts > 0) parts.push(`${releasedAttempts} given back`)
   if (generation > 1) parts.push(`generation ${generation}`)
   if (strikes > 0) parts.push(`${strikes} of ${policy.maxStrikes} strikes`)
   return parts.join(', ')

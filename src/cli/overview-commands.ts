@@ -2,7 +2,7 @@
 import { JOB_STATES } from '../index.ts'
 import type { Explanation, Queue, StateCounts, WorkerSession } from '../index.ts'
 import type { Command } from './command-line.ts'
-import { bar, formatAge } from './moments.ts'
+import { bar, formatAge, formatSpan } from './moments.ts'
 import { printable } from './printable.ts'
 import type { Screen } from './screen.ts'
 import { STATE_STYLES } from './state-style.ts'
@@ -75,10 +75,13 @@ function printStats(screen: Screen, { counts, queues, workers }: Stats): void {
   }
   screen.print(`${'total'.padEnd(10)}${`${total}`.padStart(digits)}`)
   const paused = queues.filter(({ pausedAt }) => pausedAt !== null)
-  const live = workers.filter(({ state }) => state === 'live')
+  const live = workers.filter(({ state }) => state === 'live' || state === 'blocked')
+  const blocked = live.filter(({ state }) => state === 'blocked').length
   const running = live.reduce((sum, worker) => sum + worker.running, 0)
   const slots = live.reduce((sum, worker) => sum + worker.concurrency, 0)
-  screen.print(`\nworkers   ${live.length} alive, ${running} of ${slots} slots in use`)
+  screen.print(
+    `\nworkers   ${live.length} alive${blocked === 0 ? '' : ` (${blocked} blocked)`}, ${running} of ${slots} slots in use`,
+  )
   for (const { name, pausedAt, pausedBy } of paused) {
     const since = formatAge(pausedAt ?? 0, screen.now())
     screen.print(screen.paint('yellow', `paused    ${printable(name)}, by ${printable(pausedBy ?? 'system')} ${since}`))
@@ -91,7 +94,7 @@ function printWorkers(screen: Screen, workers: readonly WorkerSession[]): void {
     return
   }
   const now = screen.now()
-  const styles = { live: 'green', dead: 'red', ended: 'dim' } as const
+  const styles = { live: 'green', blocked: 'yellow', dead: 'red', ended: 'dim' } as const
   const columns = [
     { title: 'SERVICE' },
     {
@@ -106,7 +109,9 @@ function printWorkers(screen: Screen, workers: readonly WorkerSession[]): void {
   ] as const
   const rows = workers.map((worker) => [
     printable(worker.service),
-    worker.state,
+    worker.blockedSince !== null && worker.state === 'blocked'
+      ? `blocked ${formatSpan(now - worker.blockedSince)}`
+      : worker.state,
     `${worker.running}/${worker.concurrency}`,
     `${worker.pid}`,
     formatAge(worker.beatAt, now),

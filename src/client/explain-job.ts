@@ -71,8 +71,9 @@ function workersOf(live: readonly SessionRecord[], service: string | null, { rol
 function holderOf(live: readonly SessionRecord[], { worker, startedAt, fence }: JobDetails): HolderFacts | null {
   if (worker === null) return null
   const { service, host, pid } = worker
-  const alive = live.some((session) => session.service === service && session.host === host && session.pid === pid)
-  return { service, host, pid, since: startedAt ?? 0, fence, alive }
+  const session = live.findLast((each) => each.service === service && each.host === host && each.pid === pid)
+  const blockedSince = session?.blockedSince ?? null
+  return { service, host, pid, since: startedAt ?? 0, fence, alive: session !== undefined, blockedSince }
 }
 
 /** Exact among the newest 500 queued jobs of the type; those that are older still are taken to come before it. */

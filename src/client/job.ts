@@ -74,6 +74,10 @@ export interface Job<Definition extends JobDefinition | undefined = JobDefinitio
   /** The error of the latest attempt that ended with one in this generation; null: none did. */
   readonly error: JobError | null
   readonly phases: readonly JobPhase[]
+  /** Attempts of this generation that were cut off, since their worker had died or lost the job. */
+  readonly lostAttempts: number
+  /** Attempts of this generation that a worker gave back unfinished, as at a shutdown. */
+  readonly releasedAttempts: number
   /** Every attempt that ended other than completed, and the latest one. Oldest first. */
   readonly attempts: readonly JobAttempt[]
   /** Who runs it, or ran it last. */
@@ -169,9 +173,16 @@ export function toJob(details: JobDetails): Job<undefined> {
     output: details.output === null ? null : decodeJson(details.output),
     error: errors.at(-1)?.error ?? null,
     phases: details.phases.map((phase) => toPhase(phase, errors)),
+    lostAttempts: countOf('lost', details),
+    releasedAttempts: countOf('released', details),
     attempts,
     worker: details.worker,
   }
+}
+
+/** Neither counts as a failure: these have counters of their own, on the row. */
+function countOf(wanted: AttemptOutcome, { attempts, generation }: JobDetails): number {
+  return attempts.filter((attempt) => attempt.generation === generation && attempt.outcome === wanted).length
 }
 
 function toPhase({ result, ...phase }: PhaseRecord, errors: readonly JobAttempt[]): JobPhase {

@@ -1,6 +1,7 @@
 import type { JobDefinition } from '../core/definition.ts'
 import { OPERATOR } from '../core/scope.ts'
 import type { WorkerIdentity } from '../store/jobs.ts'
+import type { SessionRecord } from '../store/sessions.ts'
 import type { CallerConnection } from '../store/transactions.ts'
 import { actsAs } from './as-user.ts'
 import type { AsOptions } from './as-user.ts'
@@ -23,13 +24,18 @@ export interface Queue {
 
 /** One running worker process, or one that ran. Instants are epoch milliseconds. */
 export interface WorkerSession extends WorkerIdentity {
-  /** `dead`: its lease ran out without an end; its jobs are taken over. */
-  readonly state: 'live' | 'dead' | 'ended'
+  /**
+   * `blocked`: it lives, but its event loop stands still, so it takes and ends nothing. `dead`: its lease ran out without an end; its jobs are
+   * taken over.
+   */
+  readonly state: 'live' | 'blocked' | 'dead' | 'ended'
   readonly startedAt: number
   /** When it last gave a sign of life. */
   readonly beatAt: number
   readonly expiresAt: number
   readonly endedAt: number | null
+  /** Since when its event loop has stood still, as its latest sign of life told; null: it turned then, or nobody can tell. */
+  readonly blockedSince: number | null
   readonly concurrency: number
   /** Jobs that it runs. */
   readonly running: number
@@ -126,22 +132,24 @@ export class OperatorClient extends JobClient {
   async workers(): Promise<readonly WorkerSession[]> {
     const store = this.#context.reader()
     const [now, records] = await Promise.all([store.now(), store.sessions.list()])
-    return records.map(({ service, host, pid, startedAt, beatAt, expiresAt, endedAt, concurrency, running }) => ({
-      service,
-      host,
-      pid,
-      state: sessionState(now, expiresAt, endedAt),
-      startedAt,
-      beatAt,
-      expiresAt,
-      endedAt,
-      concurrency,
-      running,
+    return records.map((record) => ({
+      service: record.service,
+      host: record.host,
+      pid: record.pid,
+      state: sessionState(now, record),
+      startedAt: record.startedAt,
+      beatAt: record.beatAt,
+      expiresAt: record.expiresAt,
+      endedAt: record.endedAt,
+      blockedSince: record.blockedSince,
+      concurrency: record.concurrency,
+      running: record.running,
     }))
   }
 }
 
-function sessionState(now: number, expiresAt: number, endedAt: number | null): WorkerSession['state'] {
+function sessionState(now: number, { expiresAt, endedAt, blockedSince }: SessionRecord): WorkerSession['state'] {
   if (endedAt !== null) return 'ended'
-  return expiresAt > now ? 'live' : 'dead'
+  if (expiresAt <= now) return 'dead'
+  return blockedSince === null ? 'live' : 'blocked'
 }

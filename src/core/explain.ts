@@ -57,6 +57,8 @@ export interface HolderFacts {
   readonly fence: number
   /** Whether its lease still runs. */
   readonly alive: boolean
+  /** Since when its event loop has stood still; null: it turns, as far as is known. */
+  readonly blockedSince: number | null
 }
 
 /**
@@ -73,6 +75,7 @@ export interface HolderFacts {
  * | `due` | has come due, and will be queued by the next claim or sweep |
  * | `ready` | is queued with nothing in its way |
  * | `holder-lost` | is held by a worker whose lease has run out |
+ * | `holder-blocked` | runs at a worker whose event loop stands still |
  * | `overdue` | runs past its deadline |
  * | `stopping` | runs, and has been asked to stop |
  * | `running` | runs |
@@ -91,6 +94,7 @@ export type ReasonCode =
   | 'due'
   | 'ready'
   | 'holder-lost'
+  | 'holder-blocked'
   | 'overdue'
   | 'stopping'
   | 'running'
@@ -226,7 +230,7 @@ function due({ state, runAt, now }: WaitingFacts): Reason | null {
 /** What is wrong with the run comes before who runs it. */
 function whoRuns(facts: WaitingFacts): Reasons {
   const holder = runningHolder(facts)
-  return heaviestFirst([holderLost(facts), overdue(facts), stopping(facts), holder], holder)
+  return heaviestFirst([holderLost(facts), overdue(facts), stopping(facts), holderBlocked(facts), holder], holder)
 }
 
 function runningHolder({ holder, now }: WaitingFacts): Reason {
@@ -241,6 +245,13 @@ function runningHolder({ holder, now }: WaitingFacts): Reason {
 function holderLost({ holder }: WaitingFacts): Reason | null {
   if (holder?.alive === true) return null
   return { code: 'holder-lost', message: 'the lease of its worker has run out, and the next sweep takes the job back' }
+}
+
+function holderBlocked({ holder, now }: WaitingFacts): Reason | null {
+  if (holder === null || !holder.alive || holder.blockedSince === null) return null
+  const message = `the event loop of its worker has stood still for ${formatDuration(now - holder.blockedSince)}`
+  const action = 'Wait for the end of its time, and let the handler give up the thread now and then.'
+  return { code: 'holder-blocked', message, action }
 }
 
 function overdue({ deadlineAt, now }: WaitingFacts): Reason | null {

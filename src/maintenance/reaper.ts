@@ -2,8 +2,11 @@
 import { DEFAULTS } from '../core/limits.ts'
 import type { Logger } from '../runtime/logger.ts'
 import type { Runtime } from '../runtime/runtime.ts'
+import { machineProcesses } from '../runtime/processes.ts'
+import type { Processes } from '../runtime/processes.ts'
 import { Service } from '../runtime/service.ts'
 import type { SweepReport } from '../store/claims.ts'
+import { findDead } from './find-dead.ts'
 import type { Store } from '../store/store.ts'
 import { FRESH_TRUST, judgePass } from './reaper-trust.ts'
 
@@ -11,6 +14,8 @@ export interface ReaperOptions {
   readonly store: Store
   readonly runtime: Runtime
   readonly logger: Logger
+  /** By which the dead of this machine are recognised before their leases are over. Default: those of the machine. */
+  readonly processes?: Processes
   /** Between two sweeps; default 5 s. */
   readonly sweepMs?: number
   /** How long it waits after passes that were late; default 30 s. */
@@ -37,7 +42,7 @@ const JITTER = 0.2
 
 /** The service around `store.claims.sweep`. A pass that was asked for by `runOnce()` sweeps in any case. */
 export function reaper(options: ReaperOptions): Service<ReaperReport> {
-  const { store, runtime, logger } = options
+  const { store, runtime, logger, processes = machineProcesses() } = options
   const { sweepMs = DEFAULTS.sweepMs, leaseMs = DEFAULTS.leaseMs, graceMs = GRACE_MS } = options
   let trust = FRESH_TRUST
   return new Service({
@@ -47,10 +52,12 @@ export function reaper(options: ReaperOptions): Service<ReaperReport> {
     everyMs: sweepMs,
     jitter: JITTER,
     pass: async ({ cause }): Promise<ReaperReport> => {
+      // Before the judgement, which speaks of now: the sweep follows it at once.
+      const dead = await findDead(store.sessions, processes)
       const judgement = judgePass(trust, { now: runtime.now(), everyMs: sweepMs, leaseMs })
       trust = judgement.trust
       if (cause === 'time' && !judgement.sweep) return { ...NOTHING, held: true }
-      const report = await store.claims.sweep({ graceMs, random: runtime.random() })
+      const report = await store.claims.sweep({ graceMs, random: runtime.random(), dead })
       if (report.sessionsEnded + report.jobsReaped + report.jobsPoisoned > 0) {
         logger.warn('Workers died; their jobs were taken back.', { ...report })
       }

@@ -4,6 +4,7 @@ import type { Claim } from '../core/job-row.ts'
 import type { Runtime, Timer } from '../runtime/runtime.ts'
 import { SyncLine, openLine } from '../runtime/sync-line.ts'
 import type { Interruption } from '../store/claims.ts'
+import { beatEveryMs } from '../store/sessions.ts'
 import type { NewSession } from '../store/sessions.ts'
 import type { Database } from './database.ts'
 import { beat } from './sessions.ts'
@@ -18,13 +19,6 @@ export interface Keeper {
   /** Asked in the middle of a turn; null: there was no answer in time, or there is nobody to ask. */
   interruptionsNow(held: readonly Claim[]): readonly Interruption[] | null
   close(): Promise<void>
-}
-
-/** A lease outlives two missed beats. */
-const BEATS_PER_LEASE = 3
-
-function beatEveryMs(leaseMs: number): number {
-  return Math.max(1, Math.floor(leaseMs / BEATS_PER_LEASE))
 }
 
 export interface ThreadEvents {

@@ -2,6 +2,8 @@
 import { InvalidInputError, MillraceError } from '../core/errors.ts'
 import type { Logger } from '../runtime/logger.ts'
 import { findThreadFile } from '../runtime/package-files.ts'
+import { loopPulse } from '../runtime/loop-pulse.ts'
+import type { Pulse } from '../runtime/pulse.ts'
 import type { Runtime } from '../runtime/runtime.ts'
 import { systemRuntime } from '../runtime/system-runtime.ts'
 import type { Store } from '../store/store.ts'
@@ -102,6 +104,8 @@ async function openOn(
   const pool = await pools.forWrites(writeSettings({ statementTimeoutMs, synchronousCommit }))
   const settings = pools.areOwn ? 'connection' : 'transaction'
   const db = new Database({ ...shared, pool, settings, synchronousCommit, patienceMs: PATIENCE_MS })
+  // With a virtual clock no time passes while the loop stands still.
+  const pulse = clock === undefined ? loopPulse(logger) : null
   const kept = `synchronous_commit ${synchronousCommit ?? server.synchronousCommit}`
   const store = new PostgresStore({
     db,
@@ -113,6 +117,7 @@ async function openOn(
     artifactBytes:
       options.artifactFolder === undefined ? new ArtifactChunks(db) : new ArtifactFolder(options.artifactFolder),
     closePool: () => pools.close(),
+    pulse,
   })
   const notices = new Notices({
     schema,
@@ -124,6 +129,7 @@ async function openOn(
   const keeper = openKeeper(db, runtime, options, {
     schema,
     answerWithinMs,
+    pulse,
     onLost: (holder) => store.sessionLost(holder),
   })
   try {
@@ -190,6 +196,7 @@ class Pools {
 interface KeeperFacts {
   readonly schema: string
   readonly answerWithinMs: number
+  readonly pulse: Pulse | null
   readonly onLost: (holder: number) => void
 }
 
@@ -197,11 +204,11 @@ function openKeeper(
   db: Database,
   runtime: Runtime,
   { url, clock, threadFile, logger }: PostgresOptions,
-  { schema, answerWithinMs, onLost }: KeeperFacts,
+  { schema, answerWithinMs, pulse, onLost }: KeeperFacts,
 ): Keeper {
-  if (clock !== undefined) return new VirtualKeeper(db, onLost)
+  if (clock !== undefined || pulse === null) return new VirtualKeeper(db, onLost)
   if (url === undefined) return new LoopKeeper(db, runtime, onLost)
-  const data = { url, schema, prepared: false, answerWithinMs }
+  const data = { url, schema, prepared: false, answerWithinMs, pulse: pulse.memory }
   const onBroken = (cause: unknown): void => {
     logger.error("The thread that keeps this process's workers alive has died. Restart the process.", { cause })
   }

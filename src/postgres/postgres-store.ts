@@ -1,6 +1,7 @@
 /** The store: which calls share a commit, and who is told of it. */
 import type { MillraceError } from '../core/errors.ts'
 import type { Logger } from '../runtime/logger.ts'
+import type { Pulse } from '../runtime/pulse.ts'
 import type { Runtime } from '../runtime/runtime.ts'
 import type { ArtifactBytes, ArtifactStore } from '../store/artifacts.ts'
 import type { AuditStore } from '../store/audit.ts'
@@ -9,6 +10,7 @@ import type { EventStore } from '../store/events.ts'
 import type { JobTypeStore, Registered, TypeRegistration } from '../store/job-types.ts'
 import type { Enqueued, JobStore, NewJob } from '../store/jobs.ts'
 import type { QueueStore } from '../store/queues.ts'
+import { beatEveryMs } from '../store/sessions.ts'
 import type { NewSession, SessionStore } from '../store/sessions.ts'
 import { Listeners } from '../store/listeners.ts'
 import type { Store } from '../store/store.ts'
@@ -30,7 +32,7 @@ import { GroupCommit } from './group-commit.ts'
 import type { Names } from './names.ts'
 import type { Notices } from './notices.ts'
 import { listQueues, pauseQueue, resumeQueue } from './queues.ts'
-import { endSession, listSessions, openSession } from './sessions.ts'
+import { endSession, listSessions, openSession, sessionsOfProcesses } from './sessions.ts'
 import { sweep } from './sweep.ts'
 import { PostgresTransactions } from './transactions.ts'
 import { storeClosed } from '../store/refusals.ts'
@@ -45,6 +47,8 @@ export interface PostgresStoreParts {
   readonly artifactBytes: ArtifactBytes
   /** Closes the pool, if it is the store's own. */
   readonly closePool: () => Promise<void>
+  /** Beats while a session is open; null with a virtual clock. */
+  readonly pulse: Pulse | null
 }
 
 /** So many calls share a commit at most: the first of them should not wait long for the last. */
@@ -115,6 +119,7 @@ export class PostgresStore implements Store {
       this.#drop(holder)
       return this.#db.onBegin?.() ?? Promise.resolve()
     },
+    ofProcesses: (space) => this.#read(() => sessionsOfProcesses(this.#db.ask, space)),
     list: () => this.#read(() => listSessions(this.#db.ask)),
   }
 
@@ -224,24 +229,30 @@ export class PostgresStore implements Store {
 
   async #openSession(session: NewSession, onLost: () => void): Promise<void> {
     this.#onLost.set(session.holder, onLost)
+    this.#parts.pulse?.want(session.holder, beatEveryMs(session.leaseMs))
     try {
       await this.#db.onBegin?.()
       await openSession(this.#db.rows, this.#db.virtualNow, session)
       this.#keeper?.keep(session)
     } catch (error) {
-      this.#onLost.delete(session.holder)
+      this.#forgetSession(session.holder)
       throw error
     }
   }
 
   #drop(holder: number): void {
-    this.#onLost.delete(holder)
+    this.#forgetSession(holder)
     this.#keeper?.drop(holder)
+  }
+
+  #forgetSession(holder: number): void {
+    this.#onLost.delete(holder)
+    this.#parts.pulse?.unwant(holder)
   }
 
   sessionLost(holder: number): void {
     const onLost = this.#onLost.get(holder)
-    this.#onLost.delete(holder)
+    this.#forgetSession(holder)
     if (onLost !== undefined) this.#listeners.guarded(onLost)
   }
 
@@ -271,6 +282,7 @@ export class PostgresStore implements Store {
   async #close(): Promise<void> {
     await this.#transactions?.close()
     this.#listeners.clear()
+    this.#parts.pulse?.close()
     this.#db.close()
     await Promise.allSettled(this.#underWay)
     await this.#keeper?.close()

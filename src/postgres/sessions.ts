@@ -1,16 +1,18 @@
-import type { NewSession, SessionRecord } from '../store/sessions.ts'
+import type { ProcessSpace } from '../core/process-death.ts'
+import type { NewSession, ProcessSession, SessionRecord } from '../store/sessions.ts'
 import { NOW } from './database.ts'
-import { sessionRecord } from '../store/records.ts'
+import { processSession, sessionRecord } from '../store/records.ts'
 import type { RunRows } from './driver.ts'
 
 // Made again after a lost answer it changes nothing.
 const OPEN =
-  `WITH clock AS (SELECT ${NOW} AS now) INSERT INTO millrace.sessions (holder, service, host, pid, concurrency, lease_ms, started_at, beat_at, expires_at) ` +
-  'SELECT $2, $3, $4, $5, $6, $7, now, now, now + $7 FROM clock ON CONFLICT (holder) DO NOTHING'
+  `WITH clock AS (SELECT ${NOW} AS now) INSERT INTO millrace.sessions (holder, service, host, pid, concurrency, lease_ms, boot_id, namespaces, start_tick, ` +
+  'started_at, beat_at, expires_at) SELECT $2, $3, $4, $5, $6, $7, $8, $9, $10, now, now, now + $7 FROM clock ON CONFLICT (holder) DO NOTHING'
 
 export async function openSession(run: RunRows, now: number | null, session: NewSession): Promise<void> {
-  const { holder, service, host, pid, concurrency, leaseMs } = session
-  await run(OPEN, now, holder, service, host, pid, concurrency, leaseMs)
+  const { holder, service, host, pid, concurrency, leaseMs, process } = session
+  const { bootId, namespaces, startTick } = process ?? { bootId: null, namespaces: null, startTick: null }
+  await run(OPEN, now, holder, service, host, pid, concurrency, leaseMs, bootId, namespaces, startTick)
 }
 
 /**
@@ -18,11 +20,17 @@ export async function openSession(run: RunRows, now: number | null, session: New
  * again: every job the session holds is still its own, or its claim would be gone.
  */
 const BEAT =
-  `WITH clock AS (SELECT ${NOW} AS now) UPDATE millrace.sessions SET beat_at = now, expires_at = now + lease_ms FROM clock ` +
+  `WITH clock AS (SELECT ${NOW} AS now) UPDATE millrace.sessions SET beat_at = now, expires_at = now + lease_ms, blocked_since = now - $3 FROM clock ` +
   'WHERE holder = $2 AND ended_at IS NULL RETURNING 1 AS alive'
 
-export async function beat(run: RunRows, now: number | null, holder: number): Promise<boolean> {
-  return (await run(BEAT, now, holder)).length === 1
+/** @param blockedMs for how long the event loop of its process has stood still; null: it turns */
+export async function beat(
+  run: RunRows,
+  now: number | null,
+  holder: number,
+  blockedMs: number | null = null,
+): Promise<boolean> {
+  return (await run(BEAT, now, holder, blockedMs)).length === 1
 }
 
 const END = `UPDATE millrace.sessions SET ended_at = ${NOW} WHERE holder = $2 AND ended_at IS NULL`
@@ -32,9 +40,19 @@ export async function endSession(run: RunRows, now: number | null, holder: numbe
 }
 
 const SESSIONS =
-  'SELECT s.service, s.host, s.pid, s.concurrency, s.started_at, s.beat_at, s.expires_at, s.ended_at, ' +
+  'SELECT s.service, s.host, s.pid, s.concurrency, s.started_at, s.beat_at, s.expires_at, s.ended_at, s.blocked_since, ' +
   '(SELECT count(*) FROM millrace.jobs AS j WHERE j.holder = s.holder) AS running FROM millrace.sessions AS s ORDER BY s.n'
 
 export async function listSessions(run: RunRows): Promise<readonly SessionRecord[]> {
   return (await run(SESSIONS)).map(sessionRecord)
+}
+
+const OF_PROCESSES =
+  'SELECT holder, pid, start_tick FROM millrace.sessions WHERE ended_at IS NULL AND boot_id = $1 AND namespaces = $2 AND host = $3'
+
+export async function sessionsOfProcesses(
+  run: RunRows,
+  { bootId, namespaces, host }: ProcessSpace & { readonly host: string },
+): Promise<readonly ProcessSession[]> {
+  return (await run(OF_PROCESSES, bootId, namespaces, host)).map(processSession)
 }

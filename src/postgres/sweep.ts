@@ -6,34 +6,36 @@
  * server ends it, and nobody else's jobs are to wait for that: whatever is locked is passed over, and left to the next pass.
  */
 import type { JobState } from '../core/states.ts'
-import type { PlanCall, SweepReport } from '../store/claims.ts'
+import type { PlanCall, SweepOptions, SweepReport } from '../store/claims.ts'
 import { decodePolicy } from '../store/policy-text.ts'
 import { endGraceCall, reapCalls, timeOutCall } from '../store/recovery.ts'
 import type { HeldJob } from '../store/recovery.ts'
+import type { ProcessSession } from '../store/sessions.ts'
 import { applyLocked } from './apply.ts'
 import { promoteDue } from './claim.ts'
 import type { Transaction } from './database.ts'
 import type { Row } from './driver.ts'
 import type { Names } from './names.ts'
 
-export interface Sweep {
-  readonly graceMs: number
-  readonly random: number
-}
-
 const TRY_TURN = "SELECT pg_try_advisory_xact_lock(hashtextextended('millrace sweep ' || 'millrace.jobs', 0)) AS mine"
 const WAIT_FOR_TURN = 'SELECT pg_sleep(0.05)'
 /** A second in all, which is more than a sweep takes. */
 const TURN_TRIES = 20
 
+/** Of the processes that were looked at, whoever looked has looked at this very one. */
 const END_DEAD_SESSIONS =
-  'UPDATE millrace.sessions SET ended_at = $1 WHERE n = ANY(ARRAY(SELECT n FROM millrace.sessions WHERE ended_at IS NULL AND expires_at <= $1 ' +
+  'UPDATE millrace.sessions SET ended_at = $1 WHERE n = ANY(ARRAY(SELECT n FROM millrace.sessions WHERE ended_at IS NULL AND ' +
+  '(expires_at <= $1 OR (holder, pid, start_tick) IN (SELECT * FROM unnest($2::bigint[], $3::integer[], $4::bigint[]))) ' +
   'FOR UPDATE SKIP LOCKED)) RETURNING 1'
 
-export async function sweep(tx: Transaction, names: Names, { graceMs, random }: Sweep): Promise<SweepReport> {
+export async function sweep(
+  tx: Transaction,
+  names: Names,
+  { graceMs, random, dead = [] }: SweepOptions,
+): Promise<SweepReport> {
   await takeTurn(tx)
   const jobsPromoted = await promoteDue(tx)
-  const sessionsEnded = (await tx.rows(END_DEAD_SESSIONS, tx.now)).length
+  const sessionsEnded = await endDeadSessions(tx, dead)
   const reaped = await reapOrphans(tx, names)
   const moment = { now: tx.now, graceMs, random }
   const overdue = (await tx.rows(OVERDUE, tx.now - graceMs)).map((row) => ({
@@ -63,6 +65,13 @@ export async function sweep(tx: Transaction, names: Names, { graceMs, random }: 
     jobsCancelled: cancelled.length,
     jobsPromoted,
   }
+}
+
+async function endDeadSessions(tx: Transaction, dead: readonly ProcessSession[]): Promise<number> {
+  const holders = dead.map(({ holder }) => holder)
+  const pids = dead.map(({ pid }) => pid)
+  const startTicks = dead.map(({ startTick }) => startTick)
+  return (await tx.rows(END_DEAD_SESSIONS, tx.now, holders, pids, startTicks)).length
 }
 
 async function takeTurn(tx: Transaction): Promise<void> {

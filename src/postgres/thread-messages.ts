@@ -6,6 +6,8 @@ export interface ThreadData {
   readonly prepared: boolean
   readonly answerWithinMs: number
   readonly line: LineEnd
+  /** Whether the main thread's event loop turns. */
+  readonly pulse: SharedArrayBuffer
 }
 
 export type ToThread =

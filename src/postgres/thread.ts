@@ -5,6 +5,7 @@
 import { parentPort, workerData } from 'node:worker_threads'
 import type { MessagePort } from 'node:worker_threads'
 import type { Claim } from '../core/job-row.ts'
+import { pulseReader } from '../runtime/pulse.ts'
 import type { Timer } from '../runtime/runtime.ts'
 import { answerLine } from '../runtime/sync-line.ts'
 import { systemRuntime } from '../runtime/system-runtime.ts'
@@ -30,11 +31,13 @@ class KeeperThread {
   readonly #data: ThreadData
   readonly #runtime = systemRuntime()
   readonly #kept = new Map<number, Kept>()
+  readonly #blockedMs: ReturnType<typeof pulseReader>
   #client: Promise<LoneClient> | null = null
 
   constructor(port: MessagePort, data: ThreadData) {
     this.#port = port
     this.#data = data
+    this.#blockedMs = pulseReader(data.pulse)
   }
 
   listen(): void {
@@ -62,7 +65,7 @@ class KeeperThread {
 
   async #beat(holder: number, kept: Kept): Promise<void> {
     try {
-      const alive = await this.#run((run) => beat(run, null, holder))
+      const alive = await this.#run((run) => beat(run, null, holder, this.#blockedMs(kept.everyMs)))
       if (alive) return this.#beatIn(holder, kept, kept.everyMs)
       if (this.#kept.delete(holder)) this.#port.postMessage({ holder } satisfies FromThread)
     } catch {

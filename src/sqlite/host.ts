@@ -27,6 +27,8 @@ export interface HostOptions {
   readonly maxBytes: number | null
   /** A virtual clock's memory; null: the machine's clock. */
   readonly clock: SharedArrayBuffer | null
+  /** Whether the main thread's event loop turns; null: nobody can tell, as where it is this thread's own. */
+  readonly pulse: SharedArrayBuffer | null
   /** How long a write waits for the lock, blocking its thread, before it is answered `store-busy`. */
   readonly patienceMs: number
 }
@@ -109,7 +111,7 @@ class WriterHost implements Host {
   readonly #runtime = systemRuntime()
   readonly #db: Database
   readonly #writer: Writer
-  readonly #keeper = new SessionKeeper()
+  readonly #keeper: SessionKeeper
   readonly #reserve: DiskReserve
   readonly #watch: Watch
   #beatTimer: Timer | null = null
@@ -121,6 +123,7 @@ class WriterHost implements Host {
     const { connection, options, clock } = parts
     const { file, maxBytes, patienceMs } = options
     this.#parts = parts
+    this.#keeper = new SessionKeeper(options.pulse)
     this.sqliteVersion = sqliteVersion(connection)
     this.#db = new Database(connection, clock)
     // From now on a commit by another connection is news: without this, one before the first look would pass for the beginning.

@@ -5,6 +5,8 @@ import { join } from 'node:path'
 import { InvalidInputError } from '../core/errors.ts'
 import type { Logger } from '../runtime/logger.ts'
 import { findThreadFile } from '../runtime/package-files.ts'
+import { loopPulse } from '../runtime/loop-pulse.ts'
+import type { Pulse } from '../runtime/pulse.ts'
 import type { Runtime } from '../runtime/runtime.ts'
 import type { Store } from '../store/store.ts'
 import { ArtifactFolder } from '../store/artifact-folder.ts'
@@ -46,6 +48,8 @@ export async function openSqliteStore(options: SqliteOptions): Promise<Store> {
   const file = realFile(fileOfUrl(options.url))
   checkFile(file)
   checkMaxBytes(options.maxBytes)
+  // With a virtual clock no time passes while the loop stands still.
+  const pulse = options.clock === undefined ? loopPulse(options.logger) : null
   const store = new SqliteStore({
     file,
     logger: options.logger,
@@ -53,8 +57,9 @@ export async function openSqliteStore(options: SqliteOptions): Promise<Store> {
     clock: clockOf(options.clock ?? null),
     durability: options.durability ?? 'full',
     artifacts: artifactPlace(file, options.artifactFolder),
+    pulse,
   })
-  await store.connect((writer, reader) => openLinks(file, options, writer, reader))
+  await store.connect((writer, reader) => openLinks(file, { ...options, pulse }, writer, reader))
   return store
 }
 
@@ -90,7 +95,7 @@ function artifactPlace(file: string, given: string | undefined): ArtifactPlace {
 
 async function openLinks(
   file: string,
-  options: SqliteOptions,
+  options: SqliteOptions & { readonly pulse: Pulse | null },
   writerEvents: LinkEvents,
   readerEvents: LinkEvents,
 ): Promise<Links> {
@@ -100,13 +105,15 @@ async function openLinks(
     durability: options.durability ?? 'full',
     maxBytes: options.maxBytes ?? null,
     clock: options.clock ?? null,
+    pulse: null,
   }
   if (file === IN_MEMORY || options.thread === false) {
     const link = new InlineLink(host, writerEvents)
     return { writer: link, reader: link }
   }
   const threadFile = findThreadFile(FILES, options.threadFile)
-  const writer = await ThreadLink.open(threadFile, host, writerEvents)
+  const pulse = options.pulse?.memory ?? null
+  const writer = await ThreadLink.open(threadFile, { ...host, pulse }, writerEvents)
   try {
     const reader = await ThreadLink.open(threadFile, { ...host, role: 'reader' }, readerEvents)
     return { writer, reader }

@@ -3,9 +3,10 @@
  * and answers it, and refuses by what it returns. An exception undoes that call alone.
  */
 import type { Claim } from '../core/job-row.ts'
+import type { ProcessSpace } from '../core/process-death.ts'
 import type { Scope } from '../core/scope.ts'
 import type { AuditQuery } from '../store/audit.ts'
-import type { ClaimRequest } from '../store/claims.ts'
+import type { ClaimRequest, SweepOptions } from '../store/claims.ts'
 import type { EventQuery } from '../store/events.ts'
 import type { TypeRegistration } from '../store/job-types.ts'
 import type { JobFilter, JobQuery } from '../store/jobs.ts'
@@ -23,9 +24,8 @@ import { countJobs, getJob, jobStates, listJobs } from './jobs.ts'
 import { packEnqueued, packResult, unpackCall, unpackNewJobs } from './packed-calls.ts'
 import type { PackedCall, PackedEnqueued, PackedNewJobs, PackedResult } from './packed-calls.ts'
 import { listQueues, pauseQueue, resumeQueue } from './queues.ts'
-import { beat, endSession, listSessions, openSession } from './sessions.ts'
+import { beat, endSession, listSessions, openSession, sessionsOfProcesses } from './sessions.ts'
 import { sweep } from './sweep.ts'
-import type { Sweep } from './sweep.ts'
 
 /** Thrown by a write that has an answer but must leave no trace. */
 export class Undo extends Error {
@@ -74,7 +74,7 @@ export const WRITES = {
   'sessions.abandon': oneByOne((_db, _holder: number) => undefined),
   'sessions.end': oneByOne((db, holder: number) => endSession(db, holder)),
   'jobs.enqueue': enqueueAll,
-  'claims.sweep': oneByOne((db, options: Sweep) => sweep(db, options)),
+  'claims.sweep': oneByOne((db, options: SweepOptions) => sweep(db, options)),
   'claims.claim': oneByOne((db, request: ClaimRequest) => claimJobs(db, request)),
 } as const
 
@@ -84,6 +84,8 @@ export const READS = {
   'jobs.counts': (db: Database, filter: JobFilter & { readonly scope: Scope }) => countJobs(db, filter),
   'jobs.states': (db: Database, ids: readonly string[]) => jobStates(db, ids),
   'claims.interruptions': (db: Database, held: readonly Claim[]) => findInterruptions(db, held),
+  'sessions.ofProcesses': (db: Database, space: ProcessSpace & { readonly host: string }) =>
+    sessionsOfProcesses(db, space),
   'sessions.list': (db: Database) => listSessions(db),
   'jobTypes.list': (db: Database) => listTypes(db),
   'queues.list': (db: Database) => listQueues(db),

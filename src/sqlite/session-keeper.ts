@@ -1,5 +1,7 @@
 /** Keeps this process's sessions alive from whatever thread the writer is in, so that a blocked main thread loses no lease. */
+import { beatEveryMs } from '../store/sessions.ts'
 import type { NewSession } from '../store/sessions.ts'
+import { pulseReader } from '../runtime/pulse.ts'
 import type { Database } from './database.ts'
 import { beat } from './sessions.ts'
 
@@ -14,17 +16,20 @@ interface Beat {
   readonly alive: boolean
 }
 
-/** A lease outlives two missed beats. */
-const BEATS_PER_LEASE = 3
-
 export class SessionKeeper {
+  readonly #blockedMs: ReturnType<typeof pulseReader>
   readonly #kept = new Map<number, Kept>()
   /** Of the transaction under way. */
   #beats: Beat[] = []
   #lost: number[] = []
 
+  /** @param pulse of the main thread's event loop; null: nobody can tell whether it turns */
+  constructor(pulse: SharedArrayBuffer | null) {
+    this.#blockedMs = pulseReader(pulse)
+  }
+
   keep({ holder, leaseMs }: NewSession, now: number): void {
-    this.#kept.set(holder, { everyMs: Math.max(1, Math.floor(leaseMs / BEATS_PER_LEASE)), beatAt: now })
+    this.#kept.set(holder, { everyMs: beatEveryMs(leaseMs), beatAt: now })
   }
 
   drop(holder: number): void {
@@ -37,7 +42,7 @@ export class SessionKeeper {
     for (const [holder, { beatAt, everyMs }] of this.#kept) {
       // A clock that has been put back must not hold up the beats until it has caught up.
       if (db.now >= beatAt && db.now < beatAt + everyMs) continue
-      this.#beats.push({ holder, at: db.now, alive: beat(db, holder) })
+      this.#beats.push({ holder, at: db.now, alive: beat(db, holder, this.#blockedMs(everyMs)) })
     }
   }
 

@@ -2,6 +2,7 @@ import { rmSync } from 'node:fs'
 import type { Scope } from '../core/scope.ts'
 import type { MillraceError } from '../core/errors.ts'
 import type { Logger } from '../runtime/logger.ts'
+import type { Pulse } from '../runtime/pulse.ts'
 import type { Runtime } from '../runtime/runtime.ts'
 import type { ArtifactFolder } from '../store/artifact-folder.ts'
 import type { ArtifactStore } from '../store/artifacts.ts'
@@ -11,6 +12,7 @@ import type { EventStore } from '../store/events.ts'
 import type { JobTypeStore } from '../store/job-types.ts'
 import type { JobStore, NewJob } from '../store/jobs.ts'
 import type { QueueStore } from '../store/queues.ts'
+import { beatEveryMs } from '../store/sessions.ts'
 import type { NewSession, SessionStore } from '../store/sessions.ts'
 import { Listeners } from '../store/listeners.ts'
 import type { Store } from '../store/store.ts'
@@ -35,6 +37,8 @@ export interface SqliteStoreParts {
   readonly clock: () => number
   readonly durability: Durability
   readonly artifacts: ArtifactPlace
+  /** Beats while a session is open; null with a virtual clock. */
+  readonly pulse: Pulse | null
 }
 
 /** Each link tells its own events. */
@@ -115,13 +119,14 @@ export class SqliteStore implements Store {
   readonly sessions: SessionStore = {
     open: (session, onLost) => this.#openSession(session, onLost),
     end: (holder) => {
-      this.#onLost.delete(holder)
+      this.#forget(holder)
       return this.#open.writer.call('sessions.end', holder)
     },
     abandon: (holder) => {
-      this.#onLost.delete(holder)
+      this.#forget(holder)
       return this.#open.writer.call('sessions.abandon', holder)
     },
+    ofProcesses: (space) => this.#open.reader.call('sessions.ofProcesses', space),
     list: () => this.#open.reader.call('sessions.list', undefined),
   }
 
@@ -164,17 +169,23 @@ export class SqliteStore implements Store {
 
   async #openSession(session: NewSession, onLost: () => void): Promise<void> {
     this.#onLost.set(session.holder, onLost)
+    this.#parts.pulse?.want(session.holder, beatEveryMs(session.leaseMs))
     try {
       await this.#open.writer.call('sessions.open', session)
     } catch (error) {
-      this.#onLost.delete(session.holder)
+      this.#forget(session.holder)
       throw error
     }
   }
 
+  #forget(holder: number): void {
+    this.#onLost.delete(holder)
+    this.#parts.pulse?.unwant(holder)
+  }
+
   #sessionLost(holder: number): void {
     const onLost = this.#onLost.get(holder)
-    this.#onLost.delete(holder)
+    this.#forget(holder)
     if (onLost !== undefined) this.#listeners.guarded(onLost)
   }
 
@@ -200,6 +211,7 @@ export class SqliteStore implements Store {
     const { writer, reader } = this.#links
     await this.#transactions?.close()
     this.#listeners.clear()
+    this.#parts.pulse?.close()
     if (reader !== writer) await reader.close()
     await writer.close()
     const { folder, temporary } = this.#parts.artifacts

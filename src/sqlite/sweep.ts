@@ -1,22 +1,18 @@
 /** One pass of recovery. What is done to each job it finds stands in the port, for every store alike. */
 import type { JobState } from '../core/states.ts'
-import type { PlanCall, SweepReport } from '../store/claims.ts'
+import type { PlanCall, SweepOptions, SweepReport } from '../store/claims.ts'
 import { endGraceCall, reapCalls, timeOutCall } from '../store/recovery.ts'
 import type { HeldJob } from '../store/recovery.ts'
+import type { ProcessSession } from '../store/sessions.ts'
 import { applyCall } from './apply.ts'
 import { promoteDue } from './claim.ts'
 import type { Database } from './database.ts'
 import type { Row } from './driver.ts'
 import { idFromBytes } from './ids.ts'
 
-export interface Sweep {
-  readonly graceMs: number
-  readonly random: number
-}
-
-export function sweep(db: Database, { graceMs, random }: Sweep): SweepReport {
+export function sweep(db: Database, { graceMs, random, dead = [] }: SweepOptions): SweepReport {
   const jobsPromoted = promoteDue(db)
-  const sessionsEnded = db.run(END_DEAD_SESSIONS, db.now, db.now)
+  const sessionsEnded = endDeadSessions(db, dead)
   const reaped = reapOrphans(db)
   const moment = { now: db.now, graceMs, random }
   const overdue = db.all(OVERDUE, db.now - graceMs).map((row) => ({
@@ -44,7 +40,17 @@ export function sweep(db: Database, { graceMs, random }: Sweep): SweepReport {
   }
 }
 
-const END_DEAD_SESSIONS = 'UPDATE millrace_sessions SET ended_at = ? WHERE ended_at IS NULL AND expires_at <= ?'
+const END_EXPIRED = 'UPDATE millrace_sessions SET ended_at = ? WHERE ended_at IS NULL AND expires_at <= ?'
+/** Whoever looked at the process has looked at this very one. */
+const END_OF_PROCESS =
+  'UPDATE millrace_sessions SET ended_at = ? WHERE holder = ? AND pid = ? AND start_tick = ? AND ended_at IS NULL'
+
+function endDeadSessions(db: Database, dead: readonly ProcessSession[]): number {
+  return dead.reduce(
+    (ended, { holder, pid, startTick }) => ended + db.run(END_OF_PROCESS, db.now, holder, pid, startTick),
+    db.run(END_EXPIRED, db.now, db.now),
+  )
+}
 
 /** Jobs held by nobody alive, session by session in the order they were taken. */
 const ORPHANS =

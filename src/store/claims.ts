@@ -4,6 +4,7 @@ import type { JobPolicy } from '../core/policy.ts'
 import type { Scope } from '../core/scope.ts'
 import type { JobState } from '../core/states.ts'
 import type { NewAudit } from './audit.ts'
+import type { ProcessSession } from './sessions.ts'
 
 export interface ClaimRequest {
   /** Key of the session that claims. */
@@ -134,5 +135,13 @@ export interface ClaimStore {
    * One pass of recovery: promote what is due, take the jobs of dead sessions away, time out attempts past their deadline. `graceMs` is how
    * long past its deadline and its type's `cancelGraceMs` an attempt is left to its session.
    */
-  sweep(options: { readonly graceMs: number; readonly random: number }): Promise<SweepReport>
+  sweep(options: SweepOptions): Promise<SweepReport>
+}
+
+export interface SweepOptions {
+  readonly graceMs: number
+  /** In [0, 1). */
+  readonly random: number
+  /** Sessions whose processes are known to have ended: they are over, however long their leases still run. */
+  readonly dead?: readonly ProcessSession[]
 }

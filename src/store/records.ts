@@ -10,7 +10,7 @@ import type { StoredType, TypeRecord } from './job-types.ts'
 import type { AttemptRecord, WorkerIdentity } from './jobs.ts'
 import { decodePolicy } from './policy-text.ts'
 import type { QueueRecord } from './queues.ts'
-import type { SessionRecord } from './sessions.ts'
+import type { ProcessSession, SessionRecord } from './sessions.ts'
 
 export function finishedPhase(row: Columns): FinishedPhase {
   return {
@@ -52,8 +52,13 @@ export function sessionRecord(row: Columns): SessionRecord {
     beatAt: Number(row['beat_at']),
     expiresAt: Number(row['expires_at']),
     endedAt: nullableNumber(row['ended_at']),
+    blockedSince: nullableNumber(row['blocked_since']),
     running: Number(row['running']),
   }
+}
+
+export function processSession(row: Columns): ProcessSession {
+  return { holder: Number(row['holder']), pid: Number(row['pid']), startTick: Number(row['start_tick']) }
 }
 
 export function typeRecord(row: Columns): TypeRecord {

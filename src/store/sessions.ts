@@ -1,3 +1,4 @@
+import type { ProcessMark, ProcessSpace } from '../core/process-death.ts'
 import type { WorkerIdentity } from './jobs.ts'
 
 /** One running worker process. Its lease covers every job it holds. */
@@ -6,6 +7,8 @@ export interface NewSession extends WorkerIdentity {
   readonly holder: number
   readonly leaseMs: number
   readonly concurrency: number
+  /** What its process is recognised by. Absent: the death of a process does not end the session, its lease alone does. */
+  readonly process?: ProcessMark
 }
 
 export interface SessionRecord extends WorkerIdentity {
@@ -13,8 +16,17 @@ export interface SessionRecord extends WorkerIdentity {
   readonly beatAt: number
   readonly expiresAt: number
   readonly endedAt: number | null
+  /** Since when the event loop of its process has stood still, as the latest beat saw it; null: it turned. */
+  readonly blockedSince: number | null
   readonly concurrency: number
   readonly running: number
+}
+
+/** An open session whose process can be looked at. */
+export interface ProcessSession {
+  readonly holder: number
+  readonly pid: number
+  readonly startTick: number
 }
 
 export interface SessionStore {
@@ -27,5 +39,15 @@ export interface SessionStore {
   end(holder: number): Promise<void>
   /** Stops the beats without ending the session, as the death of its process would. For crash tests. */
   abandon(holder: number): Promise<void>
+  /** The open sessions of processes of that host whose pids count in the same space. */
+  ofProcesses(space: ProcessSpace & { readonly host: string }): Promise<readonly ProcessSession[]>
   list(): Promise<readonly SessionRecord[]>
+}
+
+/** A lease outlives two missed beats. */
+const BEATS_PER_LEASE = 3
+
+/** How often whoever keeps a session alive beats for it. */
+export function beatEveryMs(leaseMs: number): number {
+  return Math.max(1, Math.floor(leaseMs / BEATS_PER_LEASE))
 }

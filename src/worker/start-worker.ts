@@ -5,6 +5,7 @@ import type { Duration } from '../core/duration.ts'
 import { InvalidInputError, MillraceError } from '../core/errors.ts'
 import { DEFAULTS, LIMITS } from '../core/limits.ts'
 import type { Logger } from '../runtime/logger.ts'
+import { machineProcesses } from '../runtime/processes.ts'
 import type { Runtime } from '../runtime/runtime.ts'
 import { safeLogger } from '../runtime/safe-logger.ts'
 import type { Store } from '../store/store.ts'
@@ -49,6 +50,7 @@ export async function startWorker(options: StartWorkerOptions): Promise<Worker> 
   const leaseMs = parseDuration(options.lease ?? DEFAULTS.leaseMs, 'lease')
   checkWhole(leaseMs, { path: 'lease', least: LEAST_LEASE_MS, most: Number.MAX_SAFE_INTEGER })
   const drainMs = parseDuration(options.drain ?? DEFAULTS.drainMs, 'drain')
+  const { own } = machineProcesses()
   const handlers = byType(options.handlers, service)
   await register(store, service, handlers)
   const worker = new Worker({
@@ -56,7 +58,14 @@ export async function startWorker(options: StartWorkerOptions): Promise<Worker> 
     runtime,
     logger: safeLogger(options.logger),
     handlers,
-    session: { service, host: hostname(), pid: process.pid, leaseMs, concurrency },
+    session: {
+      service,
+      host: hostname(),
+      pid: process.pid,
+      leaseMs,
+      concurrency,
+      ...(own === null ? {} : { process: own }),
+    },
     drainMs,
     maxAbandonedSlots,
     manual,

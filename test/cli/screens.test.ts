@@ -250,6 +250,8 @@ describe('the page of a job', () => {
     failures: 2,
     strikes: 1,
     suspect: false,
+    lostAttempts: 2,
+    releasedAttempts: 1,
     generation: 2,
     fence: 4,
     eventSeq: 9,
@@ -319,7 +321,7 @@ describe('the page of a job', () => {
     assert.match(text, /^tenant {4}acme$/m)
     assert.match(text, /^owner {5}ann\\u001b\[31m$/m)
     assert.match(text, /^finished {2}\S+ \S+ \(1m ago\)$/m)
-    assert.match(text, /^tries {5}2, 2 of at most 3 failed, generation 2, 1 of 3 strikes$/m)
+    assert.match(text, /^tries {5}2, 2 of at most 3 failed, 2 lost, 1 given back, generation 2, 1 of 3 strikes$/m)
     assert.match(text, /^ {2}✔ load {4}done +1\.5s$/m)
     assert.match(text, /^ {2}✖ render {2}failed +2 attempts {2}no paper in drawer 3$/m)
     assert.match(text, /^ {2}· store {3}pending$/m)

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict'
 import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
 import { describe, test } from 'node:test'
 import type { TestContext } from 'node:test'
 
@@ -86,6 +87,26 @@ describe('work', { concurrency: 2 }, () => {
     assert.match(stderr, /drain-timeout/)
     const { state, failures, attempt } = await mill.get(job)
     assert.deepEqual({ state, failures, attempt }, { state: 'queued', failures: 0, attempt: 1 })
+  })
+
+  test('is told to be blocked where its event loop stands still', async (context) => {
+    const { folder, url, start } = openYard(context)
+    const worker = start('work', MODULE)
+    await using mill = await openMillrace(url, { thread: false })
+    await worker.said(/WORKER_START/)
+    // As the thread beside a blocked loop notes it. The next beat, in ten seconds, would note that it is not so.
+    const database = new DatabaseSync(join(folder, 'jobs.db'), { timeout: 10_000 })
+    context.after(() => database.close())
+    database.exec(`UPDATE millrace_sessions SET blocked_since = ${(await mill.workers())[0]?.beatAt ?? 0} - 65000`)
+    const env = { MILLRACE_URL: url }
+    const workers = await runCli(['workers'], { cwd: folder, env })
+    assert.match(workers.stdout, /^mailers +blocked 1m \d+s +0\/10 /m)
+    assert.match(
+      (await runCli(['stats'], { cwd: folder, env })).stdout,
+      /^workers {3}1 alive \(1 blocked\), 0 of 10 slots/m,
+    )
+    worker.child.kill('SIGTERM')
+    await worker.ended
   })
 
   for (const [signal, expected] of [

@@ -5,7 +5,15 @@ import { explainWaiting } from '../../src/core/explain.ts'
 import type { HolderFacts, ReasonCode, WaitingFacts } from '../../src/core/explain.ts'
 
 const NOW = 1_000_000
-const holder: HolderFacts = { service: 'workers', host: 'mill-1', pid: 77, since: NOW - 60_000, fence: 3, alive: true }
+const holder: HolderFacts = {
+  service: 'workers',
+  host: 'mill-1',
+  pid: 77,
+  since: NOW - 60_000,
+  fence: 3,
+  alive: true,
+  blockedSince: null,
+}
 
 /** A queued job that nothing keeps from running, with changes. */
 function facts(changes: Partial<WaitingFacts> = {}): WaitingFacts {
@@ -144,6 +152,17 @@ const rows: readonly Row[] = [
     facts: facts({ ...running, deadlineAt: NOW + 1 }),
     summary: 'The job is running: "workers" on mill-1 (process 77, fence 3) took it 1m ago.',
     codes: ['running'],
+  },
+  {
+    facts: facts({ ...running, holder: { ...holder, blockedSince: NOW - 45_000 } }),
+    summary: 'The job is running: the event loop of its worker has stood still for 45s (and 1 more reason).',
+    codes: ['holder-blocked', 'running'],
+  },
+  {
+    facts: facts({ ...running, holder: { ...holder, alive: false, blockedSince: NOW - 45_000 } }),
+    summary:
+      'The job is running: the lease of its worker has run out, and the next sweep takes the job back (and 1 more reason).',
+    codes: ['holder-lost', 'running'],
   },
   {
     facts: facts({ ...running, holder: { ...holder, alive: false } }),

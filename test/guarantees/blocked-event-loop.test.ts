@@ -5,14 +5,16 @@ import { test } from 'node:test'
 import { defineJob, handle } from '../../src/index.ts'
 import { eventNames } from '../support/job-history.ts'
 import { openTestMill } from '../support/open-test-mill.ts'
+import { waitForWorker } from '../support/wait-for-worker.ts'
 
 const compute = defineJob('sums.compute', { service: 'mathematics' })
 const LEASE_MS = 600
+const BLOCK_MS = 3 * LEASE_MS
 
-test('a handler that blocks its main thread for three lease times keeps its job', async (context) => {
+test('a handler that blocks its main thread for three lease times keeps its job, and its worker is told to be blocked', async (context) => {
   const { mill, start, work, sweepEvery } = await openTestMill(context, { maintenance: false })
   const blocking = start('blocking-worker', {
-    blockMs: 3 * LEASE_MS,
+    blockMs: BLOCK_MS,
     options: { lease: LEASE_MS, concurrency: 2 },
   })
   await blocking.hear('ready')
@@ -22,9 +24,13 @@ test('a handler that blocks its main thread for three lease times keeps its job'
   // Somebody who would take it at once, and somebody who looks for the dead all the time.
   const vulture = await work([handle(compute, () => 'taken over')])
   sweepEvery(20)
+  const blocked = await waitForWorker(mill, blocking, 'blocked')
+  const seenAfterMs = blocked.beatAt - (blocked.blockedSince ?? 0)
+  assert.ok(seenAfterMs >= 1_000 && seenAfterMs < BLOCK_MS, `it was seen after ${seenAfterMs} ms`)
+  assert.equal((await mill.explain(job)).reasons[0]?.code, 'holder-blocked')
   const completed = await mill.waitFor(job)
   const tookMs = (completed.finishedAt ?? 0) - (completed.startedAt ?? 0)
-  assert.ok(tookMs >= 3 * LEASE_MS, `it was blocked for three leases, not ${tookMs} ms`)
+  assert.ok(tookMs >= BLOCK_MS, `it was blocked for three leases, not ${tookMs} ms`)
   for (const { id } of [job, beside.job]) {
     const { output, attempt, fence, suspect, attempts } = await mill.waitFor(id)
     assert.equal(output, blocking.pid, 'nobody else has had it')
@@ -35,8 +41,9 @@ test('a handler that blocks its main thread for three lease times keeps its job'
     )
     assert.deepEqual(await eventNames(mill, { id }), ['job:queued', 'job:started', 'job:completed'])
   }
+  await blocking.printed('The event loop of this process stood still for 1s')
+  assert.equal((await waitForWorker(mill, blocking, 'live')).blockedSince, null, 'the next beat tells that it goes on')
   const sessions = await mill.workers()
-  assert.equal(sessions.find(({ pid }) => pid === blocking.pid)?.state, 'live')
   assert.equal(sessions.filter(({ pid }) => pid === blocking.pid).length, 1, 'it has kept its one session')
   await vulture.stop()
 })

@@ -9,6 +9,7 @@ import { openTestMill } from '../support/open-test-mill.ts'
 import { Announcements, take } from '../support/wait-for-event.ts'
 
 const TIMEOUT_MS = 150
+const DAY_MS = 86_400_000
 const retry = { maxAttempts: 2, backoff: { base: '1ms', max: '1ms' } } as const
 const options = { service: 'mines', timeout: TIMEOUT_MS, cancelGrace: '60ms', retry } as const
 const dig = defineJob('tunnel.dig', options)
@@ -119,6 +120,48 @@ describe('an attempt that takes too long', () => {
     const completed = await mill.waitFor(job)
     assert.deepEqual(completed.output, { attempt: 1 })
     assert.equal(completed.attempts[0]?.phase, 'dig')
+  })
+
+  test('of a worker whose event loop is blocked is ended by another process, although its lease runs on', async (context) => {
+    const { mill, start, work, sweepEvery } = await openTestMill(context, { maintenance: false })
+    const overrun = defineJob('sums.overrun', { service: 'mathematics', timeout: '150ms', cancelGrace: '50ms', retry })
+    const blocking = start('blocking-worker', { blockMs: 30_000, options: { concurrency: 1 } })
+    await blocking.hear('ready')
+    const { job } = await mill.enqueue(overrun)
+    await blocking.hear('overruns')
+    await work([handle(overrun, () => 'by another')])
+    sweepEvery(50)
+    const completed = await mill.waitFor(job)
+    assert.deepEqual({ output: completed.output, failures: completed.failures }, { output: 'by another', failures: 1 })
+    assert.deepEqual(endsOf(completed)[0], { outcome: 'timed-out', rule: 'time-out', fatal: false })
+    assert.equal(completed.attempts[0]?.worker?.pid, blocking.pid)
+    const session = (await mill.workers()).find(({ pid }) => pid === blocking.pid)
+    assert.ok(session?.state === 'live' || session?.state === 'blocked', 'it is not taken for dead')
+  })
+
+  test('and all that waits may take longer than 24 days, which no timer of Node can', async (context) => {
+    const { mill, work } = await openTestMill(context)
+    const wait = '60d'
+    const age = defineJob('cheese.age', {
+      service: 'mines',
+      timeout: wait,
+      cancelGrace: wait,
+      retry: { maxAttempts: 2, backoff: { base: wait, max: wait } },
+    })
+    await work([handle(age, ({ input }) => (input === 'mouldy' ? Promise.reject(new Error('mouldy')) : 'ripe'))], {
+      lease: wait,
+    })
+    const ripe = await mill.enqueue(age, 'fresh')
+    assert.equal((await mill.waitFor(ripe.job, { timeout: wait })).output, 'ripe')
+    const later = await mill.enqueue(age, 'later', { delay: wait })
+    const mouldy = await mill.enqueue(age, 'mouldy')
+    const { runAt, updatedAt } = await mill.waitFor(mouldy.job, { state: 'retrying' })
+    assert.ok(runAt - updatedAt > 24.8 * DAY_MS, `it is tried again after ${(runAt - updatedAt) / DAY_MS} days`)
+    // A timer that was too long would have fired at once.
+    await mill.maintenance.runOnce()
+    assert.equal((await mill.get(later.job)).state, 'scheduled')
+    assert.equal((await mill.get(mouldy.job)).state, 'retrying')
+    assert.ok((await mill.get(ripe.job)).attempt === 1)
   })
 
   test('is thirty minutes long unless its type says otherwise', () => {

@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict'
-import { test } from 'node:test'
+import { hostname } from 'node:os'
+import { describe, test } from 'node:test'
 import type { TestContext } from 'node:test'
+import type { ProcessMark, ProcessSight } from '../../src/core/process-death.ts'
 import { defineJob } from '../../src/client/define-job.ts'
 import { reaper } from '../../src/maintenance/reaper.ts'
 import type { ReaperReport } from '../../src/maintenance/reaper.ts'
@@ -99,4 +101,47 @@ test('an attempt that is overdue is ended although its worker beats on', async (
   assert.equal((await job(id)).state, 'running')
   await runtime.advance(2_000 + 6_000)
   assert.equal((await job(id)).attempts[0]?.outcome, 'timed-out')
+})
+
+describe('a worker whose process looks dead', () => {
+  const own: ProcessMark = { bootId: 'boot-1', namespaces: 'pid:[1] time:[1]', startTick: 1 }
+  const theirs: ProcessMark = { ...own, startTick: 500 }
+
+  interface Look {
+    /** Of the worker. */
+    readonly mark?: ProcessMark
+    readonly host?: string
+    /** Of the reaper. */
+    readonly own?: ProcessMark | null
+    readonly sight: ProcessSight
+  }
+
+  async function jobsReaped(context: TestContext, look: Look): Promise<number> {
+    const { store, runtime, enqueue } = await openGraveyard(context)
+    const { mark, host = hostname(), sight } = look
+    const identity = { service: 'tests', host, pid: 4_711, leaseMs: 30_000, concurrency: 1 }
+    const process = mark === undefined ? {} : { process: mark }
+    await store.sessions.open({ ...identity, ...process, holder: 8 }, () => {})
+    await enqueue(render)
+    assert.equal((await store.claims.claim({ holder: 8, types: ['render'], limit: 1 })).jobs.length, 1)
+    const logger = { info: () => {}, warn: () => {}, error: () => {} }
+    const processes = { own: look.own === undefined ? own : look.own, see: () => sight }
+    const service = reaper({ store, runtime, logger, processes })
+    return (await service.runOnce()).jobsReaped
+  }
+
+  for (const [what, look, expected] of [
+    ['has lost its jobs at once', { mark: theirs, sight: 'nobody' }, 1],
+    ['and whose pid another has', { mark: theirs, sight: { state: 'S', threads: 1, startTick: 501 } }, 1],
+    ['keeps them while the process is stopped', { mark: theirs, sight: { state: 'T', threads: 1, startTick: 500 } }, 0],
+    ['keeps them in another container', { mark: { ...theirs, namespaces: 'pid:[2]' }, sight: 'nobody' }, 0],
+    ['keeps them on another machine', { mark: { ...theirs, bootId: 'boot-2' }, sight: 'nobody' }, 0],
+    ['keeps them under another host name', { mark: theirs, host: 'elsewhere', sight: 'nobody' }, 0],
+    ['keeps them where it told nothing of its process', { sight: 'nobody' }, 0],
+    ['keeps them where the reaper cannot tell where it is', { mark: theirs, own: null, sight: 'nobody' }, 0],
+  ] as const satisfies readonly (readonly [string, Look, number])[]) {
+    test(what, async (context) => {
+      assert.equal(await jobsReaped(context, look), expected)
+    })
+  }
 })

@@ -204,9 +204,15 @@ CREATE TABLE millrace_sessions (
   pid INTEGER NOT NULL,
   concurrency INTEGER NOT NULL,
   lease_ms INTEGER NOT NULL,
+  -- What tells the process from others under its pid; NULL: it can't be told, or the session is nobody's in particular.
+  boot_id TEXT,
+  namespaces TEXT,
+  start_tick INTEGER,
   started_at INTEGER NOT NULL,
   beat_at INTEGER NOT NULL,
   expires_at INTEGER NOT NULL,
+  -- Since when the event loop of its process stands still, as its latest beat has seen.
+  blocked_since INTEGER,
   ended_at INTEGER
 ) STRICT;
 

@@ -235,9 +235,13 @@ CREATE TABLE millrace.sessions (
   pid integer NOT NULL,
   concurrency integer NOT NULL,
   lease_ms bigint NOT NULL,
+  boot_id text,
+  namespaces text,
+  start_tick bigint,
   started_at bigint NOT NULL,
   beat_at bigint NOT NULL,
   expires_at bigint NOT NULL,
+  blocked_since bigint,
   ended_at bigint,
   UNIQUE (holder),
   PRIMARY KEY (n)

@@ -44,7 +44,7 @@ async function openPaused(context: TestContext, threadFile = THREAD): Promise<Li
   }
   const link = await ThreadLink.open(
     threadFile,
-    { role: 'writer', file: newFile(context), durability: 'normal', maxBytes: null, clock: null },
+    { role: 'writer', file: newFile(context), durability: 'normal', maxBytes: null, clock: null, pulse: null },
     { onCommit: () => tell('commit'), onSessionLost: () => undefined, onBroken: () => tell('broken') },
   )
   context.after(async () => {

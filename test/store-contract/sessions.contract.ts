@@ -1,9 +1,13 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 
+import type { ProcessMark } from '../../src/core/process-death.ts'
 import { PROGRESS } from '../../src/core/plans.ts'
 import { LEASE_MS, MINUTE, openBench } from '../support/contract-bench.ts'
 import type { OpenStore } from '../support/store-under-test.ts'
+
+const MARK: ProcessMark = { bootId: 'boot-1', namespaces: 'pid:[1] time:[1]', startTick: 500 }
+const SPACE = { bootId: MARK.bootId, namespaces: MARK.namespaces, host: 'h' }
 
 export function sessionsContract(open: OpenStore): void {
   describe('sessions', () => {
@@ -25,6 +29,7 @@ export function sessionsContract(open: OpenStore): void {
           beatAt: now,
           expiresAt: now + LEASE_MS,
           endedAt: null,
+          blockedSince: null,
           running: 2,
         },
       ])
@@ -113,6 +118,65 @@ export function sessionsContract(open: OpenStore): void {
       await bench.add()
       assert.deepEqual(await bench.claim(short), [])
       assert.equal((await bench.claim(long)).length, 1)
+    })
+
+    test('whoever counts pids in the same way is told of the open sessions of processes there, and of no others', async (t) => {
+      const bench = await openBench(t, open)
+      const at = (changes: Partial<ProcessMark>, host = 'h', pid = 7): Promise<number> =>
+        bench.session({ host, pid, process: { ...MARK, ...changes } })
+      const mine = [await at({}), await at({ startTick: 501 }, 'h', 8)]
+      await at({ bootId: 'boot-2' })
+      await at({ namespaces: 'pid:[2] time:[1]' })
+      await at({}, 'another')
+      await bench.session({ host: 'h', pid: 7 })
+      await bench.store.sessions.end(await at({}))
+      assert.deepEqual(await bench.store.sessions.ofProcesses(SPACE), [
+        { holder: mine[0], pid: 7, startTick: 500 },
+        { holder: mine[1], pid: 8, startTick: 501 },
+      ])
+    })
+
+    test('a session whose process is known to have ended is over in the same sweep, however long its lease runs', async (t) => {
+      const bench = await openBench(t, open)
+      const dying = await bench.session({ host: 'h', process: MARK })
+      const living = await bench.session({ host: 'h', process: MARK })
+      for (let jobs = 0; jobs < 2; jobs += 1) await bench.add()
+      const [lost] = await bench.claim(dying, 1)
+      const [kept] = await bench.claim(living, 1)
+      assert.ok(lost !== undefined && kept !== undefined)
+      const seen = (await bench.store.sessions.ofProcesses(SPACE)).filter(({ holder }) => holder === dying)
+      assert.partialDeepStrictEqual(await bench.sweep(0, 0, seen), { sessionsEnded: 1, jobsReaped: 1 })
+      assert.equal((await bench.details(lost.claim.jobId)).state, 'queued')
+      assert.equal((await bench.details(kept.claim.jobId)).state, 'running')
+      const late = await bench.act(PROGRESS, lost.claim, { progress: 5 })
+      assert.equal(late.applied ? null : late.refusal, 'lease-lost')
+      await bench.must(PROGRESS, kept.claim, { progress: 5 })
+      assert.partialDeepStrictEqual(await bench.sweep(0, 0, seen), { sessionsEnded: 0, jobsReaped: 0 })
+    })
+
+    test('a session is not ended for the death of another process', async (t) => {
+      const bench = await openBench(t, open)
+      const holder = await bench.session({ host: 'h', pid: 7, process: MARK })
+      const unmarked = await bench.session({ host: 'h', pid: 7 })
+      const others = [
+        { holder, pid: 8, startTick: MARK.startTick },
+        { holder, pid: 7, startTick: MARK.startTick + 1 },
+        { holder: holder + 1_000, pid: 7, startTick: MARK.startTick },
+        { holder: unmarked, pid: 7, startTick: MARK.startTick },
+      ]
+      assert.equal((await bench.sweep(0, 0, others)).sessionsEnded, 0)
+    })
+
+    test('whoever was taken for dead and lives learns of it with its next beat', async (t) => {
+      const bench = await openBench(t, open)
+      let lost = 0
+      const holder = await bench.session({ host: 'h', pid: 7, process: MARK }, () => (lost += 1))
+      await bench.sweep(0, 0, [{ holder, pid: 7, startTick: MARK.startTick }])
+      bench.advance(LEASE_MS / 2)
+      await bench.add()
+      // What is told comes in between turns.
+      await bench.store.sessions.list()
+      assert.equal(lost, 1)
     })
   })
 }

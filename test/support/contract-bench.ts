@@ -10,7 +10,7 @@ import { OPERATOR } from '../../src/core/scope.ts'
 import type { ClaimedJob, NewArtifact, PlanCall, PlanResult } from '../../src/store/claims.ts'
 import type { EventRecord } from '../../src/store/events.ts'
 import type { JobDetails, NewJob } from '../../src/store/jobs.ts'
-import type { NewSession } from '../../src/store/sessions.ts'
+import type { NewSession, ProcessSession } from '../../src/store/sessions.ts'
 import type { Store } from '../../src/store/store.ts'
 import { readEvents } from './store-dump.ts'
 import type { OpenStore, StoreUnderTest } from './store-under-test.ts'
@@ -53,7 +53,7 @@ export interface Bench extends StoreUnderTest {
   details(id: string): Promise<JobDetails>
   events(id: string): Promise<readonly EventRecord[]>
   eventNames(id: string): Promise<readonly EventName[]>
-  sweep(graceMs?: number, random?: number): ReturnType<Store['claims']['sweep']>
+  sweep(graceMs?: number, random?: number, dead?: readonly ProcessSession[]): ReturnType<Store['claims']['sweep']>
   artifact(artifact?: Partial<NewArtifact>): NewArtifact
 }
 
@@ -126,7 +126,7 @@ export function benchOf(opened: StoreUnderTest): Bench {
       const events = await readEvents(store, id)
       return events.map(({ name }) => name)
     },
-    sweep: (graceMs = 0, random = 0) => store.claims.sweep({ graceMs, random }),
+    sweep: (graceMs = 0, random = 0, dead = []) => store.claims.sweep({ graceMs, random, dead }),
     artifact: (changes) => newArtifact(runtime.uuid(), changes),
   }
   return bench

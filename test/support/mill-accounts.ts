@@ -1,11 +1,15 @@
 /** Every job of the mill is accounted for: what was acknowledged is there, and everything that happened to it was accepted once. */
 import assert from 'node:assert/strict'
+import { existsSync, readdirSync } from 'node:fs'
+import { join } from 'node:path'
 
 import type { Job, JobEvent, JobList, ListedJob, ListOptions, Millrace } from '../../src/index.ts'
 import { mouldy } from '../guarantees/programs/mill-jobs.ts'
 import type { Effect, Mark } from '../guarantees/programs/mill-jobs.ts'
+import { checkHistory, NO_FINDINGS } from './history-checker.ts'
 import { assertDense, finalEvents, readLog } from './job-history.ts'
 import type { TestMill } from './open-test-mill.ts'
+import { readLines } from './read-lines.ts'
 
 export interface Accounts {
   /** The ids of jobs whose enqueue was answered. */
@@ -25,7 +29,10 @@ export async function assertAccounts(
     [],
     'acknowledged jobs that are not there',
   )
-  const events = Map.groupBy(await readLog(mill), ({ jobId }) => jobId)
+  const log = await readLog(mill)
+  const events = Map.groupBy(log, ({ jobId }) => jobId)
+  const accepted = [...jobs.values()].flatMap((job) => acceptedMarks(job).map((mark) => ({ jobId: job.id, ...mark })))
+  assert.deepEqual(checkHistory({ acknowledged, events: log, notes: effects, accepted }), NO_FINDINGS)
   const effectsOf = Map.groupBy(effects, ({ jobId }) => jobId)
   for (const job of jobs.values()) {
     assertEnded(job)
@@ -38,6 +45,13 @@ export async function assertAccounts(
   assert.deepEqual(await rows(twice), [])
   assert.deepEqual(await rows(`SELECT id FROM ${database.table('jobs')} WHERE holder IS NOT NULL`), [])
   return [...jobs.values()]
+}
+
+/** What handlers noted, of all processes. */
+export function readEffects(folder: string): readonly Effect[] {
+  if (!existsSync(folder)) return []
+  const lines = readdirSync(folder).flatMap((file) => readLines(join(folder, file)))
+  return lines.map((line) => JSON.parse(line) as Effect)
 }
 
 /** Every job that is stored, whole. */
@@ -89,7 +103,7 @@ function assertHistory({ id, state, attempt, attempts, failures, phaseNames }: J
 /** Handlers of two claims may overlap, but of two that were in a phase only one was heard, and none after it was in that phase again. */
 function assertEffects(job: Job, effects: readonly Effect[]): void {
   const { id, state, fence, phases, output } = job
-  const accepted = state === 'completed' ? acceptedMarks(job) : []
+  const accepted = acceptedMarks(job)
   accepted.forEach(({ phase, fence: at }, index) => {
     assert.equal(phase, phases[index]?.name)
     assert.ok(at <= fence, `job ${id} was accepted at ${at}, beyond its fence ${fence}`)
@@ -111,6 +125,8 @@ function assertEffects(job: Job, effects: readonly Effect[]): void {
   }
 }
 
-function acceptedMarks({ phases, output }: Job): readonly Mark[] {
+/** What was kept of the job: none, unless it was completed. */
+function acceptedMarks({ state, phases, output }: Job): readonly Mark[] {
+  if (state !== 'completed') return []
   return phases.length === 1 ? [output as Mark] : phases.map(({ result }) => result as Mark)
 }

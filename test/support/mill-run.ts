@@ -11,7 +11,7 @@ import type { ChildProgram } from './child-program.ts'
 import { readLog } from './job-history.ts'
 import { followLog } from './log-follower.ts'
 import type { LogFollower } from './log-follower.ts'
-import { assertAccounts, listAll } from './mill-accounts.ts'
+import { assertAccounts, listAll, readEffects } from './mill-accounts.ts'
 import type { TestMill } from './open-test-mill.ts'
 import { readLines } from './read-lines.ts'
 import { take, within } from './wait-for-event.ts'
@@ -49,7 +49,7 @@ export class MillRun {
   constructor(options: MillRunOptions, follower: LogFollower) {
     this.#options = options
     this.#follower = follower
-    this.#effects = join(options.opened.folder, 'effects.jsonl')
+    this.#effects = join(options.opened.folder, 'effects')
   }
 
   /** A process of its own, which is to live through whatever comes. The facts may say another way to the database. */
@@ -142,11 +142,11 @@ export class MillRun {
 
   async #eachWorkerGoesOn(): Promise<void> {
     const { mill } = this.#options.opened
-    const before = this.#readEffects().length
+    const begunAt = this.#readEffects().reduce((latest, { at }) => Math.max(latest, at), 0)
     const idle = (): boolean => {
       const pids = new Set(
         this.#readEffects()
-          .slice(before)
+          .filter(({ at }) => at > begunAt)
           .map(({ pid }) => pid),
       )
       return this.#workers.some(({ pid }) => !pids.has(pid))
@@ -163,7 +163,7 @@ export class MillRun {
   }
 
   #readEffects(): readonly Effect[] {
-    return readLines(this.#effects).map((line) => JSON.parse(line) as Effect)
+    return readEffects(this.#effects)
   }
 }
 

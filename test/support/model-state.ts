@@ -1,4 +1,5 @@
 /** What the in-memory model keeps: plain records in Maps, and the few things that every aggregate does with them. */
+import type { ProcessMark } from '../../src/core/process-death.ts'
 import type { EventName } from '../../src/core/events.ts'
 import type { Claim, JobRow } from '../../src/core/job-row.ts'
 import { decodeJson } from '../../src/core/json.ts'
@@ -52,6 +53,7 @@ interface ModelSession {
   readonly identity: WorkerIdentity
   readonly concurrency: number
   readonly leaseMs: number
+  readonly process: ProcessMark | null
   readonly startedAt: number
   readonly onLost: () => void
   beatAt: number

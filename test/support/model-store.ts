@@ -83,7 +83,7 @@ function storeOver(state: ModelState): ModelStore {
 
 function modelSessions(state: ModelState): SessionStore {
   return {
-    async open({ holder, service, host, pid, leaseMs, concurrency }, onLost) {
+    async open({ holder, service, host, pid, leaseMs, concurrency, process }, onLost) {
       beat(state)
       const startedAt = state.clock.at
       state.sessions.set(holder, {
@@ -91,6 +91,7 @@ function modelSessions(state: ModelState): SessionStore {
         identity: { service, host, pid },
         concurrency,
         leaseMs,
+        process: process ?? null,
         startedAt,
         beatAt: startedAt,
         expiresAt: startedAt + leaseMs,
@@ -111,6 +112,13 @@ function modelSessions(state: ModelState): SessionStore {
       state.kept.delete(holder)
       beat(state)
     },
+    async ofProcesses({ bootId, namespaces, host }) {
+      const open = [...state.sessions.values()].filter(({ endedAt }) => endedAt === null)
+      return open.flatMap(({ holder, identity, process }) => {
+        const same = process?.bootId === bootId && process.namespaces === namespaces && identity.host === host
+        return same ? [{ holder, pid: identity.pid, startTick: process.startTick }] : []
+      })
+    },
     async list() {
       return [...state.sessions.values()].map(
         ({ holder, identity, concurrency, startedAt, beatAt, expiresAt, endedAt }) => ({
@@ -119,6 +127,7 @@ function modelSessions(state: ModelState): SessionStore {
           beatAt,
           expiresAt,
           endedAt,
+          blockedSince: null,
           concurrency,
           running: [...state.jobs.values()].filter(({ row }) => row.holder === holder).length,
         }),

@@ -2,30 +2,29 @@
 import type { PlanValues } from '../../src/core/plan.ts'
 import { planReap, settleTimeOut } from '../../src/core/settle.ts'
 import { END_OF_GRACE, REAP_POISON } from '../../src/core/plans.ts'
-import type { SweepReport } from '../../src/store/claims.ts'
+import type { SweepOptions, SweepReport } from '../../src/store/claims.ts'
 import { carryOut, promoteDue } from './model-plans.ts'
 import { isAlive, policyOf } from './model-state.ts'
 import type { ModelJob, ModelState } from './model-state.ts'
 
-export interface SweepOptions {
-  readonly graceMs: number
-  readonly random: number
-}
-
 export function sweep(state: ModelState, options: SweepOptions): SweepReport {
   const jobsPromoted = promoteDue(state)
-  const sessionsEnded = endExpired(state)
+  const sessionsEnded = endDead(state, options)
   const reaped = reapOrphans(state)
   const jobsTimedOut = timeOut(state, options)
   return { sessionsEnded, ...reaped, jobsTimedOut, jobsCancelled: endGraces(state, options), jobsPromoted }
 }
 
-function endExpired(state: ModelState): number {
-  const expired = [...state.sessions.values()].filter(
-    ({ holder, endedAt }) => endedAt === null && !isAlive(state, holder),
-  )
-  for (const session of expired) session.endedAt = state.clock.at
-  return expired.length
+function endDead(state: ModelState, { dead = [] }: SweepOptions): number {
+  const over = [...state.sessions.values()].filter(({ holder, endedAt, identity, process }) => {
+    const ofDead = dead.some(
+      (session) =>
+        session.holder === holder && session.pid === identity.pid && session.startTick === process?.startTick,
+    )
+    return endedAt === null && (ofDead || !isAlive(state, holder))
+  })
+  for (const session of over) session.endedAt = state.clock.at
+  return over.length
 }
 
 function reapOrphans(state: ModelState): Pick<SweepReport, 'jobsReaped' | 'jobsPoisoned'> {

@@ -173,6 +173,7 @@ function withFaults(store: Store, { faults, calls, onLost }: Watched): Store {
       },
       end: (holder) => sessions.end(holder),
       abandon: (holder) => sessions.abandon(holder),
+      ofProcesses: (space) => sessions.ofProcesses(space),
       list: () => sessions.list(),
     },
     now: () => store.now(),

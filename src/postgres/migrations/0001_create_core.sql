@@ -56,9 +56,15 @@ CREATE TABLE millrace.sessions (
   pid integer NOT NULL,
   concurrency integer NOT NULL,
   lease_ms bigint NOT NULL,
+  -- What tells the process from others under its pid; NULL: it can't be told, or the session is nobody's in particular.
+  boot_id text,
+  namespaces text,
+  start_tick bigint,
   started_at bigint NOT NULL,
   beat_at bigint NOT NULL,
   expires_at bigint NOT NULL,
+  -- Since when the event loop of its process stands still, as its latest beat has seen.
+  blocked_since bigint,
   ended_at bigint
 ) WITH (fillfactor = 50, autovacuum_vacuum_scale_factor = 0.0, autovacuum_vacuum_threshold = 200);
 

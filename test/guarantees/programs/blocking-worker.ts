@@ -11,9 +11,14 @@ interface Facts {
 
 const { blockMs, options } = handedOver() as Facts
 const compute = defineJob('sums.compute', { service: 'mathematics' })
+const overrun = defineJob('sums.overrun', { service: 'mathematics', timeout: '150ms', cancelGrace: '50ms' })
 const mill = await openParentsMill()
 const bothRun = Promise.withResolvers<void>()
 let begun = 0
+
+function block(): void {
+  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, blockMs)
+}
 
 await mill.work(
   [
@@ -24,7 +29,13 @@ await mill.work(
       await bothRun.promise
       // What was told must have left before nothing can.
       await nextTurn()
-      if (input === 'block') Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, blockMs)
+      if (input === 'block') block()
+      return process.pid
+    }),
+    handle(overrun, async () => {
+      tellParent('overruns')
+      await nextTurn()
+      block()
       return process.pid
     }),
   ],

@@ -1,8 +1,10 @@
 /** The jobs of the programs that are killed, and of those that look after what they left. */
-import { appendFileSync } from 'node:fs'
+import { appendFileSync, mkdirSync } from 'node:fs'
+import { join } from 'node:path'
 
 import { defineJob, handle } from '../../../src/index.ts'
-import type { Handler } from '../../../src/index.ts'
+import type { Handler, HandlerContext } from '../../../src/index.ts'
+import type { Note } from '../../support/history-checker.ts'
 import { take } from '../../support/wait-for-event.ts'
 
 const retry = { maxAttempts: 1_000, backoff: { base: '10ms', max: '100ms' } } as const
@@ -34,11 +36,7 @@ export interface GrainInput {
 }
 
 /** A handler was in a phase, whatever the store made of it. */
-export interface Effect {
-  readonly jobId: string
-  readonly fence: number
-  readonly phase: string
-  readonly moment: 'enter' | 'leave'
+export interface Effect extends Note {
   /** Of the process that it ran in. */
   readonly pid: number
 }
@@ -47,30 +45,32 @@ export interface Effect {
 export type Mark = { readonly phase: string; readonly fence: number }
 
 export interface EffectLog {
-  /** Lines of JSON, by all processes. */
-  readonly file: string
+  /** Where each process has a file of its own: lines of JSON. */
+  readonly folder: string
   /** Called when a phase has begun. */
   readonly onEnter: () => void
 }
 
-interface Running {
-  readonly jobId: string
-  readonly fence: number
-  readonly phase: string
-  readonly attempt: number
-  readonly input: unknown
-}
+type Running = Pick<HandlerContext, 'jobId' | 'fence' | 'phase' | 'attempt' | 'input' | 'log'>
 
 const SLOW_MS = 40
+const NS_PER_MS = 1e6
 
-export function millHandlers({ file, onEnter }: EffectLog): readonly Handler[] {
-  const note = ({ jobId, fence, phase }: Running, moment: Effect['moment']): void => {
-    appendFileSync(file, `${JSON.stringify({ jobId, fence, phase, moment, pid: process.pid } satisfies Effect)}\n`)
+export function millHandlers({ folder, onEnter }: EffectLog): readonly Handler[] {
+  mkdirSync(folder, { recursive: true })
+  const file = join(folder, `${process.pid}.jsonl`)
+  const note = ({ jobId, attempt, fence, phase }: Running, moment: Effect['moment']): void => {
+    // One clock for all processes, which is not set.
+    const at = Number(process.hrtime.bigint()) / NS_PER_MS
+    const effect: Effect = { jobId, attempt, fence, phase, moment, at, pid: process.pid }
+    appendFileSync(file, `${JSON.stringify(effect)}\n`)
   }
   const step = async (running: Running): Promise<Mark> => {
     const { flaky, slow } = running.input as GrainInput
     note(running, 'enter')
     onEnter()
+    // Whoever reads the log can tell under which claim it was written.
+    if (running.phase === 'grind') running.log.info('the stone turns', { fence: running.fence })
     if (slow) await take(SLOW_MS)
     if (flaky && running.phase === 'grind' && running.attempt % 2 === 1) throw new Error('the stone has slipped')
     note(running, 'leave')

@@ -4,6 +4,7 @@ import { handedOver, openParentsMill, tellParent } from '../../support/parent-pr
 import { millHandlers } from './mill-jobs.ts'
 
 interface Facts {
+  /** A folder. */
   readonly effects: string
   readonly options: WorkOptions
 }
@@ -11,5 +12,5 @@ interface Facts {
 const { effects, options } = handedOver() as Facts
 const silent = (): void => undefined
 const mill = await openParentsMill({ logger: { info: silent, warn: silent, error: silent } })
-await mill.work(millHandlers({ file: effects, onEnter: () => tellParent('entered') }), options)
+await mill.work(millHandlers({ folder: effects, onEnter: () => tellParent('entered') }), options)
 tellParent('ready')
