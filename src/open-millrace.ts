@@ -4,9 +4,12 @@ import { CONSOLE_LOGGER } from './client/console-logger.ts'
 import { checkNodeVersion } from './client/node-version.ts'
 import { OperatorClient } from './client/operator-client.ts'
 import { checkList, checkOptions } from './client/option-values.ts'
+import type { EntityProbe } from './core/entity-status.ts'
+import type { RedFlag } from './core/red-flags.ts'
 import { EventTailer } from './events/event-tailer.ts'
 import { reaper } from './maintenance/reaper.ts'
 import type { ReaperReport } from './maintenance/reaper.ts'
+import { redFlagWatch } from './maintenance/red-flags.ts'
 import type { Logger } from './runtime/logger.ts'
 import type { Runtime } from './runtime/runtime.ts'
 import { safeLogger } from './runtime/safe-logger.ts'
@@ -38,8 +41,8 @@ export async function openMillrace(url: string | MillracePool, options: Millrace
   const runtime = options.runtime ?? systemRuntime()
   const logger = safeLogger(options.logger ?? CONSOLE_LOGGER)
   const store = await openStore(url, options, { runtime, logger })
-  const { service = null, maintenance = null } = options
-  return new Millrace({ store, runtime, logger, service, maintenance })
+  const { service = null, version = null, maintenance = null } = options
+  return new Millrace({ store, runtime, logger, service, version, maintenance })
 }
 
 interface MillraceParts {
@@ -47,6 +50,7 @@ interface MillraceParts {
   readonly runtime: Runtime
   readonly logger: Logger
   readonly service: string | null
+  readonly version: string | null
   /** Null: from the first worker on. */
   readonly maintenance: boolean | null
 }
@@ -63,7 +67,8 @@ export class Millrace extends OperatorClient {
   readonly #context: ClientContext
   readonly #tailer: EventTailer
   readonly #reaper: Service<ReaperReport>
-  readonly #workers = new Set<Worker>()
+  readonly #redFlags: Service<readonly RedFlag[]>
+  readonly #workers = new Map<Worker, readonly Handler[]>()
   /** Workers that are being started. */
   readonly #starting = new Set<Promise<unknown>>()
   #closing: Promise<void> | null = null
@@ -78,7 +83,8 @@ export class Millrace extends OperatorClient {
     this.#context = context
     this.#tailer = tailer
     this.#reaper = reaper({ store, runtime, logger })
-    if (parts.maintenance === true) this.#reaper.start()
+    this.#redFlags = redFlagWatch({ store, runtime, logger, probes: () => this.#entityProbes() })
+    if (parts.maintenance === true) this.#startMaintenance()
   }
 
   /** What the store is, for people: `sqlite:/srv/app/jobs.db (SQLite 3.53.4, WAL, synchronous FULL)`. */
@@ -102,20 +108,45 @@ export class Millrace extends OperatorClient {
   async work(handlers: readonly Handler[], options: WorkOptions = {}): Promise<Worker> {
     if (this.#closing !== null) throw storeClosed()
     const store = this.#context.writer('work')
-    const { runtime, logger } = this.#parts
+    const { runtime, logger, version } = this.#parts
     checkList(handlers, 'handlers', 'a list of handlers')
     checkOptions(options, KNOWN_WORK_OPTIONS, 'options')
     const service = this.#parts.service ?? handlers[0]?.definition?.service ?? ''
-    const starting = startWorker({ ...options, store, runtime, logger, service, handlers })
+    const starting = startWorker({ ...options, store, runtime, logger, service, version, handlers })
     this.#starting.add(starting)
     try {
       const worker = await starting
-      this.#workers.add(worker)
-      if (this.#parts.maintenance !== false) this.#reaper.start()
+      this.#workers.set(worker, handlers)
+      if (this.#parts.maintenance !== false) this.#startMaintenance()
       return worker
     } finally {
       this.#starting.delete(starting)
     }
+  }
+
+  /**
+   * Signs that something is wrong with the way jobs are worked on, by type: jobs that nobody takes, a second service, outcomes that can't be
+   * right. Asks the handlers of this process's workers how the entities of jobs stand that ended lately.
+   */
+  async redFlags(): Promise<readonly RedFlag[]> {
+    this.#context.writer('redFlags')
+    return this.#redFlags.runOnce()
+  }
+
+  #startMaintenance(): void {
+    this.#reaper.start()
+    this.#redFlags.start()
+  }
+
+  #entityProbes(): ReadonlyMap<string, EntityProbe> {
+    const running = [...this.#workers].filter(([{ state }]) => state !== 'stopped')
+    return new Map(
+      running.flatMap(([, handlers]) =>
+        handlers.flatMap(({ definition: { name }, entityStatus }) =>
+          entityStatus === null ? [] : [[name, entityStatus] as const],
+        ),
+      ),
+    )
   }
 
   /**
@@ -136,8 +167,8 @@ export class Millrace extends OperatorClient {
 
   async #close(): Promise<void> {
     await Promise.allSettled(this.#starting)
-    const stopped = await Promise.allSettled([...this.#workers].map((worker) => worker.stop()))
-    await this.#reaper.stop()
+    const stopped = await Promise.allSettled([...this.#workers.keys()].map((worker) => worker.stop()))
+    await Promise.all([this.#reaper.stop(), this.#redFlags.stop()])
     await this.#tailer.close()
     await this.#context.close()
     await this.#parts.store.close()

@@ -1,6 +1,6 @@
 /** Which store, and how it is to be kept: the one place that knows all of them. */
 import { CONSOLE_LOGGER } from './client/console-logger.ts'
-import { checkName, shown } from './client/names.ts'
+import { checkKey, checkName, shown } from './client/names.ts'
 import { checkBoolean, checkChoice, checkOptions, checkWhole } from './client/option-values.ts'
 import { parseDuration } from './core/duration.ts'
 import type { Duration } from './core/duration.ts'
@@ -19,6 +19,8 @@ export interface MillracePool {
 export interface MillraceOptions {
   /** The service that this process belongs to, as its definitions name it. Default: that of the handlers that `work` is given. */
   readonly service?: string
+  /** Of the service's program, for people: 1 to 200 characters. Workers tell it, so that versions can be told apart. */
+  readonly version?: string
   /** Default: silent but for warnings and errors, which go to the console. */
   readonly logger?: Logger
   /** Clock, timers, randomness and ids. Default: those of this process. */
@@ -190,6 +192,7 @@ const KNOWN_OPTIONS: Readonly<Record<keyof MillraceOptions, true>> = {
   connections: true,
   statementTimeout: true,
   service: true,
+  version: true,
   logger: true,
   runtime: true,
   durability: true,
@@ -201,12 +204,13 @@ const KNOWN_OPTIONS: Readonly<Record<keyof MillraceOptions, true>> = {
 
 /** Those that need no store to be judged. */
 export function checkMillraceOptions(options: MillraceOptions): void {
-  const { service, logger, durability, thread, threadFile, artifacts, maintenance } = checkOptions(
+  const { service, version, logger, durability, thread, threadFile, artifacts, maintenance } = checkOptions(
     options,
     KNOWN_OPTIONS,
     'options',
   )
   if (service !== undefined) checkName(service, 'service')
+  if (version !== undefined) checkKey(version, 'version')
   if (logger !== undefined) checkLogger(logger)
   if (durability !== undefined) checkChoice(durability, ['full', 'normal'], 'durability')
   if (thread !== undefined) checkBoolean(thread, 'thread')

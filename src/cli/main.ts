@@ -9,6 +9,7 @@ import { addForceCommands } from './force-commands.ts'
 import { addListCommand } from './list-command.ts'
 import { LOG_FORMATS } from './log-format.ts'
 import { addMigrateCommand } from './migrate-command.ts'
+import { addOwnerCommands } from './owner-commands.ts'
 import { addOverviewCommands } from './overview-commands.ts'
 import { readVersion } from './package-files.ts'
 import { addQueueCommands } from './queue-commands.ts'
@@ -59,6 +60,7 @@ function commandLine(): Command {
   addForceCommands(program)
   addQueueCommands(program)
   addOverviewCommands(program)
+  addOwnerCommands(program)
   addMigrateCommand(program)
   return program
 }

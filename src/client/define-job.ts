@@ -6,6 +6,7 @@ import { InvalidInputError } from '../core/errors.ts'
 import { DEFAULTS, LIMITS } from '../core/limits.ts'
 import { ONLY_PHASE } from '../core/phases.ts'
 import type { JobPolicy } from '../core/policy.ts'
+import type { Expectation } from '../core/red-flags.ts'
 import { DEFAULT_BACKOFF } from '../core/retry.ts'
 import type { Backoff } from '../core/retry.ts'
 import type { Schema } from '../core/schema.ts'
@@ -32,6 +33,12 @@ export interface RetryOptions {
   readonly backoff?: BackoffOptions
 }
 
+/** What is to be expected of jobs that complete. Those that are otherwise raise a red flag, and change nothing. */
+export interface ExpectOptions {
+  /** A job that takes less has probably not done its work. Default: none is too fast. */
+  readonly minDuration?: Duration
+}
+
 /** What there is to say about a job type. Only `service` must be said. */
 export interface JobOptions<
   InputSchema extends Schema | undefined = Schema | undefined,
@@ -55,6 +62,7 @@ export interface JobOptions<
   readonly queue?: string
   /** Deaths of a worker with the job as the suspect, after which the job has failed as poison: 1 to 100, default 3. */
   readonly maxStrikes?: number
+  readonly expect?: ExpectOptions
   /** Own rules for which errors are fatal, asked before those of Millrace. */
   readonly rules?: readonly ClassificationRule[]
 }
@@ -114,8 +122,10 @@ const KNOWN_OPTIONS: Readonly<Record<keyof JobOptions, true>> = {
   cancelGrace: true,
   queue: true,
   maxStrikes: true,
+  expect: true,
   rules: true,
 }
+const KNOWN_EXPECT: Readonly<Record<keyof ExpectOptions, true>> = { minDuration: true }
 const KNOWN_RETRY: Readonly<Record<keyof RetryOptions, true>> = { maxAttempts: true, backoff: true }
 const KNOWN_BACKOFF: Readonly<Record<keyof BackoffOptions, true>> = {
   base: true,
@@ -174,7 +184,14 @@ function policyOf(options: Omit<JobOptions, 'service'>, phases: readonly string[
     timeoutMs: timeoutMsOf(timeout),
     cancelGraceMs: parseDuration(cancelGrace, 'cancelGrace'),
     maxStrikes: checkWhole(maxStrikes, { path: 'maxStrikes', least: 1, most: 100 }),
+    expect: expectationOf(options),
   })
+}
+
+function expectationOf({ expect, output }: Omit<JobOptions, 'service'>): Expectation {
+  const { minDuration } = checkOptions(expect ?? {}, KNOWN_EXPECT, 'expect')
+  const minDurationMs = minDuration === undefined ? null : parseDuration(minDuration, 'expect.minDuration')
+  return Object.freeze({ minDurationMs, output: output !== undefined })
 }
 
 function timeoutMsOf(timeout: Duration | 'none' = DEFAULTS.timeoutMs): number | null {

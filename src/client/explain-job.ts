@@ -1,6 +1,8 @@
 import { explainWaiting } from '../core/explain.ts'
-import type { Act, Explanation, HolderFacts, LiveWorkers, WaitingFacts } from '../core/explain.ts'
+import type { Act, Bystanders, Explanation, HolderFacts, LiveWorkers, WaitingFacts } from '../core/explain.ts'
 import { LIMITS } from '../core/limits.ts'
+import { worksOn } from '../core/ownership.ts'
+import type { Ownership } from '../core/ownership.ts'
 import type { Scope } from '../core/scope.ts'
 import { isFinal } from '../core/states.ts'
 import type { JobState } from '../core/states.ts'
@@ -14,26 +16,33 @@ import { readDetails } from './read-jobs.ts'
 /** Gathers what the store knows about a job, and lets the rule speak. */
 export async function explainJob(store: Store, scope: Scope, jobId: string): Promise<Explanation> {
   const details = await readDetails(store, scope, jobId)
-  const [now, queues, sessions, jobsAhead, uniqueHeldBy] = await Promise.all([
+  const [now, queues, sessions, types, jobsAhead, uniqueHeldBy] = await Promise.all([
     store.now(),
     store.queues.list(),
     store.sessions.list(),
+    store.jobTypes.list(),
     details.state === 'queued' ? countAhead(store, scope, details) : 0,
     isFinal(details.state) && details.uniqueKey !== null ? findUniqueHolder(store, scope, details) : null,
   ])
   const live = sessions.filter((session) => session.endedAt === null && session.expiresAt > now)
+  const { type, service } = details
+  const owned = types.find((known) => known.type === type) ?? { type, service, epoch: 0 }
   return explainWaiting({
     ...factsOf(details),
     now,
     paused: pausedBy(queues, details.queue),
-    workers: workersOf(live, details.service, scope),
+    workers: workersOf(live.filter((session) => worksOn(session, owned)), scope),
+    bystanders: bystandersOf(live, owned),
     holder: details.state === 'running' ? holderOf(live, details) : null,
     jobsAhead,
     uniqueHeldBy,
   })
 }
 
-type FactsOfJob = Omit<WaitingFacts, 'now' | 'paused' | 'workers' | 'holder' | 'jobsAhead' | 'uniqueHeldBy'>
+type FactsOfJob = Omit<
+  WaitingFacts,
+  'now' | 'paused' | 'workers' | 'bystanders' | 'holder' | 'jobsAhead' | 'uniqueHeldBy'
+>
 
 function factsOf(details: JobDetails): FactsOfJob {
   const { state, runAt, finishedAt, type, queue, service, deadlineAt, failures, suspect, policy } = details
@@ -60,9 +69,14 @@ function pausedBy(queues: readonly QueueRecord[], name: string): Act | null {
   return { at: queue.pausedAt, by: queue.pausedBy ?? 'system' }
 }
 
+function bystandersOf(live: readonly SessionRecord[], owned: Ownership): Bystanders {
+  const ours = live.filter((session) => session.service === owned.service && !worksOn(session, owned))
+  const outdated = ours.filter(({ types }) => types.includes(owned.type)).length
+  return { outdated, withoutHandler: ours.length - outdated }
+}
+
 /** How busy the workers are is what all tenants do: only an operator is told. */
-function workersOf(live: readonly SessionRecord[], service: string | null, { role }: Scope): LiveWorkers {
-  const workers = live.filter((session) => session.service === service)
+function workersOf(workers: readonly SessionRecord[], { role }: Scope): LiveWorkers {
   if (role !== 'operator') return { count: workers.length, freeSlots: null }
   const freeSlots = workers.reduce((sum, { concurrency, running }) => sum + Math.max(0, concurrency - running), 0)
   return { count: workers.length, freeSlots }

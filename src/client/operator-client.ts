@@ -13,6 +13,8 @@ import type { DefinitionOf, InputAndOptions } from './job-values.ts'
 import { checkKey, checkName } from './names.ts'
 import type { EnqueueOptions } from './new-job.ts'
 import { checkOptions } from './option-values.ts'
+import { findOwner, findProcessors, listOwners, transferType } from './owners.ts'
+import type { TransferOptions, TypeOwner } from './owners.ts'
 
 /** A queue that has had a job or was paused. */
 export interface Queue {
@@ -39,6 +41,10 @@ export interface WorkerSession extends WorkerIdentity {
   readonly concurrency: number
   /** Jobs that it runs. */
   readonly running: number
+  /** The types that it has handlers for. */
+  readonly types: readonly string[]
+  /** Of the service's program, as `openMillrace` was told; null: it was not. */
+  readonly version: string | null
 }
 
 /** A connection that answers at once, as those of `node:sqlite` and better-sqlite3 do. */
@@ -132,19 +138,56 @@ export class OperatorClient extends JobClient {
   async workers(): Promise<readonly WorkerSession[]> {
     const store = this.#context.reader()
     const [now, records] = await Promise.all([store.now(), store.sessions.list()])
-    return records.map((record) => ({
-      service: record.service,
-      host: record.host,
-      pid: record.pid,
-      state: sessionState(now, record),
-      startedAt: record.startedAt,
-      beatAt: record.beatAt,
-      expiresAt: record.expiresAt,
-      endedAt: record.endedAt,
-      blockedSince: record.blockedSince,
-      concurrency: record.concurrency,
-      running: record.running,
-    }))
+    return records.map((record) => workerSession(record, now))
+  }
+
+  /** Every type that is known, with the service that owns it, by name. */
+  async owners(): Promise<readonly TypeOwner[]> {
+    return listOwners(this.#context.reader())
+  }
+
+  /** @returns the service that owns the type; null: none does */
+  async getJobOwner(type: string): Promise<string | null> {
+    return findOwner(this.#context.reader(), type)
+  }
+
+  /**
+   * The live workers that take jobs of the type.
+   *
+   * @param service only those of this service; a type has one, so the answer is all of them or none
+   */
+  async getProcessorsByJobType(type: string, service?: string): Promise<readonly WorkerSession[]> {
+    const store = this.#context.reader()
+    const [now, records] = await Promise.all([store.now(), findProcessors(store, type, service)])
+    return records.map((record) => workerSession(record, now))
+  }
+
+  /**
+   * Hands a type over to another service. The one before starts no job of it any more, in no process; what it runs goes on to its end. The
+   * new one takes the type's jobs with the workers that it starts from now on.
+   *
+   * @throws ConflictError `owner-conflict` unless `from` is the present owner
+   */
+  async transferOwner(type: string, options: TransferOptions): Promise<TypeOwner> {
+    return transferType(this.#context.writer('transferOwner'), type, options)
+  }
+}
+
+function workerSession(record: SessionRecord, now: number): WorkerSession {
+  return {
+    service: record.service,
+    host: record.host,
+    pid: record.pid,
+    state: sessionState(now, record),
+    startedAt: record.startedAt,
+    beatAt: record.beatAt,
+    expiresAt: record.expiresAt,
+    endedAt: record.endedAt,
+    blockedSince: record.blockedSince,
+    concurrency: record.concurrency,
+    running: record.running,
+    types: record.types,
+    version: record.version,
   }
 }
 

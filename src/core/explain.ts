@@ -17,8 +17,10 @@ export interface WaitingFacts {
   readonly service: string | null
   /** Null: the queue is not paused. */
   readonly paused: Act | null
-  /** Live workers of the service that have a handler for the type. */
+  /** Live workers that take jobs of the type. */
   readonly workers: LiveWorkers
+  /** Live workers of the service that don't. */
+  readonly bystanders: Bystanders
   /** Queued jobs of the type that come before this one. */
   readonly jobsAhead: number
   /** Null: nobody holds the job. */
@@ -48,6 +50,13 @@ export interface LiveWorkers {
   readonly freeSlots: number | null
 }
 
+export interface Bystanders {
+  /** They have no handler for the type. */
+  readonly withoutHandler: number
+  /** They were started before the type was handed over to their service. */
+  readonly outdated: number
+}
+
 export interface HolderFacts {
   readonly service: string
   readonly host: string
@@ -67,6 +76,8 @@ export interface HolderFacts {
  * | `no-owner` | waits, and no service has registered its type |
  * | `queue-paused` | waits in a queue that somebody paused |
  * | `no-worker` | waits, and no worker of the owning service lives |
+ * | `worker-outdated` | waits, and the workers that handle it were started before its type was handed over |
+ * | `worker-lacks-type` | waits, and the live workers of the owning service have no handler for its type |
  * | `scheduled` | waits for its time |
  * | `backoff` | failed, and waits before the next attempt |
  * | `no-free-slot` | waits, and every live worker is full |
@@ -86,6 +97,8 @@ export type ReasonCode =
   | 'no-owner'
   | 'queue-paused'
   | 'no-worker'
+  | 'worker-outdated'
+  | 'worker-lacks-type'
   | 'scheduled'
   | 'backoff'
   | 'no-free-slot'
@@ -183,8 +196,17 @@ function queuePaused({ paused, queue, now }: WaitingFacts): Reason | null {
   return { code: 'queue-paused', message, action: `Resume the queue "${queue}".` }
 }
 
-function noWorker({ service, type, workers }: WaitingFacts): Reason | null {
+function noWorker({ service, type, workers, bystanders }: WaitingFacts): Reason | null {
   if (service === null || workers.count > 0) return null
+  const { outdated, withoutHandler } = bystanders
+  if (outdated > 0) {
+    const message = `${counted(outdated, 'live worker')} of "${service}" handled "${type}" before it was handed over`
+    return { code: 'worker-outdated', message, action: `Start the workers of the service "${service}" anew.` }
+  }
+  if (withoutHandler > 0) {
+    const message = `no handler for "${type}" is among those of ${counted(withoutHandler, 'live worker')} of "${service}"`
+    return { code: 'worker-lacks-type', message, action: `Give the handler to a worker of the service "${service}".` }
+  }
   const message = `no worker of the service "${service}" that handles "${type}" is alive`
   return { code: 'no-worker', message, action: `Start a worker of the service "${service}".` }
 }

@@ -1,3 +1,4 @@
+import type { Expectation } from './red-flags.ts'
 import type { Backoff } from './retry.ts'
 
 /**
@@ -15,4 +16,6 @@ export interface JobPolicy {
   /** How long a handler may go on after its signal, before the job is final without it. */
   readonly cancelGraceMs: number
   readonly maxStrikes: number
+  /** What jobs that complete are like; those that are not raise a red flag. */
+  readonly expect: Expectation
 }

@@ -5,12 +5,12 @@ import { changesSql, numberedSql } from './compile.ts'
 
 /** `$1` now, `$2` holder, `$3` types, `$4` limit, `$5` whether what has come due may wait, `$6` to `$9` cursors: lane, priority, run-at, n. */
 export const LANES =
-  'me AS MATERIALIZED (SELECT n, service FROM millrace.sessions WHERE holder = $2 AND ended_at IS NULL AND expires_at > $1), ' +
+  'me AS MATERIALIZED (SELECT n, service, epoch FROM millrace.sessions WHERE holder = $2 AND ended_at IS NULL AND expires_at > $1), ' +
   'lanes AS MATERIALIZED (SELECT l.n AS lane, t.timeout_ms, t.revision, coalesce(k.priority, -2147483648) AS p, ' +
   'coalesce(k.run_at, -9223372036854775808) AS r, coalesce(k.n, 0) AS c FROM me CROSS JOIN unnest($3::text[]) AS w (name) JOIN millrace.types AS t ON t.name = w.name ' +
   'JOIN millrace.lanes AS l ON l.type = t.n JOIN millrace.queues AS q ON q.n = l.queue ' +
   'LEFT JOIN unnest($6::integer[], $7::integer[], $8::bigint[], $9::bigint[]) AS k (lane, priority, run_at, n) ON k.lane = l.n ' +
-  'WHERE q.paused_at IS NULL AND (t.service IS NULL OR t.service = me.service))'
+  'WHERE q.paused_at IS NULL AND (t.service IS NULL OR t.service = me.service) AND t.epoch <= me.epoch)'
 
 const FACTS =
   'facts AS MATERIALIZED (SELECT clock_timestamp() AS at, EXISTS (SELECT 1 FROM millrace.jobs WHERE state IN (1, 4) AND run_at >= 0 AND run_at <= $1) AS due, ' +

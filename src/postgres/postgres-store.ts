@@ -7,7 +7,7 @@ import type { ArtifactBytes, ArtifactStore } from '../store/artifacts.ts'
 import type { AuditStore } from '../store/audit.ts'
 import type { Claimed, ClaimRequest, ClaimStore, PlanCall, PlanResult } from '../store/claims.ts'
 import type { EventStore } from '../store/events.ts'
-import type { JobTypeStore, Registered, TypeRegistration } from '../store/job-types.ts'
+import type { JobTypeStore, Registered, Transfer, Transferred, TypeRegistration } from '../store/job-types.ts'
 import type { Enqueued, JobStore, NewJob } from '../store/jobs.ts'
 import type { QueueStore } from '../store/queues.ts'
 import { beatEveryMs } from '../store/sessions.ts'
@@ -23,9 +23,10 @@ import { findInterruptions } from './claims.ts'
 import { NOW } from './database.ts'
 import type { Database } from './database.ts'
 import { Enqueuer } from './enqueuer.ts'
+import { noteEntities, readEvidence } from './evidence.ts'
 import { latestPosition, readEvents } from './events.ts'
 import { storeError } from './failures.ts'
-import { Conflict, listTypes, registerTypes } from './job-types.ts'
+import { Conflict, keepRefusal, listRefusals, listTypes, registerTypes, transferType } from './job-types.ts'
 import { countJobs, getJob, jobStates, listJobs } from './jobs.ts'
 import type { Keeper } from './keeper.ts'
 import { GroupCommit } from './group-commit.ts'
@@ -125,7 +126,11 @@ export class PostgresStore implements Store {
 
   readonly jobTypes: JobTypeStore = {
     register: (service, registrations) => this.#write(() => this.#register(service, registrations)),
+    transfer: (transfer) => this.#write(() => this.#transfer(transfer)),
     list: () => this.#read(() => listTypes(this.#db.ask)),
+    refusals: () => this.#read(() => listRefusals(this.#db.ask)),
+    evidence: (query) => this.#read(() => readEvidence(this.#db.ask, this.#db.virtualNow, query)),
+    noteEntities: (notes) => this.#write(() => this.#db.write((tx) => noteEntities(tx, notes))),
   }
 
   readonly queues: QueueStore = {
@@ -215,11 +220,19 @@ export class PostgresStore implements Store {
       return await this.#db.write((tx) => registerTypes(tx, service, registrations))
     } catch (error) {
       const { cause } = error as { readonly cause?: unknown }
-      if (cause instanceof Conflict) return cause.answer
-      throw error
+      if (!(cause instanceof Conflict)) throw error
+      const { answer } = cause
+      await this.#db.write((tx) => keepRefusal(tx, service, answer.type))
+      return answer
     } finally {
       names.forgetTypes()
     }
+  }
+
+  async #transfer(transfer: Transfer): Promise<Transferred> {
+    const transferred = await this.#db.write((tx) => transferType(tx, transfer))
+    this.#parts.names.forgetTypes()
+    return transferred
   }
 
   async #endSession(holder: number): Promise<void> {

@@ -7,12 +7,14 @@ import type { RunRows } from './driver.ts'
 // Made again after a lost answer it changes nothing.
 const OPEN =
   `WITH clock AS (SELECT ${NOW} AS now) INSERT INTO millrace.sessions (holder, service, host, pid, concurrency, lease_ms, boot_id, namespaces, start_tick, ` +
-  'started_at, beat_at, expires_at) SELECT $2, $3, $4, $5, $6, $7, $8, $9, $10, now, now, now + $7 FROM clock ON CONFLICT (holder) DO NOTHING'
+  'types, version, epoch, started_at, beat_at, expires_at) SELECT $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, ' +
+  'coalesce($13::integer, (SELECT greatest(max(epoch), 1) FROM millrace.types)), now, now, now + $7 FROM clock ON CONFLICT (holder) DO NOTHING'
 
 export async function openSession(run: RunRows, now: number | null, session: NewSession): Promise<void> {
-  const { holder, service, host, pid, concurrency, leaseMs, process } = session
+  const { holder, service, host, pid, concurrency, leaseMs, process, types = [], version = null, epoch = null } = session
   const { bootId, namespaces, startTick } = process ?? { bootId: null, namespaces: null, startTick: null }
-  await run(OPEN, now, holder, service, host, pid, concurrency, leaseMs, bootId, namespaces, startTick)
+  const marks = [bootId, namespaces, startTick]
+  await run(OPEN, now, holder, service, host, pid, concurrency, leaseMs, ...marks, JSON.stringify(types), version, epoch)
 }
 
 /**
@@ -40,7 +42,7 @@ export async function endSession(run: RunRows, now: number | null, holder: numbe
 }
 
 const SESSIONS =
-  'SELECT s.service, s.host, s.pid, s.concurrency, s.started_at, s.beat_at, s.expires_at, s.ended_at, s.blocked_since, ' +
+  'SELECT s.service, s.host, s.pid, s.concurrency, s.started_at, s.beat_at, s.expires_at, s.ended_at, s.blocked_since, s.types, s.epoch, s.version, ' +
   '(SELECT count(*) FROM millrace.jobs AS j WHERE j.holder = s.holder) AS running FROM millrace.sessions AS s ORDER BY s.n'
 
 export async function listSessions(run: RunRows): Promise<readonly SessionRecord[]> {

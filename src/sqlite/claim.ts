@@ -21,18 +21,20 @@ export function claimJobs(db: Database, request: ClaimRequest): PackedClaim {
   promoteDue(db)
   const session = db.get(OPEN_SESSION, request.holder, db.now)
   if (session === undefined) return { kinds: [], jobs: [], at: db.now, nextDueInMs: null, sessionLost: true }
-  const lanes = db.all(LANES_OF_TYPES, JSON.stringify([...new Set(request.types)]), session['service'] ?? null)
+  const { service = null, epoch = null } = session
+  const lanes = db.all(LANES_OF_TYPES, JSON.stringify([...new Set(request.types)]), service, epoch)
   const heads = laneHeads(db, lanes, request)
   const taken = takeJobs(db, lanes, heads, { holder: request.holder, session: Number(session['n']) })
   return { ...taken, at: db.now, nextDueInMs: nextDueInMs(db, request.types), sessionLost: false }
 }
 
-const OPEN_SESSION = 'SELECT n, service FROM millrace_sessions WHERE holder = ? AND ended_at IS NULL AND expires_at > ?'
+const OPEN_SESSION =
+  'SELECT n, service, epoch FROM millrace_sessions WHERE holder = ? AND ended_at IS NULL AND expires_at > ?'
 
 const LANES_OF_TYPES =
   'SELECT l.n AS lane, t.name AS type FROM json_each(?) AS wanted CROSS JOIN millrace_types AS t ON t.name = wanted.value ' +
   'CROSS JOIN millrace_lanes AS l ON l.type = t.n CROSS JOIN millrace_queues AS q ON q.n = l.queue WHERE q.paused_at IS NULL ' +
-  'AND (t.service IS NULL OR t.service = ?)'
+  'AND (t.service IS NULL OR t.service = ?) AND t.epoch <= ?'
 
 const LANE_HEAD =
   'SELECT n, priority, run_at, suspect, lane FROM millrace_jobs WHERE lane = ? AND state = 2 AND (suspect = 0 OR ?) ' +

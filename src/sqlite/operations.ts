@@ -8,7 +8,8 @@ import type { Scope } from '../core/scope.ts'
 import type { AuditQuery } from '../store/audit.ts'
 import type { ClaimRequest, SweepOptions } from '../store/claims.ts'
 import type { EventQuery } from '../store/events.ts'
-import type { TypeRegistration } from '../store/job-types.ts'
+import type { EntityNote, EvidenceQuery } from '../store/evidence.ts'
+import type { Transfer, TypeRegistration } from '../store/job-types.ts'
 import type { JobFilter, JobQuery } from '../store/jobs.ts'
 import type { NewSession } from '../store/sessions.ts'
 import { applyCalls } from './apply-calls.ts'
@@ -18,8 +19,9 @@ import { claimJobs } from './claim.ts'
 import { findInterruptions } from './claims.ts'
 import type { Database } from './database.ts'
 import { enqueueJobs } from './enqueue.ts'
+import { noteEntities, readEvidence } from './evidence.ts'
 import { latestPosition, readEvents } from './events.ts'
-import { listTypes, registerTypes } from './job-types.ts'
+import { listRefusals, listTypes, registerTypes, transferType } from './job-types.ts'
 import { countJobs, getJob, jobStates, listJobs } from './jobs.ts'
 import { packEnqueued, packResult, unpackCall, unpackNewJobs } from './packed-calls.ts'
 import type { PackedCall, PackedEnqueued, PackedNewJobs, PackedResult } from './packed-calls.ts'
@@ -67,6 +69,8 @@ export const WRITES = {
   'jobTypes.register': oneByOne((db, [service, types]: readonly [string, readonly TypeRegistration[]]) =>
     registerTypes(db, service, types),
   ),
+  'jobTypes.transfer': oneByOne((db, transfer: Transfer) => transferType(db, transfer)),
+  'jobTypes.noteEntities': oneByOne((db, notes: readonly EntityNote[]) => noteEntities(db, notes)),
   'queues.pause': oneByOne((db, [name, actor]: readonly [string, string]) => pauseQueue(db, name, actor)),
   'queues.resume': oneByOne((db, name: string) => resumeQueue(db, name)),
   'claims.apply': applyAll,
@@ -88,6 +92,8 @@ export const READS = {
     sessionsOfProcesses(db, space),
   'sessions.list': (db: Database) => listSessions(db),
   'jobTypes.list': (db: Database) => listTypes(db),
+  'jobTypes.refusals': (db: Database) => listRefusals(db),
+  'jobTypes.evidence': (db: Database, query: EvidenceQuery) => readEvidence(db, query),
   'queues.list': (db: Database) => listQueues(db),
   'events.read': (db: Database, query: EventQuery) => readEvents(db, query),
   'events.latest': (db: Database) => latestPosition(db),

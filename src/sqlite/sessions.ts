@@ -5,13 +5,15 @@ import { processSession, sessionRecord } from '../store/records.ts'
 
 const INSERT_SESSION =
   'INSERT INTO millrace_sessions (holder, service, host, pid, boot_id, namespaces, start_tick, concurrency, lease_ms, started_at, ' +
-  'beat_at, expires_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)'
+  'beat_at, expires_at, types, version, epoch) ' +
+  'VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ifnull(?, (SELECT max(1, ifnull(max(epoch), 1)) FROM millrace_types)))'
 
 export function openSession(db: Database, session: NewSession): void {
-  const { holder, service, host, pid, concurrency, leaseMs, process } = session
+  const { holder, service, host, pid, concurrency, leaseMs, process, types = [], version = null, epoch = null } = session
   const { bootId, namespaces, startTick } = process ?? { bootId: null, namespaces: null, startTick: null }
+  const who = [holder, service, host, pid, bootId, namespaces, startTick]
   const times = [db.now, db.now, db.now + leaseMs]
-  db.run(INSERT_SESSION, holder, service, host, pid, bootId, namespaces, startTick, concurrency, leaseMs, ...times)
+  db.run(INSERT_SESSION, ...who, concurrency, leaseMs, ...times, JSON.stringify(types), version, epoch)
 }
 
 const BEAT =
@@ -34,7 +36,7 @@ export function endSession(db: Database, holder: number): void {
 }
 
 const SESSIONS =
-  'SELECT s.service, s.host, s.pid, s.concurrency, s.started_at, s.beat_at, s.expires_at, s.ended_at, s.blocked_since, ' +
+  'SELECT s.service, s.host, s.pid, s.concurrency, s.started_at, s.beat_at, s.expires_at, s.ended_at, s.blocked_since, s.types, s.epoch, s.version, ' +
   '(SELECT count(*) FROM millrace_jobs AS j WHERE j.holder = s.holder) AS running FROM millrace_sessions AS s ORDER BY s.n'
 
 export function listSessions(db: Database): readonly SessionRecord[] {

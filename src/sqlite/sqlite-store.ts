@@ -132,7 +132,11 @@ export class SqliteStore implements Store {
 
   readonly jobTypes: JobTypeStore = {
     register: (service, registrations) => this.#open.writer.call('jobTypes.register', [service, registrations]),
+    transfer: (transfer) => this.#open.writer.call('jobTypes.transfer', transfer),
     list: () => this.#open.reader.call('jobTypes.list', undefined),
+    refusals: () => this.#open.reader.call('jobTypes.refusals', undefined),
+    evidence: (query) => this.#open.reader.call('jobTypes.evidence', query),
+    noteEntities: (notes) => this.#open.writer.call('jobTypes.noteEntities', notes),
   }
 
   readonly queues: QueueStore = {

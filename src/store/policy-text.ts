@@ -2,7 +2,7 @@ import type { JobPolicy } from '../core/policy.ts'
 
 /** Policies are kept as JSON with their keys in one order, so that equal policies are equal texts. */
 export function encodePolicy(policy: JobPolicy): string {
-  const { phases, maxAttempts, backoff, timeoutMs, cancelGraceMs, maxStrikes } = policy
+  const { phases, maxAttempts, backoff, timeoutMs, cancelGraceMs, maxStrikes, expect } = policy
   const { kind, baseMs, maxMs, factor, jitter } = backoff
   return JSON.stringify({
     phases,
@@ -11,6 +11,7 @@ export function encodePolicy(policy: JobPolicy): string {
     timeoutMs,
     cancelGraceMs,
     maxStrikes,
+    expect: { minDurationMs: expect.minDurationMs, output: expect.output },
   })
 }
 

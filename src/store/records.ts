@@ -6,7 +6,7 @@ import { outcomeOf } from './codes.ts'
 import { nullableNumber, nullableText } from './columns.ts'
 import type { Columns } from './columns.ts'
 import type { FinishedPhase } from './job-details.ts'
-import type { StoredType, TypeRecord } from './job-types.ts'
+import type { RefusalRecord, StoredType, TransferRecord, TypeRecord } from './job-types.ts'
 import type { AttemptRecord, WorkerIdentity } from './jobs.ts'
 import { decodePolicy } from './policy-text.ts'
 import type { QueueRecord } from './queues.ts'
@@ -54,6 +54,9 @@ export function sessionRecord(row: Columns): SessionRecord {
     endedAt: nullableNumber(row['ended_at']),
     blockedSince: nullableNumber(row['blocked_since']),
     running: Number(row['running']),
+    types: JSON.parse(String(row['types'])) as readonly string[],
+    epoch: Number(row['epoch']),
+    version: nullableText(row['version']),
   }
 }
 
@@ -68,7 +71,21 @@ export function typeRecord(row: Columns): TypeRecord {
     queue: String(row['queue']),
     policy: decodePolicy(String(row['policy'])),
     registeredAt: nullableNumber(row['registered_at']),
+    epoch: Number(row['epoch']),
+    ownedSince: nullableNumber(row['owned_since']),
+    transfer: transferRecord(row),
   }
+}
+
+/** Null: it was never handed over. */
+function transferRecord(row: Columns): TransferRecord | null {
+  if (typeof row['transferred_from'] !== 'string') return null
+  const reason = nullableText(row['transfer_reason'])
+  return { from: row['transferred_from'], by: String(row['transferred_by']), reason }
+}
+
+export function refusalRecord(row: Columns): RefusalRecord {
+  return { type: String(row['type']), service: String(row['service']), refusedAt: Number(row['refused_at']) }
 }
 
 export function storedType(row: Columns): StoredType {

@@ -9,6 +9,12 @@ export interface NewSession extends WorkerIdentity {
   readonly concurrency: number
   /** What its process is recognised by. Absent: the death of a process does not end the session, its lease alone does. */
   readonly process?: ProcessMark
+  /** What it works on. Default: nothing is known of it. */
+  readonly types?: readonly string[]
+  /** Of the registration of its types: what has been handed over since is not its own. Default: the present one. */
+  readonly epoch?: number
+  /** Of the service's program. Default: none is known. */
+  readonly version?: string | null
 }
 
 export interface SessionRecord extends WorkerIdentity {
@@ -20,6 +26,9 @@ export interface SessionRecord extends WorkerIdentity {
   readonly blockedSince: number | null
   readonly concurrency: number
   readonly running: number
+  readonly types: readonly string[]
+  readonly epoch: number
+  readonly version: string | null
 }
 
 /** An open session whose process can be looked at. */

@@ -1,5 +1,6 @@
 /** Handlers: the code of a job type, one function a phase. */
 import type { JobDefinition } from '../core/definition.ts'
+import type { EntityProbe } from '../core/entity-status.ts'
 import { InvalidInputError, MillraceError } from '../core/errors.ts'
 import type { JsonCompatible } from '../core/json.ts'
 import type { SchemaInput, SchemaOutput } from '../core/schema.ts'
@@ -8,11 +9,16 @@ import type { HandlerContext } from './handler-context.ts'
 /** Where a handler runs. Only `'inline'`, in the worker's own thread, exists so far. */
 export type Isolation = 'inline' | 'thread' | 'process'
 
-export interface HandleOptions {
+export interface HandleOptions<Definition extends JobDefinition = JobDefinition> {
   /** `import.meta.url` of the file that makes the handler: what another thread or process would import. */
   readonly module?: string
   /** Default `'inline'`. */
   readonly isolation?: Isolation
+  /**
+   * How the thing stands that a job was about, for a job that is over. One that is not final a while after raises a red flag. Default: nobody
+   * asks.
+   */
+  readonly entityStatus?: EntityProbe<SchemaInput<Definition['input']>>
 }
 
 /** A function of one phase, with its types forgotten: what the worker calls. */
@@ -23,6 +29,7 @@ export interface Handler {
   readonly definition: JobDefinition
   readonly module: string | null
   readonly isolation: Isolation
+  readonly entityStatus: EntityProbe | null
   /** Names of phases that have no function yet. */
   readonly missing: readonly []
   readonly functions: ReadonlyMap<string, PhaseFunction>
@@ -103,12 +110,12 @@ export function handle<Definition extends JobDefinition, Result extends SchemaIn
 ): Handler
 export function handle<Definition extends JobDefinition>(
   definition: Definition,
-  options?: HandleOptions,
+  options?: HandleOptions<Definition>,
 ): HandlerBuilder<Definition, Definition['phases'], object>
 export function handle(definition: JobDefinition, runOrOptions: PhaseFunction | HandleOptions = {}): unknown {
   const empty = new Map<string, PhaseFunction>()
   if (typeof runOrOptions !== 'function')
-    return builder(definition, checkIsolation(runOrOptions, definition.name), empty)
+    return builder(definition, checkHandleOptions(runOrOptions, definition.name), empty)
   const [only = '', ...others] = definition.phases
   if (others.length > 0) throw severalPhases(definition)
   return builder(definition, {}, new Map([[only, runOrOptions]]))
@@ -130,6 +137,7 @@ function builder(
     definition,
     module: options.module ?? null,
     isolation: options.isolation ?? 'inline',
+    entityStatus: options.entityStatus ?? null,
     missing,
     functions,
     phase: (name: string, run: PhaseFunction) => {
@@ -156,8 +164,12 @@ function checkNext({ name: type }: JobDefinition, [next]: readonly string[], nam
   throw new InvalidInputError({ path: `${path} ${JSON.stringify(name)}`, expected: 'a function', received: typeof run })
 }
 
-function checkIsolation(options: HandleOptions, type: string): HandleOptions {
-  const { isolation = 'inline' } = options
+function checkHandleOptions(options: HandleOptions, type: string): HandleOptions {
+  const { isolation = 'inline', entityStatus } = options
+  if (entityStatus !== undefined && typeof entityStatus !== 'function') {
+    const path = `the handler of ${type}: entityStatus`
+    throw new InvalidInputError({ path, expected: 'a function', received: typeof entityStatus })
+  }
   if (isolation === 'inline') return options
   throw new MillraceError(
     'isolation-unavailable',

@@ -31,6 +31,8 @@ export interface StartWorkerOptions extends WorkOptions {
   readonly logger: Logger
   /** The service that the worker belongs to. */
   readonly service: string
+  /** Of the service's program. Default: none is told. */
+  readonly version?: string | null
   readonly handlers: readonly Handler[]
 }
 
@@ -43,7 +45,7 @@ const LEAST_LEASE_MS = 100
  *   service owns one of the types. Nothing is started then.
  */
 export async function startWorker(options: StartWorkerOptions): Promise<Worker> {
-  const { store, runtime, service } = options
+  const { store, runtime, service, version = null } = options
   const { concurrency = DEFAULTS.concurrency, maxAbandonedSlots = concurrency, manual = false } = options
   checkWhole(concurrency, { path: 'concurrency', least: 1, most: LIMITS.concurrency })
   checkWhole(maxAbandonedSlots, { path: 'maxAbandonedSlots', least: 0, most: LIMITS.concurrency })
@@ -52,7 +54,8 @@ export async function startWorker(options: StartWorkerOptions): Promise<Worker> 
   const drainMs = parseDuration(options.drain ?? DEFAULTS.drainMs, 'drain')
   const { own } = machineProcesses()
   const handlers = byType(options.handlers, service)
-  await register(store, service, handlers)
+  const { epoch } = await register(store, service, handlers)
+  const types = [...handlers.keys()]
   const worker = new Worker({
     store,
     runtime,
@@ -64,6 +67,9 @@ export async function startWorker(options: StartWorkerOptions): Promise<Worker> 
       pid: process.pid,
       leaseMs,
       concurrency,
+      types,
+      epoch,
+      version,
       ...(own === null ? {} : { process: own }),
     },
     drainMs,
@@ -94,7 +100,7 @@ function byType(handlers: readonly Handler[], service: string): ReadonlyMap<stri
     checkHandler(handler, index)
     const { name, service: owner } = handler.definition
     checkComplete(handler)
-    if (owner !== service) throw ownerConflict({ type: name, owner, service })
+    if (owner !== service) throw notDefinedForUs({ type: name, owner, service })
     if (types.has(name)) {
       throw new InvalidInputError({
         path: 'handlers',
@@ -133,14 +139,19 @@ function checkComplete({ definition, missing, isolation }: Handler): void {
   )
 }
 
-async function register(store: Store, service: string, handlers: ReadonlyMap<string, Handler>): Promise<void> {
+async function register(
+  store: Store,
+  service: string,
+  handlers: ReadonlyMap<string, Handler>,
+): Promise<{ readonly epoch: number }> {
   const registrations = [...handlers.values()].map(({ definition: { name: type, queue, policy } }) => ({
     type,
     queue,
     policy,
   }))
   const registered = await store.jobTypes.register(service, registrations)
-  if (!registered.accepted) throw ownerConflict({ type: registered.type, owner: registered.service, service })
+  if (registered.accepted) return registered
+  throw ownerConflict({ type: registered.type, owner: registered.service, service })
 }
 
 interface OwnerConflict {
@@ -149,11 +160,24 @@ interface OwnerConflict {
   readonly service: string
 }
 
+/** The store knows another owner. */
 function ownerConflict({ type, owner, service }: OwnerConflict): MillraceError {
+  const command = `millrace owners transfer ${type} --from ${owner} --to ${service}`
   return new MillraceError(
     'owner-conflict',
-    `The type ${type} is worked on by the service "${owner}", and this worker belongs to "${service}". Nothing was started. ` +
-      `A type has one service: open Millrace as service "${owner}", or define the handler's jobs under a type of their own.`,
+    `The type ${type} is owned by the service "${owner}", and this worker belongs to "${service}". Nothing was started. ` +
+      `A type has one service. To hand it over, which ends the work of "${owner}" on it, run\n  ${command}\n` +
+      `or open Millrace as service "${owner}".`,
+    { details: { type, owner, service, command } },
+  )
+}
+
+/** The definition itself names another service. */
+function notDefinedForUs({ type, owner, service }: OwnerConflict): MillraceError {
+  return new MillraceError(
+    'owner-conflict',
+    `The type ${type} is defined for the service "${owner}", and this worker belongs to "${service}". Nothing was started. ` +
+      `Open Millrace as service "${owner}", or name "${service}" in the definition.`,
     { details: { type, owner, service } },
   )
 }

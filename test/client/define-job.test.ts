@@ -23,6 +23,7 @@ describe('a definition', () => {
         timeoutMs: 1_800_000,
         cancelGraceMs: 5_000,
         maxStrikes: 3,
+        expect: { minDurationMs: null, output: false },
       },
       rules: [],
     })
@@ -40,6 +41,8 @@ describe('a definition', () => {
       cancelGrace: '250ms',
       queue: 'maps',
       maxStrikes: 1,
+      expect: { minDuration: '2s' },
+      output: z.string(),
       rules,
     })
     assert.equal(definition.input, input)
@@ -52,6 +55,7 @@ describe('a definition', () => {
       timeoutMs: null,
       cancelGraceMs: 250,
       maxStrikes: 1,
+      expect: { minDurationMs: 2_000, output: true },
     })
   })
 
@@ -109,6 +113,8 @@ describe('defineJob refuses', () => {
     ['a queue with a bad name', { queue: 'a queue' }, 'queue'],
     ['a function as a schema', { input: () => true }, 'input'],
     ['an object that is no schema', { output: { parse: () => 1 } }, 'output'],
+    ['an expectation of no duration', { expect: { minDuration: -1 } }, 'expect.minDuration'],
+    ['an expectation that it does not know', { expect: { speed: 1 } as object }, 'expect.speed'],
     ['no strike at all', { maxStrikes: 0 }, 'maxStrikes'],
     ['rules that are no list', { rules: {} }, 'rules'],
     ['a rule without a test', { rules: [{ name: 'no-paper' }] }, 'rules[0].test'],

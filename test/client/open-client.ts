@@ -75,7 +75,15 @@ type HandWorker = Pick<ClientBench, 'claim' | 'apply' | 'complete' | 'fail'>
 
 function handWorker(store: Store, runtime: VirtualRuntime): HandWorker {
   const holder = runtime.key()
-  const session = { holder, service: 'workers', host: 'mill-1', pid: 7, leaseMs: 3_600_000, concurrency: 4 }
+  const session = {
+    holder,
+    service: 'workers',
+    host: 'mill-1',
+    pid: 7,
+    leaseMs: 3_600_000,
+    concurrency: 4,
+    types: ['mail.send'],
+  }
   const opened = store.sessions.open(session, () => undefined)
   const claim = async (type: string): Promise<ClaimedJob> => {
     await opened

@@ -27,6 +27,7 @@ function facts(changes: Partial<WaitingFacts> = {}): WaitingFacts {
     service: 'workers',
     paused: null,
     workers: { count: 2, freeSlots: 3 },
+    bystanders: { withoutHandler: 0, outdated: 0 },
     jobsAhead: 0,
     holder: null,
     deadlineAt: null,
@@ -70,6 +71,21 @@ const rows: readonly Row[] = [
     facts: facts({ workers: noWorkers }),
     summary: 'The job is queued: no worker of the service "workers" that handles "map.export" is alive.',
     codes: ['no-worker'],
+  },
+  {
+    facts: facts({ workers: noWorkers, bystanders: { withoutHandler: 1, outdated: 0 } }),
+    summary: 'The job is queued: no handler for "map.export" is among those of 1 live worker of "workers".',
+    codes: ['worker-lacks-type'],
+  },
+  {
+    facts: facts({ workers: noWorkers, bystanders: { withoutHandler: 1, outdated: 2 } }),
+    summary: 'The job is queued: 2 live workers of "workers" handled "map.export" before it was handed over.',
+    codes: ['worker-outdated'],
+  },
+  {
+    facts: facts({ bystanders: { withoutHandler: 1, outdated: 1 } }),
+    summary: 'The job is queued: nothing stands in its way, and the next claim takes it.',
+    codes: ['ready'],
   },
   {
     facts: facts({ workers: { count: 1, freeSlots: 0 } }),

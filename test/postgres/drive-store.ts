@@ -41,7 +41,15 @@ async function driveEnqueues(bench: Bench): Promise<void> {
   await add({ labels: {} }, { labels: {} })
   await add({ key: 'k', uniqueKey: 'u', input: LONG }, { delayMs: 1_000 })
   await add({ key: 'k', input: LONG }, { uniqueKey: 'u', key: 'other' })
-  await store.jobTypes.register('workers', [{ type: TYPE, queue: 'q', policy: ONE_PHASE }])
+  const own = [{ type: TYPE, queue: 'q', policy: ONE_PHASE }]
+  await store.jobTypes.register('workers', own)
+  await store.jobTypes.register('others', own)
+  for (const [from, to] of [
+    ['workers', 'others'],
+    ['others', 'workers'],
+  ] as const) {
+    await store.jobTypes.transfer({ type: TYPE, from, to, actor: 'ann', reason: null })
+  }
   await add({})
 }
 
@@ -150,6 +158,12 @@ async function driveReads({ store, runtime }: Bench): Promise<void> {
   await store.sessions.list()
   await store.jobTypes.list()
   await store.queues.list()
+  await store.jobTypes.refusals()
+  await store.jobTypes.evidence({ endedLimit: 10, entityLimit: 10 })
+  await store.jobTypes.noteEntities([
+    { jobId: '019b7613-6800-7000-8000-00000000dead', status: null },
+    { jobId: '019b7613-6800-7000-8000-00000000dead', status: 'PROCESSING' },
+  ])
   await store.events.latest()
   await store.now()
 }

@@ -71,6 +71,13 @@ CREATE INDEX commits_unplaced ON millrace.commits USING btree (n) WHERE (first I
 
 CREATE UNIQUE INDEX commits_placed ON millrace.commits USING btree (first) WHERE (first IS NOT NULL);
 
+CREATE TABLE millrace.entities (
+  job uuid NOT NULL,
+  status text NOT NULL,
+  noted_at bigint NOT NULL,
+  PRIMARY KEY (job)
+);
+
 CREATE TABLE millrace.events (
   commit bigint NOT NULL,
   job uuid NOT NULL,
@@ -227,6 +234,13 @@ CREATE TABLE millrace.queues (
   PRIMARY KEY (n)
 );
 
+CREATE TABLE millrace.refusals (
+  type integer NOT NULL,
+  service text NOT NULL,
+  refused_at bigint NOT NULL,
+  PRIMARY KEY (type, service)
+);
+
 CREATE TABLE millrace.sessions (
   n integer NOT NULL GENERATED ALWAYS AS IDENTITY,
   holder bigint NOT NULL,
@@ -238,6 +252,9 @@ CREATE TABLE millrace.sessions (
   boot_id text,
   namespaces text,
   start_tick bigint,
+  types text NOT NULL,
+  epoch integer NOT NULL,
+  version text,
   started_at bigint NOT NULL,
   beat_at bigint NOT NULL,
   expires_at bigint NOT NULL,
@@ -256,9 +273,17 @@ CREATE TABLE millrace.types (
   timeout_ms bigint,
   revision integer NOT NULL DEFAULT 1,
   registered_at bigint,
+  epoch integer NOT NULL DEFAULT 0,
+  owned_since bigint,
+  transferred_from text,
+  transferred_by text,
+  transfer_reason text,
   UNIQUE (name),
   PRIMARY KEY (n),
-  CHECK (((service IS NULL) = (registered_at IS NULL)))
+  CHECK (((service IS NULL) = (epoch = 0))),
+  CHECK (((service IS NULL) = (owned_since IS NULL))),
+  CHECK (((service IS NULL) = (registered_at IS NULL))),
+  CHECK (((transferred_from IS NULL) = (transferred_by IS NULL)))
 );
 
 -- view millrace.job_view: id uuid, type text, queue text, state text, progress double precision, attempt integer, failures integer, generation integer, tenant text, owner text, created_at timestamp with time zone, started_at timestamp with time zone, finished_at timestamp with time zone, input text, output text

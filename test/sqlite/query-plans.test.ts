@@ -25,7 +25,9 @@ import { runtime } from './sqlite-bench.ts'
 const MAY_SCAN: readonly (readonly [pattern: RegExp, because: string])[] = [
   [/^SCAN (millrace_types|millrace_queues)\b/, 'as many rows as there are types or queues, and all are asked for'],
   [/^SCAN s$/, 'the list of sessions: all are asked for'],
-  [/^SCAN [lq]\b/, 'lanes and queues are few'],
+  [/^SCAN millrace_entities$/, 'of each type a few: those that are unfinished'],
+  [/^SCAN (latest|e)$/, 'as many rows as the statement limits itself to'],
+  [/^SCAN [lqrt]\b/, 'lanes, queues, refusals and types are few'],
   [/^SCAN millrace_labels\b/, 'stops at the first row: is there any label?'],
   [/^SCAN millrace_events$/, 'stops at the last row: when was the latest event?'],
   [/^SCAN millrace_jobs USING (COVERING )?INDEX/, 'all jobs are counted, each through its partial index'],
@@ -127,6 +129,12 @@ function driveWrites(db: Database): void {
   write(db, 'sessions.end', holder)
   write(db, 'claims.sweep', { graceMs: 0, random: 0 })
   write(db, 'jobTypes.register', ['s', [{ type: 'driven', queue: 'driven', policy: ONE_PHASE }]])
+  write(db, 'jobTypes.register', ['u', [{ type: 'driven', queue: 'driven', policy: ONE_PHASE }]])
+  write(db, 'jobTypes.noteEntities', [
+    { jobId: runtime.uuid(), status: null },
+    { jobId: runtime.uuid(), status: 'PROCESSING' },
+  ])
+  write(db, 'jobTypes.transfer', { type: 'driven', from: 's', to: 'u', actor: 'ann', reason: null })
 }
 
 /** So many that each kind of call is carried out by its statements for lists. */
@@ -185,6 +193,8 @@ function driveReads(db: Database): void {
   READS['claims.interruptions'](db, [{ jobId: id, holder: 1, fence: 1 }])
   READS['sessions.list'](db)
   READS['jobTypes.list'](db)
+  READS['jobTypes.refusals'](db)
+  READS['jobTypes.evidence'](db, { endedLimit: 10, entityLimit: 10 })
   READS['queues.list'](db)
   READS['events.latest'](db)
   READS.now(db)

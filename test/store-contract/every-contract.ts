@@ -6,6 +6,7 @@ import { batchesContract } from './batches.contract.ts'
 import { cancelContract } from './cancel.contract.ts'
 import { claimsContract } from './claims.contract.ts'
 import { eventsContract } from './events.contract.ts'
+import { evidenceContract } from './evidence.contract.ts'
 import { fencingContract } from './fencing.contract.ts'
 import { jobTypesContract } from './job-types.contract.ts'
 import { jobsContract } from './jobs.contract.ts'
@@ -13,6 +14,7 @@ import { keysContract } from './keys.contract.ts'
 import { listingContract } from './listing.contract.ts'
 import { manyCallsContract } from './many-calls.contract.ts'
 import { manyNewJobsContract } from './many-new-jobs.contract.ts'
+import { ownershipContract } from './ownership.contract.ts'
 import { phasesContract } from './phases.contract.ts'
 import { plansContract } from './plans.contract.ts'
 import { queuesContract } from './queues.contract.ts'
@@ -45,6 +47,8 @@ export function oneByOneContract(open: OpenStore): void {
   recoveryContract(open)
   sessionsContract(open)
   jobTypesContract(open)
+  ownershipContract(open)
+  evidenceContract(open)
   queuesContract(open)
   eventsContract(open)
   artifactsContract(open)

@@ -23,10 +23,11 @@ export function jobTypesContract(open: OpenStore): void {
         { type: 'b', queue: 'slow', policy },
         { type: 'a', queue: 'a', policy: ONE_PHASE },
       ])
-      assert.deepEqual(registered, { accepted: true })
+      assert.deepEqual(registered, { accepted: true, epoch: 1 })
+      const owned = { service: 'maps', registeredAt: now, epoch: 1, ownedSince: now, transfer: null }
       assert.deepEqual(await typesOf(bench), [
-        { type: 'a', queue: 'a', policy: ONE_PHASE, service: 'maps', registeredAt: now },
-        { type: 'b', queue: 'slow', policy, service: 'maps', registeredAt: now },
+        { type: 'a', queue: 'a', policy: ONE_PHASE, ...owned },
+        { type: 'b', queue: 'slow', policy, ...owned },
       ])
     })
 
@@ -34,7 +35,16 @@ export function jobTypesContract(open: OpenStore): void {
       const bench = await openBench(t, open)
       await bench.add({ type: 'a', policy: THREE_PHASES })
       assert.deepEqual(await typesOf(bench), [
-        { type: 'a', queue: 'a', policy: THREE_PHASES, service: null, registeredAt: null },
+        {
+          type: 'a',
+          queue: 'a',
+          policy: THREE_PHASES,
+          service: null,
+          registeredAt: null,
+          epoch: 0,
+          ownedSince: null,
+          transfer: null,
+        },
       ])
     })
 
@@ -101,7 +111,7 @@ export function jobTypesContract(open: OpenStore): void {
 
     test('a registration of nothing is accepted', async (t) => {
       const bench = await openBench(t, open)
-      assert.deepEqual(await bench.store.jobTypes.register('maps', []), { accepted: true })
+      assert.deepEqual(await bench.store.jobTypes.register('maps', []), { accepted: true, epoch: 1 })
       assert.deepEqual(await typesOf(bench), [])
     })
   })

@@ -15,7 +15,9 @@ export function sessionsContract(open: OpenStore): void {
       const bench = await openBench(t, open)
       const now = await bench.store.now()
       assert.deepEqual(await bench.store.sessions.list(), [])
-      const holder = await bench.session({ service: 'maps', host: 'h', pid: 7, concurrency: 3, leaseMs: LEASE_MS })
+      const working = { types: ['map.export', 'b'], epoch: 0, version: '1.2' }
+      const worker = { service: 'maps', host: 'h', pid: 7, concurrency: 3, leaseMs: LEASE_MS }
+      const holder = await bench.session({ ...worker, ...working })
       await bench.add()
       await bench.add()
       await bench.claim(holder)
@@ -31,6 +33,7 @@ export function sessionsContract(open: OpenStore): void {
           endedAt: null,
           blockedSince: null,
           running: 2,
+          ...working,
         },
       ])
     })

@@ -69,10 +69,11 @@ function claim(state: ModelState, request: ClaimRequest): Claimed {
   return { jobs, nextDueInMs: nextDueInMs(state, request.types), sessionLost: false }
 }
 
-/** A type that another service owns is none of this session's. */
+/** A type that another service owns, or that was handed over since, is none of this session's. */
 function mayWorkOn(state: ModelState, holder: number, type: string): boolean {
-  const owner = state.types.get(type)?.service ?? null
-  return owner === null || owner === state.sessions.get(holder)?.identity.service
+  const { service = null, epoch = 0 } = state.types.get(type) ?? {}
+  const session = state.sessions.get(holder)
+  return service === null || (service === session?.identity.service && epoch <= session.epoch)
 }
 
 /** In the order of claiming, at most one suspect, and none beside a suspect that the session runs already. */

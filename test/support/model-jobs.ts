@@ -85,11 +85,12 @@ function enqueueOne(state: ModelState, made: NewJob): Enqueued | 'id-taken' {
   return { outcome: 'created', id: made.id, state: job.row.state }
 }
 
+const OWNED_BY_NOBODY = { service: null, registeredAt: null, epoch: 0, ownedSince: null, transfer: null } as const
+
 /** Until its owner has registered the type, the newest producer's copy counts. */
 function noteProducerType({ types }: ModelState, { type, queue, policy }: NewJob): void {
   const known = types.get(type)
-  if (known === undefined || known.service === null)
-    types.set(type, { type, queue, policy, service: null, registeredAt: null })
+  if (known === undefined || known.service === null) types.set(type, { type, queue, policy, ...OWNED_BY_NOBODY })
 }
 
 function duplicateOf({ row }: ModelJob): Enqueued {

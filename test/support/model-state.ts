@@ -9,6 +9,7 @@ import type { ArtifactRecord } from '../../src/store/artifacts.ts'
 import type { AuditRecord } from '../../src/store/audit.ts'
 import type { EventRecord } from '../../src/store/events.ts'
 import type { AttemptRecord, NewJob, WorkerIdentity } from '../../src/store/jobs.ts'
+import type { RefusalRecord, TypeRecord } from '../../src/store/job-types.ts'
 import type { QueueRecord } from '../../src/store/queues.ts'
 
 /** When the model's clock starts: any instant will do. */
@@ -40,20 +41,15 @@ export interface ModelJob {
   updatedAt: number
 }
 
-interface ModelType {
-  readonly type: string
-  readonly queue: string
-  readonly policy: JobPolicy
-  readonly service: string | null
-  readonly registeredAt: number | null
-}
-
 interface ModelSession {
   readonly holder: number
   readonly identity: WorkerIdentity
   readonly concurrency: number
   readonly leaseMs: number
   readonly process: ProcessMark | null
+  readonly types: readonly string[]
+  readonly epoch: number
+  readonly version: string | null
   readonly startedAt: number
   readonly onLost: () => void
   beatAt: number
@@ -64,7 +60,11 @@ interface ModelSession {
 /** The model as one store sees it. Stores beside each other share everything but the sessions they keep alive. */
 export interface ModelState {
   readonly jobs: Map<string, ModelJob>
-  readonly types: Map<string, ModelType>
+  readonly types: Map<string, TypeRecord>
+  /** Under the names of type and service. */
+  readonly refusals: Map<string, RefusalRecord>
+  /** Unfinished ones, by job. */
+  readonly entities: Map<string, { readonly status: string; readonly notedAt: number }>
   readonly sessions: Map<number, ModelSession>
   readonly queues: Map<string, QueueRecord>
   readonly events: EventRecord[]
@@ -87,6 +87,8 @@ export function emptyModel(planted: Defect): ModelState {
   return {
     jobs: new Map(),
     types: new Map(),
+    refusals: new Map(),
+    entities: new Map(),
     sessions: new Map(),
     queues: new Map(),
     events: [],
@@ -99,6 +101,11 @@ export function emptyModel(planted: Defect): ModelState {
     kept: new Set(),
     planted,
   }
+}
+
+/** The highest that any type has; they begin with 1. */
+export function presentEpoch({ types }: ModelState): number {
+  return Math.max(1, ...[...types.values()].map(({ epoch }) => epoch))
 }
 
 /** The policy that counts for a type: what its owner registered, before that what a producer brought. */

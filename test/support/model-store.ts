@@ -8,7 +8,6 @@ import type { ArtifactStore } from '../../src/store/artifacts.ts'
 import { auditPage, auditPlace } from '../../src/store/audit.ts'
 import type { AuditStore } from '../../src/store/audit.ts'
 import type { EventStore } from '../../src/store/events.ts'
-import type { JobTypeStore } from '../../src/store/job-types.ts'
 import type { QueueStore } from '../../src/store/queues.ts'
 import type { SessionStore } from '../../src/store/sessions.ts'
 import type { Store } from '../../src/store/store.ts'
@@ -16,8 +15,9 @@ import { modelBytes } from './model-bytes.ts'
 import { modelClaims } from './model-claims.ts'
 import { modelJobs } from './model-jobs.ts'
 import type { NewJob } from '../../src/store/jobs.ts'
-import { beat, commit, emptyModel } from './model-state.ts'
+import { beat, commit, emptyModel, presentEpoch } from './model-state.ts'
 import type { Defect, ModelState } from './model-state.ts'
+import { modelJobTypes } from './model-types.ts'
 
 export interface ModelStore {
   readonly store: Store
@@ -83,7 +83,7 @@ function storeOver(state: ModelState): ModelStore {
 
 function modelSessions(state: ModelState): SessionStore {
   return {
-    async open({ holder, service, host, pid, leaseMs, concurrency, process }, onLost) {
+    async open({ holder, service, host, pid, leaseMs, concurrency, types = [], version = null, ...rest }, onLost) {
       beat(state)
       const startedAt = state.clock.at
       state.sessions.set(holder, {
@@ -91,7 +91,10 @@ function modelSessions(state: ModelState): SessionStore {
         identity: { service, host, pid },
         concurrency,
         leaseMs,
-        process: process ?? null,
+        process: rest.process ?? null,
+        types,
+        version,
+        epoch: rest.epoch ?? presentEpoch(state),
         startedAt,
         beatAt: startedAt,
         expiresAt: startedAt + leaseMs,
@@ -121,37 +124,13 @@ function modelSessions(state: ModelState): SessionStore {
     },
     async list() {
       return [...state.sessions.values()].map(
-        ({ holder, identity, concurrency, startedAt, beatAt, expiresAt, endedAt }) => ({
+        ({ holder, identity, leaseMs: _leaseMs, onLost: _onLost, process: _process, ...session }) => ({
           ...identity,
-          startedAt,
-          beatAt,
-          expiresAt,
-          endedAt,
+          ...session,
           blockedSince: null,
-          concurrency,
           running: [...state.jobs.values()].filter(({ row }) => row.holder === holder).length,
         }),
       )
-    },
-  }
-}
-
-function modelJobTypes(state: ModelState): JobTypeStore {
-  return {
-    async register(service, registrations) {
-      beat(state)
-      for (const { type } of registrations) {
-        const owner = state.types.get(type)?.service ?? service
-        if (owner !== service) return { accepted: false, type, service: owner }
-      }
-      for (const { type, queue, policy } of registrations) {
-        state.types.set(type, { type, queue, policy, service, registeredAt: state.clock.at })
-      }
-      commit(state)
-      return { accepted: true }
-    },
-    async list() {
-      return [...state.types.values()].toSorted((left, right) => (left.type < right.type ? -1 : 1))
     },
   }
 }

@@ -27,6 +27,7 @@ describe('starting a worker', () => {
     assert.deepEqual({ service, pid, concurrency }, { service: 'tests', pid: process.pid, concurrency: 3 })
     assert.equal(expiresAt - startedAt, 20_000)
     assert.notEqual(host, '')
+    assert.deepEqual([session.types, session.epoch, session.version], [['ping'], 1, null])
   })
 
   test('is refused where another service owns a type, and nothing is started', async (context) => {
@@ -36,8 +37,14 @@ describe('starting a worker', () => {
     const stolen = defineJob('pong', { service: 'tests' })
     await assert.rejects(start([pingHandler, handle(stolen, () => null)]), {
       code: 'owner-conflict',
-      details: { type: 'pong', owner: 'others', service: 'tests' },
-      message: /service "others".*open Millrace as service "others"/,
+      details: {
+        type: 'pong',
+        owner: 'others',
+        service: 'tests',
+        command: 'millrace owners transfer pong --from others --to tests',
+      },
+      message:
+        /service "others"[^]*^ {2}millrace owners transfer pong --from others --to tests$[^]*open Millrace as service "others"/m,
     })
     assert.deepEqual(
       (await store.jobTypes.list()).map(({ type, service }) => [type, service]),

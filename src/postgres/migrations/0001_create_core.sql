@@ -23,7 +23,31 @@ CREATE TABLE millrace.types (
   -- Grows with every change, so that a process knows that what it remembers is old.
   revision integer NOT NULL DEFAULT 1,
   registered_at bigint,
-  CHECK ((service IS NULL) = (registered_at IS NULL))
+  -- A hand-over gives the type a higher one than any type has: a session claims nothing that was handed over after its own.
+  epoch integer NOT NULL DEFAULT 0,
+  owned_since bigint,
+  transferred_from text,
+  transferred_by text,
+  transfer_reason text,
+  CHECK ((service IS NULL) = (registered_at IS NULL)),
+  CHECK ((service IS NULL) = (owned_since IS NULL)),
+  CHECK ((service IS NULL) = (epoch = 0)),
+  CHECK ((transferred_from IS NULL) = (transferred_by IS NULL))
+);
+
+-- The latest time that a service was refused a type of another's.
+CREATE TABLE millrace.refusals (
+  type integer NOT NULL,
+  service text NOT NULL,
+  refused_at bigint NOT NULL,
+  PRIMARY KEY (type, service)
+);
+
+-- Jobs that are over, while what they were about is not: what their handlers' service has told, and when.
+CREATE TABLE millrace.entities (
+  job uuid PRIMARY KEY,
+  status text NOT NULL,
+  noted_at bigint NOT NULL
 );
 
 CREATE TABLE millrace.queues (
@@ -60,6 +84,10 @@ CREATE TABLE millrace.sessions (
   boot_id text,
   namespaces text,
   start_tick bigint,
+  -- What it works on: names of types, JSON. `epoch` is that of its registration.
+  types text NOT NULL,
+  epoch integer NOT NULL,
+  version text,
   started_at bigint NOT NULL,
   beat_at bigint NOT NULL,
   expires_at bigint NOT NULL,

@@ -17,7 +17,31 @@ CREATE TABLE millrace_types (
   queue TEXT NOT NULL,
   policy TEXT NOT NULL,
   registered_at INTEGER,
-  CHECK ((service IS NULL) = (registered_at IS NULL))
+  -- A hand-over gives the type a higher one than any type has: a session claims nothing that was handed over after its own.
+  epoch INTEGER NOT NULL DEFAULT 0,
+  owned_since INTEGER,
+  transferred_from TEXT,
+  transferred_by TEXT,
+  transfer_reason TEXT,
+  CHECK ((service IS NULL) = (registered_at IS NULL)),
+  CHECK ((service IS NULL) = (owned_since IS NULL)),
+  CHECK ((service IS NULL) = (epoch = 0)),
+  CHECK ((transferred_from IS NULL) = (transferred_by IS NULL))
+) STRICT;
+
+-- The latest time that a service was refused a type of another's.
+CREATE TABLE millrace_refusals (
+  type INTEGER NOT NULL,
+  service TEXT NOT NULL,
+  refused_at INTEGER NOT NULL,
+  PRIMARY KEY (type, service)
+) STRICT, WITHOUT ROWID;
+
+-- Jobs that are over, while what they were about is not: what their handlers' service has told, and when.
+CREATE TABLE millrace_entities (
+  job INTEGER PRIMARY KEY,
+  status TEXT NOT NULL,
+  noted_at INTEGER NOT NULL
 ) STRICT;
 
 CREATE TABLE millrace_queues (
@@ -53,6 +77,10 @@ CREATE TABLE millrace_sessions (
   boot_id TEXT,
   namespaces TEXT,
   start_tick INTEGER,
+  -- What it works on: names of types, JSON. `epoch` is that of its registration.
+  types TEXT NOT NULL,
+  epoch INTEGER NOT NULL,
+  version TEXT,
   started_at INTEGER NOT NULL,
   beat_at INTEGER NOT NULL,
   expires_at INTEGER NOT NULL,

@@ -1,0 +1,105 @@
+/** Asks the services' own functions how the things stand that jobs were about, once the jobs are over. */
+import type { EndedJob, EntityProbe, EntityStatus } from '../core/entity-status.ts'
+import { decodeJson } from '../core/json.ts'
+import { OPERATOR } from '../core/scope.ts'
+import { isFinal } from '../core/states.ts'
+import type { FinalState } from '../core/states.ts'
+import type { Logger } from '../runtime/logger.ts'
+import type { Runtime } from '../runtime/runtime.ts'
+import type { EndedRecord, EntityNote } from '../store/evidence.ts'
+import type { JobDetails } from '../store/jobs.ts'
+import type { Store } from '../store/store.ts'
+
+/** The function of each type that this process works on and that has one. */
+export type EntityProbes = ReadonlyMap<string, EntityProbe>
+
+export interface AskEntities {
+  readonly store: Store
+  readonly runtime: Runtime
+  readonly logger: Logger
+  readonly probes: EntityProbes
+}
+
+/** An entity may come to its end a moment after its job. */
+const GRACE_MS = 10_000
+/** Jobs that one pass asks about, of each type. */
+const ASKED_AT_ONCE = 20
+const ENDED_LIMIT = 500
+const UNFINISHED_LIMIT = 100
+const ANSWER_MS = 5_000
+const STATUS_CHARACTERS = 100
+
+/** Remembers which jobs' entities were found final: they are not asked about again. */
+export class EntityAsker {
+  readonly #options: Omit<AskEntities, 'probes'>
+  /** With the time of the job's end, so that a job that is run again is asked about again. */
+  #final = new Map<string, number>()
+
+  constructor(options: Omit<AskEntities, 'probes'>) {
+    this.#options = options
+  }
+
+  /** One pass: those that ended last, and those that were found unfinished before. */
+  async ask(probes: EntityProbes): Promise<void> {
+    if (probes.size === 0) return
+    const { store } = this.#options
+    const [now, { ended, entities }] = await Promise.all([
+      store.now(),
+      store.jobTypes.evidence({ endedLimit: ENDED_LIMIT, entityLimit: UNFINISHED_LIMIT }),
+    ])
+    const known = [...entities, ...ended].filter(({ type, endedAt }) => probes.has(type) && endedAt <= now - GRACE_MS)
+    const notes: EntityNote[] = []
+    for (const [type, jobs] of Map.groupBy(known, (job) => job.type)) {
+      const probe = probes.get(type)
+      if (probe !== undefined) notes.push(...(await this.#askAll(probe, jobs)))
+    }
+    if (notes.length > 0) await store.jobTypes.noteEntities(notes)
+    const still = new Set(ended.map(({ jobId }) => jobId))
+    this.#final = new Map([...this.#final].filter(([jobId]) => still.has(jobId)))
+  }
+
+  async #askAll(
+    probe: EntityProbe,
+    jobs: readonly Pick<EndedRecord, 'jobId' | 'endedAt'>[],
+  ): Promise<readonly EntityNote[]> {
+    const open = new Map(jobs.map(({ jobId, endedAt }) => [jobId, endedAt]))
+    for (const [jobId, endedAt] of this.#final) if (open.get(jobId) === endedAt) open.delete(jobId)
+    const asked = [...open].slice(0, ASKED_AT_ONCE)
+    const notes = await Promise.all(asked.map(([jobId, endedAt]) => this.#askOne(probe, jobId, endedAt)))
+    return notes.filter((note) => note !== null)
+  }
+
+  /** Null: there is no answer. */
+  async #askOne(probe: EntityProbe, jobId: string, endedAt: number): Promise<EntityNote | null> {
+    const { store, runtime, logger } = this.#options
+    const job = await store.jobs.get(jobId, OPERATOR)
+    if (typeof job === 'string' || !isFinal(job.state)) return null
+    try {
+      const { final, status } = await answerOf(runtime, () => probe(endedJob(job, job.state as FinalState)))
+      if (final) this.#final.set(jobId, endedAt)
+      return { jobId, status: final ? null : String(status).slice(0, STATUS_CHARACTERS) }
+    } catch (error) {
+      logger.warn('How the entity of a job stands could not be found out.', { jobId, type: job.type, error })
+      return null
+    }
+  }
+}
+
+function endedJob(job: JobDetails, state: FinalState): EndedJob {
+  const { id: jobId, type, tenant, owner, labels, input, output } = job
+  const decoded = { input: decodeJson(input), output: output === null ? null : decodeJson(output) }
+  return { jobId, type, state, tenant, owner, labels, ...decoded }
+}
+
+async function answerOf(runtime: Runtime, ask: () => EntityStatus | Promise<EntityStatus>): Promise<EntityStatus> {
+  const { promise, reject } = Promise.withResolvers<never>()
+  const timer = runtime.after(ANSWER_MS, () => reject(new RangeError(`no answer within ${ANSWER_MS} ms`)), {
+    idle: true,
+  })
+  try {
+    const asked = Promise.resolve().then(ask)
+    return await Promise.race([asked, promise])
+  } finally {
+    timer.cancel()
+  }
+}
