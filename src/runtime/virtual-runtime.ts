@@ -21,6 +21,8 @@ export interface VirtualRuntime extends Runtime {
   onMove(listener: (ms: number) => void): () => void
   /** How many timers wait. */
   readonly waiting: number
+  /** Milliseconds until the first of them fires; null: none waits. */
+  readonly nextInMs: number | null
   /** The time as the store's thread reads it: one BigInt64 of epoch milliseconds. */
   readonly clock: SharedArrayBuffer
 }
@@ -50,6 +52,9 @@ export function virtualRuntime({ startAt = START_AT, seed = 1 }: VirtualRuntimeO
     onMove: (listener) => time.onMove(listener),
     get waiting() {
       return time.waiting
+    },
+    get nextInMs() {
+      return time.nextInMs
     },
     clock: time.clock,
   }
@@ -83,6 +88,11 @@ class VirtualTime {
 
   get waiting(): number {
     return this.#timers.size
+  }
+
+  get nextInMs(): number | null {
+    const next = this.#next(Number.POSITIVE_INFINITY)
+    return next === undefined ? null : next.at - this.#now
   }
 
   set(ms: number, callback: () => void): Timer {

@@ -5,8 +5,8 @@ import type { PlanValues } from '../core/plan.ts'
 import { OPERATOR } from '../core/scope.ts'
 import type { Logger } from '../runtime/logger.ts'
 import type { Runtime } from '../runtime/runtime.ts'
-import type { AppliedRow, ClaimedJob, PlanCall, PlanResult } from '../store/claims.ts'
-import type { Store } from '../store/store.ts'
+import type { ArtifactBytes, ArtifactStore } from '../store/artifacts.ts'
+import type { AppliedRow, ClaimedJob, ClaimStore, PlanCall, PlanResult } from '../store/claims.ts'
 import type { AttemptCall } from './attempt-call.ts'
 import type { Handler } from './handler.ts'
 import { ProgressReporter } from './progress-reporter.ts'
@@ -14,9 +14,17 @@ import { cancelStop, leaseLostStop, outranks } from './stop.ts'
 import type { Stop } from './stop.ts'
 import type { WrittenArtifact } from './handler-context.ts'
 
+/** What an attempt asks of the store. */
+interface AttemptStore {
+  readonly claims: Pick<ClaimStore, 'apply'>
+  readonly artifacts: Pick<ArtifactStore, 'get'> & {
+    readonly bytes: Pick<ArtifactBytes, 'write' | 'remove' | 'fileOf'>
+  }
+}
+
 /** What an attempt needs of the worker around it. */
 export interface AttemptHost {
-  readonly store: Store
+  readonly store: AttemptStore
   readonly runtime: Runtime
   readonly logger: Logger
   /** The attempt has learned that it must stop, and maybe had to for an `earlier` reason already. */

@@ -25,14 +25,16 @@ export interface HandleOptions<Definition extends JobDefinition = JobDefinition>
 export type PhaseFunction = (context: HandlerContext) => unknown
 
 /** A handler with a function for every phase: what a worker takes. */
-export interface Handler {
-  readonly definition: JobDefinition
+export interface Handler<Definition extends JobDefinition = JobDefinition, Results = object> {
+  readonly definition: Definition
   readonly module: string | null
   readonly isolation: Isolation
   readonly entityStatus: EntityProbe | null
   /** Names of phases that have no function yet. */
   readonly missing: readonly []
   readonly functions: ReadonlyMap<string, PhaseFunction>
+  /** What its phases return, by name. For the compiler alone: it is never there. */
+  readonly returns?: Results
 }
 
 /** A handler on its way: it becomes a `Handler` with the function of its last phase. */
@@ -40,7 +42,7 @@ export interface HandlerBuilder<
   Definition extends JobDefinition,
   Missing extends readonly string[],
   Results,
-> extends Omit<Handler, 'missing'> {
+> extends Omit<Handler<Definition, Results>, 'missing'> {
   /** Names of phases that have no function yet, in their order. */
   readonly missing: MissingPhases<Missing>
   /**
@@ -85,6 +87,11 @@ type Keepable<Result> = Result extends Nothing ? unknown : JsonCompatible<Result
 /** A result as the later phases get it: nothing became null. */
 type Kept<Result> = Result extends Nothing ? null : Result
 
+/** The one result of a definition of one phase. */
+type OnlyResult<Definition extends JobDefinition, Result> = {
+  readonly [Phase in Definition['phases'][0] & string]: Kept<Result>
+}
+
 /** A definition of one phase, as far as the compiler can tell. */
 type OnePhase<Definition extends JobDefinition> = number extends Definition['phases']['length']
   ? Definition
@@ -107,7 +114,7 @@ type OnePhase<Definition extends JobDefinition> = number extends Definition['pha
 export function handle<Definition extends JobDefinition, Result extends SchemaInput<Definition['output']>>(
   definition: OnePhase<Definition>,
   run: (context: ContextOf<Definition>) => Awaitable<Result & Keepable<Result>>,
-): Handler
+): Handler<Definition, OnlyResult<Definition, Result>>
 export function handle<Definition extends JobDefinition>(
   definition: Definition,
   options?: HandleOptions<Definition>,

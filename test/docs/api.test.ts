@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { test } from 'node:test'
 
 import * as door from '../../src/index.ts'
+import * as testingDoor from '../../src/testing/index.ts'
 import { PhaseContext } from '../../src/worker/phase-context.ts'
 import { codesIn, tableUnder } from './markdown.ts'
 import { pageAt, root } from './pages.ts'
@@ -41,6 +42,32 @@ test("api.md names every member of a handler's context", () => {
   const told = namesUnder('The context of a handler').map((name) => name.split(/[.(]/)[0] ?? '')
   const wanted = ['input', 'results', ...gettersOf(PhaseContext.prototype)]
   assert.deepEqual([...new Set(told)].toSorted(), wanted.toSorted())
+})
+
+const TESTING = 'docs/reference/testing.md'
+
+test('testing.md names everything that can be imported from millrace/testing', () => {
+  assert.deepEqual(namesUnder('Functions', TESTING).toSorted(), Object.keys(testingDoor).toSorted())
+})
+
+test('testing.md names every option of openTestMill', () => {
+  const source = readFileSync(join(root, 'src/testing/open-test-mill.ts'), 'utf8')
+  const known = /const KNOWN: [^{]*\{(?<names>[^}]*)\}/.exec(source)?.groups?.['names'] ?? ''
+  const wanted = [...known.matchAll(/(?<name>\w+): true/g)].map(({ groups }) => groups?.['name'] ?? '')
+  assert.ok(wanted.length > 0)
+  assert.deepEqual(namesUnder('Options of `openTestMill`', TESTING).toSorted(), wanted.toSorted())
+})
+
+test('testing.md names every member of a test mill, of its clock and of its workers', async () => {
+  await using kit = await testingDoor.openTestMill()
+  const assertions = namesUnder('Assertions', TESTING)
+  assert.deepEqual(assertions.toSorted(), membersOf(testingDoor.assertionsOn(kit.mill)))
+  assert.deepEqual([...assertions, ...namesUnder('TestMill', TESTING)].toSorted(), membersOf(kit))
+  assert.deepEqual(membersOf(kit.clock), ['advance', 'now'])
+  const nothing = door.handle(door.defineJob('nothing', { service: 'docs' }), () => null)
+  const hidden = new Set(['open', 'end'])
+  const members = membersOf(await kit.worker([nothing])).filter((name) => !hidden.has(name))
+  assert.deepEqual(namesUnder('TestWorker', TESTING).toSorted(), members)
 })
 
 function namesUnder(heading: string, path: string = api.path): readonly string[] {

@@ -95,6 +95,16 @@ describe('the packed tarball', () => {
     assert.ok(existsSync(join(consumer, 'jobs.db')))
   })
 
+  test('the test kit of the installed tarball runs a job', () => {
+    const script = `
+      import { defineJob, handle } from 'millrace'
+      import { runJob } from 'millrace/testing'
+      const { job } = await runJob(handle(defineJob('ping', { service: 'consumer' }), () => 'pong'))
+      console.log(job.output)
+    `
+    assert.equal(runNode(script).trim(), 'pong')
+  })
+
   test('every migration of the sources is shipped beside the code that runs it', () => {
     const migrations = globSync('**/migrations/*.sql', { cwd: join(project, 'src') })
     assert.notEqual(migrations.length, 0)

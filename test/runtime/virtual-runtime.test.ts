@@ -60,6 +60,19 @@ describe('a virtual clock', () => {
     assert.equal(runtime.waiting, 0)
   })
 
+  test('says how long it is until the first timer fires', async () => {
+    const runtime = virtualRuntime()
+    assert.equal(runtime.nextInMs, null)
+    runtime.after(50, () => undefined)
+    const first = runtime.after(20, () => undefined)
+    await runtime.advance(5)
+    assert.equal(runtime.nextInMs, 15)
+    first.cancel()
+    assert.equal(runtime.nextInMs, 45)
+    await runtime.advance(45)
+    assert.equal(runtime.nextInMs, null)
+  })
+
   test('needs no move for a wait of nothing', async () => {
     const runtime = virtualRuntime()
     const { promise, resolve } = Promise.withResolvers<void>()
