@@ -10,7 +10,7 @@ import { LIMITS } from '../core/limits.ts'
 import { canTouch, OPERATOR } from '../core/scope.ts'
 import type { Scope } from '../core/scope.ts'
 import type { Logger } from '../runtime/logger.ts'
-import { pause } from '../runtime/pause.ts'
+import { Pauses } from '../runtime/pause.ts'
 import type { Runtime } from '../runtime/runtime.ts'
 import type { EventQuery, EventRecord } from '../store/events.ts'
 import type { Store } from '../store/store.ts'
@@ -54,6 +54,7 @@ export class EventTailer {
   /** The read that those who have caught up wait for. */
   #shared: { readonly from: number; readonly batch: Promise<Batch | null> } | null = null
   readonly #reads = new Set<Promise<Batch>>()
+  readonly #pauses = new Pauses()
   #head = 0
   #changes = 0
   #changed: PromiseWithResolvers<void> = Promise.withResolvers()
@@ -92,6 +93,7 @@ export class EventTailer {
     if (!this.#subscriptions.delete(subscription) || this.#subscriptions.size > 0) return
     this.#unsubscribe?.()
     this.#unsubscribe = null
+    this.#pauses.endAll()
     this.#change()
   }
 
@@ -177,7 +179,7 @@ export class EventTailer {
       if (this.#subscriptions.size === 0) return null
       logger.warn('The event log could not be read; it is tried again.', { error: readText(error) })
       this.#changes += 1
-      await pause(runtime, RETRY_MS)
+      await this.#pauses.wait(runtime, RETRY_MS)
       return null
     } finally {
       this.#reads.delete(reading)

@@ -55,6 +55,9 @@ export function reaper(options: ReaperOptions): Service<ReaperReport> {
       // Before the judgement, which speaks of now: the sweep follows it at once.
       const dead = await findDead(store.sessions, processes)
       const judgement = judgePass(trust, { now: runtime.now(), everyMs: sweepMs, leaseMs })
+      if (trust.onTime > 0 && judgement.trust.onTime === 0) {
+        logger.info('The reaper does not trust its clock; it waits for the sessions to beat again.', { leaseMs })
+      }
       trust = judgement.trust
       if (cause === 'time' && !judgement.sweep) return { ...NOTHING, held: true }
       const report = await store.claims.sweep({ graceMs, random: runtime.random(), dead })

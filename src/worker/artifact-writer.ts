@@ -53,9 +53,12 @@ async function writeArtifact(attempt: Attempt, { name, body, phase, options }: O
   return answer
 }
 
-/** A store that broke down may have committed the row; bytes without one are swept up later, a row without its bytes is a loss. */
+/**
+ * A store that broke down, or whose answer never came, may have committed the row; bytes without one are swept up later, a row without its
+ * bytes is a loss.
+ */
 function isUnknownOutcome(error: unknown): boolean {
-  return !(error instanceof MillraceError) || error.code === 'internal'
+  return !(error instanceof MillraceError) || error.code === 'internal' || error.code === 'store-unreachable'
 }
 
 /**

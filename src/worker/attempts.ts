@@ -10,6 +10,7 @@
  */
 import { MillraceError } from '../core/errors.ts'
 import type { Logger } from '../runtime/logger.ts'
+import { Pauses } from '../runtime/pause.ts'
 import type { Runtime } from '../runtime/runtime.ts'
 import type { ClaimedJob, PlanCall, PlanResult } from '../store/claims.ts'
 import type { Store } from '../store/store.ts'
@@ -68,6 +69,7 @@ export class Attempts implements AttemptHost, AttemptRunner {
   readonly #abandoned = new Set<Attempt>()
   readonly #alarms: Alarms<Attempt>
   readonly #watch: InterruptionWatch
+  readonly #pauses = new Pauses()
   #tally: WorkerTally = emptyTally()
   #beginning = false
   #delayed = 0
@@ -218,6 +220,7 @@ export class Attempts implements AttemptHost, AttemptRunner {
   /** What is not in the store by now is not tried again. */
   close(): void {
     this.#closed = true
+    this.#pauses.endAll()
     this.#waiting.close()
     this.#watch.close()
     this.#alarms.close()
@@ -251,6 +254,7 @@ export class Attempts implements AttemptHost, AttemptRunner {
     try {
       return await this.store.claims.apply(call)
     } catch (error) {
+      if (attempt.over) return null
       const delivery = this.#deliveryOf(attempt, [call], () => !attempt.over)
       return insist(delivery, { again: [call], error })
     }
@@ -291,6 +295,7 @@ export class Attempts implements AttemptHost, AttemptRunner {
     return {
       host: this,
       calls,
+      pauses: this.#pauses,
       mayTryAgain: () => wanted() && !this.#closed && this.#options.holds(attempt.job.claim.holder),
       onDelay: (delayed) => {
         this.#delayed += delayed ? 1 : -1

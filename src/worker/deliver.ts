@@ -2,7 +2,7 @@
 import { readField } from '../core/classification/error-tree.ts'
 import { backoffDelayMs } from '../core/retry.ts'
 import type { LogFields } from '../runtime/logger.ts'
-import { pause } from '../runtime/pause.ts'
+import type { Pauses } from '../runtime/pause.ts'
 import type { PlanCall, PlanResult } from '../store/claims.ts'
 import type { AttemptHost } from './attempt.ts'
 
@@ -14,6 +14,8 @@ export interface Delivery {
   readonly mayTryAgain: () => boolean
   /** Told when the first try has failed, and again once the calls got through or were given up. */
   readonly onDelay: (delayed: boolean) => void
+  /** The waits before the next try; once they are ended, nothing is tried again. */
+  readonly pauses: Pauses
 }
 
 const RETRY_BACKOFF = { kind: 'exponential', baseMs: 50, maxMs: 2_000, factor: 2, jitter: 0.5 } as const
@@ -34,13 +36,15 @@ async function makeAll({ host }: Delivery, calls: readonly PlanCall[]): Promise<
 
 /** The same once the first try has failed. */
 export async function insist(delivery: Delivery, first: Failed): Promise<PlanResult | null> {
-  const { host, calls, mayTryAgain, onDelay } = delivery
+  const { host, calls, mayTryAgain, onDelay, pauses } = delivery
   let outcome: Outcome = first
   onDelay(true)
   host.logger.warn('The store did not take what came of a job; it is tried again.', fieldsOf(calls, first))
   for (let tries = 1; 'again' in outcome; tries += 1) {
     const isClosed = readField(outcome.error, 'code') === 'store-closed'
-    if (!isClosed) await pause(host.runtime, backoffDelayMs(RETRY_BACKOFF, tries, host.runtime.random()))
+    if (!isClosed && mayTryAgain()) {
+      await pauses.wait(host.runtime, backoffDelayMs(RETRY_BACKOFF, tries, host.runtime.random()))
+    }
     if (isClosed || !mayTryAgain()) {
       host.logger.error('What came of a job could not be kept; the job will be run again.', fieldsOf(calls, outcome))
       onDelay(false)

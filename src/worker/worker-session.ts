@@ -1,7 +1,7 @@
 /** The worker's session with the store: its lease on every job it runs. A lost one is replaced by a new one, under a new key. */
 import { backoffDelayMs } from '../core/retry.ts'
 import type { Logger } from '../runtime/logger.ts'
-import { pause } from '../runtime/pause.ts'
+import { Pauses } from '../runtime/pause.ts'
 import type { Runtime } from '../runtime/runtime.ts'
 import type { NewSession } from '../store/sessions.ts'
 import type { Store } from '../store/store.ts'
@@ -22,6 +22,8 @@ export class WorkerSession {
   readonly #options: WorkerSessionOptions
   #holder: number | null = null
   #ended = false
+  #opening: Promise<void> | null = null
+  readonly #pauses = new Pauses()
 
   constructor(options: WorkerSessionOptions) {
     this.#options = options
@@ -32,12 +34,18 @@ export class WorkerSession {
     return this.#holder
   }
 
-  async open(): Promise<void> {
+  open(): Promise<void> {
+    const opening = this.#open().finally(() => (this.#opening = null))
+    this.#opening = opening
+    return opening
+  }
+
+  async #open(): Promise<void> {
     const { store, runtime, session } = this.#options
     const holder = runtime.key()
     await store.sessions.open({ ...session, holder }, () => this.lost(holder))
-    this.#holder = holder
-    if (this.#ended) await this.end()
+    if (this.#ended) await store.sessions.end(holder)
+    else this.#holder = holder
   }
 
   /** The session of that key is known to be gone. */
@@ -53,9 +61,12 @@ export class WorkerSession {
 
   async end(): Promise<void> {
     this.#ended = true
+    this.#pauses.endAll()
     const holder = this.#holder
     this.#holder = null
     if (holder !== null) await this.#options.store.sessions.end(holder)
+    // One that is being opened ends as soon as it is there. If that fails there is none, or it holds nothing and its lease runs out.
+    else await this.#opening?.catch(() => {})
   }
 
   async #reopen(lostHolder: number): Promise<void> {
@@ -70,8 +81,9 @@ export class WorkerSession {
         this.#options.onReopened()
         return
       } catch (error) {
+        if (this.#ended) return
         if (failures === 1) logger.error('The worker cannot open a session; it tries again until it can.', { error })
-        await pause(runtime, backoffDelayMs(REOPEN_BACKOFF, failures, runtime.random()))
+        await this.#pauses.wait(runtime, backoffDelayMs(REOPEN_BACKOFF, failures, runtime.random()))
       }
     }
   }

@@ -265,4 +265,14 @@ describe('the event tailer', () => {
       ['no disk', 'no disk'],
     )
   })
+
+  test('waits for no other try once it is closed', async (context) => {
+    const { tailer, breakReads, warnings, runtime } = openTailer(context)
+    breakReads(1)
+    await tailer.subscribe({ ...everything, listener: () => undefined })
+    await turns()
+    assert.deepEqual([warnings.length, runtime.waiting], [1, 1])
+    await tailer.close()
+    assert.equal(runtime.waiting, 0)
+  })
 })

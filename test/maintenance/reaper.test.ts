@@ -57,7 +57,8 @@ test('a reaper that was not on time does nothing for one lease', async (context)
   // The machine slept: its clock went on by an hour, and no timer fired.
   let sleptMs = 0
   const asleep = { ...runtime, now: () => runtime.now() + sleptMs, after: runtime.after.bind(runtime) }
-  const logger = { info: () => {}, warn: () => {}, error: () => {} }
+  const lines: string[] = []
+  const logger = { info: (message: string) => void lines.push(message), warn: () => {}, error: () => {} }
   const reports: ReaperReport[] = []
   const watched = { ...store, claims: { ...store.claims } }
   const service = reaper({ store: watched, runtime: asleep, logger })
@@ -77,6 +78,7 @@ test('a reaper that was not on time does nothing for one lease', async (context)
   assert.equal((await job(orphan)).state, 'running')
   await runtime.advance(15_000)
   assert(reports.length > sweptBefore)
+  assert.deepEqual(lines, ['The reaper does not trust its clock; it waits for the sessions to beat again.'])
   assert.equal((await job(orphan)).state, 'queued')
 })
 

@@ -19,14 +19,12 @@ export function modelClaims(state: ModelState): ClaimStore {
   return {
     async claim(request) {
       beat(state)
-      const claimed = claim(state, request)
-      commit(state)
-      return claimed
+      return committing(state, () => claim(state, request))
     },
     async apply(call) {
       beat(state)
       const result = apply(state, call)
-      commit(state)
+      if (result.applied) commit(state)
       return result
     },
     async interruptions(held) {
@@ -37,11 +35,17 @@ export function modelClaims(state: ModelState): ClaimStore {
     },
     async sweep(options) {
       beat(state)
-      const report = sweep(state, options)
-      commit(state)
-      return report
+      return committing(state, () => sweep(state, options))
     },
   }
+}
+
+/** Where nothing has happened, nothing is committed, and nobody hears of it. */
+function committing<Answer>(state: ModelState, work: () => Answer): Answer {
+  const told = state.events.length
+  const answer = work()
+  if (state.events.length > told) commit(state)
+  return answer
 }
 
 function interruptions(state: ModelState, held: readonly Claim[]): readonly Interruption[] {

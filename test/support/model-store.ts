@@ -25,6 +25,10 @@ export interface ModelStore {
   advance(ms: number): void
   /** Another store over the same jobs, as another process would open one. */
   another(): ModelStore
+  /** Beats for the sessions that were opened here, where it is time to. */
+  beat(): void
+  /** All that it holds, to look at. */
+  readonly state: ModelState
 }
 
 export function openModelStore(planted: Defect = (plan) => plan): ModelStore {
@@ -78,6 +82,8 @@ function storeOver(state: ModelState): ModelStore {
       state.clock.at += ms
     },
     another: () => storeOver({ ...state, kept: new Set() }),
+    beat: () => beat(state),
+    state,
   }
 }
 

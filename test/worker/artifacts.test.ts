@@ -7,6 +7,7 @@ import { describe, test } from 'node:test'
 import { defineJob } from '../../src/client/define-job.ts'
 import { OPERATOR } from '../../src/core/scope.ts'
 import type { ArtifactRecord } from '../../src/store/artifacts.ts'
+import type { Store } from '../../src/store/store.ts'
 import { handle } from '../../src/worker/handler.ts'
 import type { ContextOf } from '../../src/worker/handler.ts'
 import { openWorkplace } from './open-workplace.ts'
@@ -167,6 +168,24 @@ describe('an artifact', () => {
     const id = await runJob(place, ({ artifact }) => artifact.write('map.txt', 'x'))
     assert.equal((await place.job(id)).state, 'failed')
     assert.deepEqual(files(place), [])
+  })
+
+  test('keeps its file where nobody can tell whether the store has taken its row', async (context) => {
+    const place = await openWorkplace(context)
+    const { MillraceError } = await import('../../src/core/errors.ts')
+    const { store, enqueue, start } = place
+    const apply: Store['claims']['apply'] = async (call) => {
+      const result = await store.claims.apply(call)
+      if (call.plan.name === 'artifact') throw new MillraceError('store-unreachable', 'the answer never came')
+      return result
+    }
+    const id = await enqueue(make)
+    const worker = await start([handle(make, async ({ artifact }) => void (await artifact.write('map.txt', 'x')))], {
+      store: { ...store, claims: { ...store.claims, apply } },
+    })
+    await worker.idle()
+    assert.equal((await artifactsOf(place, id)).length, 1)
+    assert.equal(files(place).length, 1)
   })
 
   test('is refused when the claim is lost while its bytes still come, and leaves no file', async (context) => {

@@ -2,6 +2,8 @@ import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { defineJob } from '../../src/client/define-job.ts'
 import { LeaseLostError } from '../../src/core/errors.ts'
+import { CHECKPOINT } from '../../src/core/plans.ts'
+import type { ClaimStore, PlanResult } from '../../src/store/claims.ts'
 import { handle } from '../../src/worker/handler.ts'
 import type { ContextOf } from '../../src/worker/handler.ts'
 import { openWorkplace } from './open-workplace.ts'
@@ -71,6 +73,43 @@ describe('a handler whose claim was taken away', () => {
     await assert.rejects(async () => handler?.artifact.write('a.txt', 'a'), LeaseLostError)
     assert.throws(() => handler?.progress(1), LeaseLostError)
   })
+
+  for (const [moment, fails] of [
+    ['at the first try', 0],
+    ['when it was tried again', 1],
+  ] as const) {
+    test(`has what it was about to write given up where the store fails ${moment}`, async (context) => {
+      const place = await openWorkplace(context)
+      const { enqueue, start, runtime, store } = place
+      const gate = Promise.withResolvers<PlanResult>()
+      let tries = 0
+      const apply: ClaimStore['apply'] = async (call) => {
+        if (call.plan !== CHECKPOINT || call.claim?.fence !== 1) return store.claims.apply(call)
+        tries += 1
+        if (tries <= fails) throw new Error('the disk is full')
+        return gate.promise
+      }
+      const id = await enqueue(steps)
+      const worker = await start(
+        [
+          handle(steps)
+            .phase('one', () => 1)
+            .phase('two', () => 2),
+        ],
+        {
+          store: { ...store, claims: { ...store.claims, apply } },
+        },
+      )
+      await runtime.advance(1_000)
+      assert.equal(tries, fails + 1)
+      await takeAway(place, id)
+      await runtime.advance(2_000)
+      await worker.stop()
+      gate.reject(new Error('the disk is full'))
+      await runtime.advance(0)
+      assert.equal(runtime.waiting, 0)
+    })
+  }
 
   test('does not get its next phase', async (context) => {
     const place = await openWorkplace(context)
@@ -157,6 +196,40 @@ describe('a worker that loses its session', () => {
     delete faults.openSession
     await runtime.advance(15_000)
     assert.equal((await job(id)).state, 'completed')
+  })
+})
+
+describe('a worker that is stopped while it opens a new session', () => {
+  test('ends the new one too, and leaves no timer', async (context) => {
+    const place = await openWorkplace(context)
+    const { store, start, runtime, faults } = place
+    const worker = await start([handle(single, () => null)])
+    const gate = Promise.withResolvers<undefined>()
+    faults.openSession = () => gate.promise
+    place.sessionLost()
+    await runtime.advance(0)
+    const stopping = worker.stop()
+    await runtime.advance(0)
+    assert.equal(worker.state, 'draining', 'what is being opened has to be ended')
+    gate.resolve(undefined)
+    await stopping
+    const sessions = await store.sessions.list()
+    assert.deepEqual(
+      sessions.map(({ endedAt }) => endedAt),
+      [runtime.now(), runtime.now()],
+    )
+    assert.equal(runtime.waiting, 0)
+  })
+
+  test('and cannot, does not wait for another try', async (context) => {
+    const place = await openWorkplace(context)
+    const { start, runtime, faults } = place
+    const worker = await start([handle(single, () => null)])
+    faults.openSession = () => new Error('the disk is full')
+    place.sessionLost()
+    await runtime.advance(1_000)
+    await worker.stop()
+    assert.equal(runtime.waiting, 0)
   })
 })
 

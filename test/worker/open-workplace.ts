@@ -31,7 +31,7 @@ interface Faults {
   apply?: (call: PlanCall) => Error | undefined
   claim?: (request: ClaimRequest) => Error | undefined | Promise<undefined>
   interruptions?: () => Error | undefined
-  openSession?: () => Error | undefined
+  openSession?: () => Error | undefined | Promise<undefined>
 }
 
 export interface Workplace {

@@ -164,7 +164,7 @@ describe('stopping a worker', () => {
       code: 'drain-timeout',
       message: /the store did not take all that was left/,
     })
-    await runtime.advance(8_000)
+    await runtime.advance(5_000)
     await refused
     assert(logs.some(({ level, message }) => level === 'error' && message.startsWith('What came of a job could not')))
     assert.equal(runtime.waiting, 0)
