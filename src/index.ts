@@ -1,7 +1,16 @@
 /** The door "millrace". */
 export { defineJob } from './client/define-job.ts'
-export type { BackoffOptions, ExpectOptions, JobOptions, RetryOptions } from './client/define-job.ts'
+export type { BackoffOptions, ExpectOptions, JobOptions, LockOptions, RetryOptions } from './client/define-job.ts'
 export type { Cancelled, CancelOptions, JobRetryOptions, Retried } from './client/act-on-job.ts'
+export type {
+  CompletionFields,
+  ManagedState,
+  ManagerOptions,
+  NotWritten,
+  ProcessingRefused,
+  ProcessingStarted,
+  Written,
+} from './client/by-hand.ts'
 export type { AsOptions } from './client/as-user.ts'
 export type { Artifact, OpenedArtifact } from './client/artifacts.ts'
 export type { CancelledMany, CancelManyOptions, CancelPreview } from './client/cancel-many.ts'
@@ -9,6 +18,9 @@ export type { ForceFailed, ForceOptions, ForceReset, ForceResetOptions } from '.
 export type { EnqueueItem, EnqueueResult } from './client/enqueue-jobs.ts'
 export type { Job, JobAttempt, JobError, JobPhase, ListedJob } from './client/job.ts'
 export type { JobClient, RunOptions } from './client/job-client.ts'
+export { JobManager } from './client/job-manager.ts'
+export { JobStateManager } from './client/job-state-manager.ts'
+export type { Validated } from './client/job-state-manager.ts'
 export type { InputOf, JobHandle, JobReference, OutputOf } from './client/job-values.ts'
 export type { EnqueueOptions } from './client/new-job.ts'
 export type { PauseOptions, Queue, SynchronousConnection, WorkerSession } from './client/operator-client.ts'
@@ -16,6 +28,7 @@ export type { AuditEntry, AuditList, AuditOptions } from './client/read-audit.ts
 export type { TransferOptions, TypeOwner } from './client/owners.ts'
 export type { EventOptions, JobEvent } from './client/read-events.ts'
 export type { JobFilterOptions, JobList, ListOptions } from './client/read-jobs.ts'
+export type { Transitioned, TransitionFields } from './client/transition-job.ts'
 export type { SubscribeOptions } from './client/subscribe.ts'
 export type { WaitOptions } from './client/wait-for-job.ts'
 export type { EndedJob, EntityProbe, EntityStatus } from './core/entity-status.ts'
@@ -43,9 +56,10 @@ export type { JobContext, JobFailureLog, JobResult, JobSuccessLog } from './core
 export type { Json } from './core/json.ts'
 export { DEFAULTS, LIMITS } from './core/limits.ts'
 export type { PhaseState } from './core/phases.ts'
-export type { JobPolicy } from './core/policy.ts'
+export type { JobPolicy, LockPolicy } from './core/policy.ts'
 export type { Schema } from './core/schema.ts'
 export type { RedFlag, RedFlagCode } from './core/red-flags.ts'
+export type { Issue, IssueCode } from './core/validation.ts'
 export { FINAL_STATES, JOB_STATES } from './core/states.ts'
 export type { Role } from './core/scope.ts'
 export type { FinalState, JobState } from './core/states.ts'
@@ -59,6 +73,7 @@ export { onStopSignal } from './runtime/signals.ts'
 export type { StopSignal } from './runtime/signals.ts'
 export { systemRuntime } from './runtime/system-runtime.ts'
 export type { StateCounts, WorkerIdentity } from './store/jobs.ts'
+export type { LockHolder } from './store/sessions.ts'
 export type { CallerConnection, PostgresConnection } from './store/transactions.ts'
 export { handle } from './worker/handler.ts'
 export type { HandleOptions, Handler, Isolation } from './worker/handler.ts'

@@ -77,7 +77,7 @@ export class Millrace extends OperatorClient {
   constructor(parts: MillraceParts) {
     const { store, runtime, logger } = parts
     const tailer = new EventTailer({ store, runtime, logger })
-    const context = new ClientContext(store, runtime, (follow) => tailer.subscribe(follow))
+    const context = new ClientContext(store, runtime, (follow) => tailer.subscribe(follow), parts.service)
     super(context)
     this.#parts = parts
     this.#context = context

@@ -1,3 +1,4 @@
+import { InvalidInputError } from '../core/errors.ts'
 import type { Runtime } from '../runtime/runtime.ts'
 import type { Store } from '../store/store.ts'
 import type { CallerConnection } from '../store/transactions.ts'
@@ -10,18 +11,29 @@ import { storeClosed } from '../store/refusals.ts'
 export class ClientContext {
   readonly runtime: Runtime
   readonly watcher: JobWatcher
+  /** The service that this process belongs to; null: none was named. */
+  readonly service: string | null
   readonly followLog: FollowLog
   readonly #store: Store
   readonly #transactions = new TransactionGuard()
   readonly #held = new Set<Promise<unknown>>()
   #closed = false
 
-  /** @param followLog of whoever follows the log for all clients of the process. Default: nobody does. */
-  constructor(store: Store, runtime: Runtime, followLog: FollowLog = nobodyFollows) {
+  /**
+   * @param followLog of whoever follows the log for all clients of the process. Default: nobody does
+   * @param service that this process belongs to. Default: none was named
+   */
+  constructor(store: Store, runtime: Runtime, followLog: FollowLog = nobodyFollows, service: string | null = null) {
     this.#store = store
     this.runtime = runtime
     this.followLog = followLog
+    this.service = service
     this.watcher = new JobWatcher(store)
+  }
+
+  /** What is made of the client may have the context too. */
+  lendTo(client: object): void {
+    CONTEXTS.set(client, this)
   }
 
   /** @throws MillraceError `store-closed` */
@@ -62,6 +74,15 @@ export class ClientContext {
     await this.watcher.close()
     await Promise.allSettled(this.#held)
   }
+}
+
+const CONTEXTS = new WeakMap<object, ClientContext>()
+
+/** @throws InvalidInputError for what is no opened Millrace */
+export function contextOf(mill: object): ClientContext {
+  const context = typeof mill === 'object' && mill !== null ? CONTEXTS.get(mill) : undefined
+  if (context !== undefined) return context
+  throw new InvalidInputError({ path: 'mill', expected: 'what openMillrace gave', received: typeof mill })
 }
 
 function nobodyFollows(): never {

@@ -5,7 +5,7 @@ import type { Duration } from '../core/duration.ts'
 import { InvalidInputError } from '../core/errors.ts'
 import { DEFAULTS, LIMITS } from '../core/limits.ts'
 import { ONLY_PHASE } from '../core/phases.ts'
-import type { JobPolicy } from '../core/policy.ts'
+import type { JobPolicy, LockPolicy } from '../core/policy.ts'
 import type { Expectation } from '../core/red-flags.ts'
 import { DEFAULT_BACKOFF } from '../core/retry.ts'
 import type { Backoff } from '../core/retry.ts'
@@ -39,6 +39,22 @@ export interface ExpectOptions {
   readonly minDuration?: Duration
 }
 
+/** For jobs that somebody drives by hand, as with a `JobManager`. */
+export interface LockOptions {
+  /**
+   * How long a lock lasts from when it is taken. Default `'15m'`. After a write it lasts at least another 5 min, or as long as this where that is
+   * less.
+   */
+  readonly duration?: Duration
+  /** A job whose lock has run out is stuck once nothing has been written for so long. Default `'10m'`. */
+  readonly quiet?: Duration
+  /**
+   * What becomes of a stuck job with progress: `'fail'` (the default) for a person to look at, `'requeue'` where it may simply be done again. One
+   * without progress is queued in any case, and so is one with a finished phase, which goes on from there.
+   */
+  readonly progressed?: 'fail' | 'requeue'
+}
+
 /** What there is to say about a job type. Only `service` must be said. */
 export interface JobOptions<
   InputSchema extends Schema | undefined = Schema | undefined,
@@ -63,6 +79,7 @@ export interface JobOptions<
   /** Deaths of a worker with the job as the suspect, after which the job has failed as poison: 1 to 100, default 3. */
   readonly maxStrikes?: number
   readonly expect?: ExpectOptions
+  readonly lock?: LockOptions
   /** Own rules for which errors are fatal, asked before those of Millrace. */
   readonly rules?: readonly ClassificationRule[]
 }
@@ -123,10 +140,12 @@ const KNOWN_OPTIONS: Readonly<Record<keyof JobOptions, true>> = {
   queue: true,
   maxStrikes: true,
   expect: true,
+  lock: true,
   rules: true,
 }
 const KNOWN_EXPECT: Readonly<Record<keyof ExpectOptions, true>> = { minDuration: true }
 const KNOWN_RETRY: Readonly<Record<keyof RetryOptions, true>> = { maxAttempts: true, backoff: true }
+const KNOWN_LOCK: Readonly<Record<keyof LockOptions, true>> = { duration: true, quiet: true, progressed: true }
 const KNOWN_BACKOFF: Readonly<Record<keyof BackoffOptions, true>> = {
   base: true,
   max: true,
@@ -185,6 +204,7 @@ function policyOf(options: Omit<JobOptions, 'service'>, phases: readonly string[
     cancelGraceMs: parseDuration(cancelGrace, 'cancelGrace'),
     maxStrikes: checkWhole(maxStrikes, { path: 'maxStrikes', least: 1, most: 100 }),
     expect: expectationOf(options),
+    lock: lockOf(checkOptions(options.lock ?? {}, KNOWN_LOCK, 'lock')),
   })
 }
 
@@ -199,6 +219,18 @@ function timeoutMsOf(timeout: Duration | 'none' = DEFAULTS.timeoutMs): number | 
   const timeoutMs = parseDuration(timeout, 'timeout')
   if (timeoutMs > 0) return timeoutMs
   throw new InvalidInputError({ path: 'timeout', expected: "a duration above 0, or 'none'", received: shown(timeout) })
+}
+
+function lockOf({ duration, quiet, progressed }: LockOptions): LockPolicy {
+  const durationMs = duration === undefined ? DEFAULTS.lockMs : parseDuration(duration, 'lock.duration')
+  if (durationMs === 0) {
+    throw new InvalidInputError({ path: 'lock.duration', expected: 'a duration above 0', received: shown(duration) })
+  }
+  return Object.freeze({
+    durationMs,
+    quietMs: quiet === undefined ? DEFAULTS.lockQuietMs : parseDuration(quiet, 'lock.quiet'),
+    progressed: checkChoice(progressed ?? 'fail', ['fail', 'requeue'], 'lock.progressed'),
+  })
 }
 
 function backoffOf({ base, max, factor, jitter, kind }: BackoffOptions): Backoff {

@@ -4,6 +4,7 @@ import { LIMITS } from '../core/limits.ts'
 import { worksOn } from '../core/ownership.ts'
 import type { Ownership } from '../core/ownership.ts'
 import type { Scope } from '../core/scope.ts'
+import { stuckAt } from '../core/settle.ts'
 import { isFinal } from '../core/states.ts'
 import type { JobState } from '../core/states.ts'
 import type { JobDetails } from '../store/jobs.ts'
@@ -31,9 +32,12 @@ export async function explainJob(store: Store, scope: Scope, jobId: string): Pro
     ...factsOf(details),
     now,
     paused: pausedBy(queues, details.queue),
-    workers: workersOf(live.filter((session) => worksOn(session, owned)), scope),
+    workers: workersOf(
+      live.filter((session) => worksOn(session, owned)),
+      scope,
+    ),
     bystanders: bystandersOf(live, owned),
-    holder: details.state === 'running' ? holderOf(live, details) : null,
+    holder: await holderOf(store, details, { now, live }),
     jobsAhead,
     uniqueHeldBy,
   })
@@ -82,12 +86,27 @@ function workersOf(workers: readonly SessionRecord[], { role }: Scope): LiveWork
   return { count: workers.length, freeSlots }
 }
 
-function holderOf(live: readonly SessionRecord[], { worker, startedAt, fence }: JobDetails): HolderFacts | null {
-  if (worker === null) return null
-  const { service, host, pid } = worker
-  const session = live.findLast((each) => each.service === service && each.host === host && each.pid === pid)
-  const blockedSince = session?.blockedSince ?? null
-  return { service, host, pid, since: startedAt ?? 0, fence, alive: session !== undefined, blockedSince }
+/** Null: nobody, or it is not known. */
+async function holderOf(
+  store: Store,
+  details: JobDetails,
+  { now, live }: { readonly now: number; readonly live: readonly SessionRecord[] },
+): Promise<HolderFacts | null> {
+  const { state, holder, worker, startedAt, fence, updatedAt, policy } = details
+  if (state !== 'running' || holder === null) return null
+  const held = await store.sessions.holder(holder)
+  const { service, host, pid } = held ?? worker ?? {}
+  if (service === undefined || host === undefined || pid === undefined) return null
+  const facts = { service, host, pid, since: startedAt ?? 0, fence, blockedSince: null }
+  if (held === null) return { ...facts, alive: false }
+  const { by, expiresAt } = held
+  const alive = expiresAt > now
+  if (by === null) {
+    const session = live.findLast((each) => each.service === service && each.host === host && each.pid === pid)
+    return { ...facts, alive, blockedSince: session?.blockedSince ?? null }
+  }
+  const stuck = stuckAt({ lockExpiresAt: expiresAt, updatedAt, quietMs: policy.lock.quietMs })
+  return { ...facts, alive, lock: { by, expiresAt, stuckAt: stuck } }
 }
 
 /** Exact among the newest 500 queued jobs of the type; those that are older still are taken to come before it. */

@@ -70,6 +70,7 @@ export class OperatorClient extends JobClient {
   constructor(context: ClientContext) {
     super(context, OPERATOR)
     this.#context = context
+    context.lendTo(this)
   }
 
   /**

@@ -64,10 +64,19 @@ export interface HolderFacts {
   /** When it took the job. */
   readonly since: number
   readonly fence: number
-  /** Whether its lease still runs. */
+  /** Whether its lease, or its lock, still runs. */
   readonly alive: boolean
   /** Since when its event loop has stood still; null: it turns, as far as is known. */
   readonly blockedSince: number | null
+  /** The lock of somebody who drives the job by hand; absent: a worker runs it. */
+  readonly lock?: LockFacts
+}
+
+export interface LockFacts {
+  readonly by: string
+  readonly expiresAt: number
+  /** When the job is stuck, unless something is written before. */
+  readonly stuckAt: number
 }
 
 /**
@@ -85,7 +94,7 @@ export interface HolderFacts {
  * | `jobs-ahead` | waits behind others of its type |
  * | `due` | has come due, and will be queued by the next claim or sweep |
  * | `ready` | is queued with nothing in its way |
- * | `holder-lost` | is held by a worker whose lease has run out |
+ * | `holder-lost` | is held by a worker whose lease, or by hand under a lock that has run out |
  * | `holder-blocked` | runs at a worker whose event loop stands still |
  * | `overdue` | runs past its deadline |
  * | `stopping` | runs, and has been asked to stop |
@@ -257,15 +266,20 @@ function whoRuns(facts: WaitingFacts): Reasons {
 
 function runningHolder({ holder, now }: WaitingFacts): Reason {
   if (holder === null) return { code: 'running', message: 'nobody is known to run it' }
-  const { service, host, pid, since, fence } = holder
+  const { service, host, pid, since, fence, lock } = holder
+  if (lock !== undefined) {
+    const place = `"${service}" on ${host}, process ${pid}, fence ${fence}`
+    return { code: 'running', message: `${lock.by} drives it by hand, having taken it ${ago(now, since)} (${place})` }
+  }
   return {
     code: 'running',
     message: `"${service}" on ${host} (process ${pid}, fence ${fence}) took it ${ago(now, since)}`,
   }
 }
 
-function holderLost({ holder }: WaitingFacts): Reason | null {
+function holderLost({ holder, now }: WaitingFacts): Reason | null {
   if (holder?.alive === true) return null
+  if (holder?.lock !== undefined) return lockLost(holder.lock, now)
   return { code: 'holder-lost', message: 'the lease of its worker has run out, and the next sweep takes the job back' }
 }
 
@@ -274,6 +288,18 @@ function holderBlocked({ holder, now }: WaitingFacts): Reason | null {
   const message = `the event loop of its worker has stood still for ${formatDuration(now - holder.blockedSince)}`
   const action = 'Wait for the end of its time, and let the handler give up the thread now and then.'
   return { code: 'holder-blocked', message, action }
+}
+
+function lockLost({ by, expiresAt, stuckAt }: LockFacts, now: number): Reason {
+  const over = `the lock of ${by} ran out ${ago(now, expiresAt)}`
+  const action = `Ask ${by}, or put the job back by force.`
+  if (stuckAt <= now) return { code: 'holder-lost', message: `${over}, and the next sweep takes the job back`, action }
+  const left = formatDuration(stuckAt - now)
+  return {
+    code: 'holder-lost',
+    message: `${over}, and the job is taken back in ${left} unless ${by} writes before`,
+    action,
+  }
 }
 
 function overdue({ deadlineAt, now }: WaitingFacts): Reason | null {

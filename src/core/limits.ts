@@ -29,6 +29,8 @@ export const LIMITS = {
   errorMessageCharacters: 4_000,
   errorStackCharacters: 8_000,
   artifactNameCharacters: 200,
+  /** The longest that a lock taken by hand can be made to last from one moment. */
+  lockMs: 30 * DAY,
   /** The furthest a job can be scheduled ahead. */
   scheduleAheadMs: 10 * 365 * DAY,
 } as const
@@ -41,9 +43,17 @@ export const DEFAULTS = {
   cancelGraceMs: 5 * SECOND,
   leaseMs: 30 * SECOND,
   sweepMs: 5 * SECOND,
+  /** How much longer than its deadline and its type's grace an attempt is left to a worker that lives. */
+  overdueGraceMs: 2 * SECOND,
   drainMs: 30 * SECOND,
   /** Deaths of a worker with the job as the suspect, after which the job fails as poison. */
   maxStrikes: 3,
+  /** How long a lock lasts that somebody takes by hand. */
+  lockMs: 15 * MINUTE,
+  /** How long it lasts at least from each write on, or as long as `lockMs` where that is shorter. */
+  lockWriteMs: 5 * MINUTE,
+  /** How long nothing must have been written, after which a job whose lock has run out is stuck. */
+  lockQuietMs: 10 * MINUTE,
   concurrency: 10,
   priority: 0,
   keyHoldMs: 24 * HOUR,

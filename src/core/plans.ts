@@ -253,6 +253,14 @@ export const REAP_POISON: Plan = reap('reap-poison', {
   ends: 'lost',
 })
 
+/** Whoever drove the job by hand let the lock run out and fell silent in the middle of it: what was done outside is for a person to look at. */
+export const REAP_STUCK: Plan = reap('reap-stuck', {
+  when: [],
+  set: { state: 'failed', claim: 'drop', fence: 'raise', finishedAt: 'now' },
+  event: 'job:failed',
+  ends: 'lost',
+})
+
 const AFRESH: Apply = {
   when: [],
   set: {
@@ -364,6 +372,7 @@ export const PLANS: readonly Plan[] = [
   REAP_SUSPECT,
   REAP_STRIKE,
   REAP_POISON,
+  REAP_STUCK,
   RETRY,
   RUN_NOW,
   FORCE_FAIL,

@@ -18,4 +18,14 @@ export interface JobPolicy {
   readonly maxStrikes: number
   /** What jobs that complete are like; those that are not raise a red flag. */
   readonly expect: Expectation
+  /** For jobs that are driven by hand. */
+  readonly lock: LockPolicy
+}
+
+/** A job driven by hand has a lock of its own instead of a worker's lease, and is stuck once that has run out and nothing is written any more. */
+export interface LockPolicy {
+  readonly durationMs: number
+  readonly quietMs: number
+  /** What becomes of a stuck job that had come some way, but has finished no phase. One without progress, or with a finished phase, is queued. */
+  readonly progressed: 'fail' | 'requeue'
 }

@@ -7,10 +7,12 @@ import {
   REAP,
   REAP_POISON,
   REAP_STRIKE,
+  REAP_STUCK,
   REAP_SUSPECT,
   TIME_OUT_FINAL,
   TIME_OUT_RETRY,
 } from './plans.ts'
+import type { LockPolicy } from './policy.ts'
 import { retryDelayMs } from './retry.ts'
 import type { Backoff } from './retry.ts'
 
@@ -71,4 +73,32 @@ export function planReap(orphans: readonly Orphan[], maxStrikes: number): readon
     if (!orphan.suspect) return REAP
     return orphan.strikes + 1 >= maxStrikes ? REAP_POISON : REAP_STRIKE
   })
+}
+
+/** A job that is driven by hand, and its lock. Instants are epoch milliseconds. */
+export interface HandDriven {
+  readonly lockExpiresAt: number
+  /** When it was last written. */
+  readonly updatedAt: number
+  readonly quietMs: number
+}
+
+/** When it is stuck, unless something is written before: its lock has run out and it has been quiet for long enough. */
+export function stuckAt({ lockExpiresAt, updatedAt, quietMs }: HandDriven): number {
+  return Math.max(lockExpiresAt, updatedAt + quietMs)
+}
+
+export interface StuckJob {
+  /** How many phases are done. */
+  readonly phase: number
+  readonly progress: number
+  readonly progressed: LockPolicy['progressed']
+}
+
+/**
+ * The plan for a job that is stuck. Where nothing was done, or all that counts is kept, it is started again; where something was done that
+ * nobody knows how far it came, it has failed, unless its type says otherwise. Nobody is suspected: a person is no worker.
+ */
+export function planStuck({ phase, progress, progressed }: StuckJob): Plan {
+  return phase > 0 || progress === 0 || progressed === 'requeue' ? REAP : REAP_STUCK
 }

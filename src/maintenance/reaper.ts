@@ -36,14 +36,15 @@ const NOTHING: SweepReport = {
   jobsTimedOut: 0,
   jobsCancelled: 0,
   jobsPromoted: 0,
+  jobsStuck: 0,
+  locksCleared: 0,
 }
-const GRACE_MS = 2_000
 const JITTER = 0.2
 
 /** The service around `store.claims.sweep`. A pass that was asked for by `runOnce()` sweeps in any case. */
 export function reaper(options: ReaperOptions): Service<ReaperReport> {
   const { store, runtime, logger, processes = machineProcesses() } = options
-  const { sweepMs = DEFAULTS.sweepMs, leaseMs = DEFAULTS.leaseMs, graceMs = GRACE_MS } = options
+  const { sweepMs = DEFAULTS.sweepMs, leaseMs = DEFAULTS.leaseMs, graceMs = DEFAULTS.overdueGraceMs } = options
   let trust = FRESH_TRUST
   return new Service({
     name: 'reaper',
@@ -64,6 +65,8 @@ export function reaper(options: ReaperOptions): Service<ReaperReport> {
       if (report.sessionsEnded + report.jobsReaped + report.jobsPoisoned > 0) {
         logger.warn('Workers died; their jobs were taken back.', { ...report })
       }
+      if (report.jobsStuck > 0)
+        logger.warn('Jobs driven by hand were stuck; they were put back or failed.', { ...report })
       return { ...report, held: false }
     },
   })

@@ -5,6 +5,7 @@
  * Calls on one job keep their order: the first calls of all jobs go before the second ones, and so on.
  */
 import type { Plan } from '../core/plan.ts'
+import { isRowAlone } from '../store/claims.ts'
 import type { PlanCall, PlanResult } from '../store/claims.ts'
 import { applyLocked } from './apply.ts'
 import { compilePlain } from './compile.ts'
@@ -96,7 +97,7 @@ async function applyPlain(
 }
 
 /** Not: there is more to write than the row and a phase's result. */
-function isPlain({ jobId, claim, scope, phaseNames, artifact, input, audit }: PlanCall): boolean {
-  const bare = phaseNames === undefined && artifact === undefined && input === undefined && audit === undefined
-  return bare && scope.role === 'operator' && claim?.jobId === jobId && isId(jobId)
+function isPlain(call: PlanCall): boolean {
+  const { jobId, claim, scope } = call
+  return isRowAlone(call) && scope.role === 'operator' && claim?.jobId === jobId && isId(jobId)
 }

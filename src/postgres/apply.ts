@@ -19,6 +19,8 @@ import type { EndedAttempt, FinishedPhase, NewEvent } from './history.ts'
 import type { Names } from './names.ts'
 import { nullableNumber } from '../store/columns.ts'
 import { ROW_COLUMNS, appliedRow, jobRow } from './rows.ts'
+import { keepLocks } from './sessions.ts'
+import type { LockWrite } from './sessions.ts'
 import { hiddenFrom } from '../core/scope.ts'
 import { isId } from '../store/ids.ts'
 
@@ -182,6 +184,7 @@ class Writes {
   readonly #events: NewEvent[] = []
   readonly #attempts: EndedAttempt[] = []
   readonly #phases: FinishedPhase[] = []
+  readonly #locks: LockWrite[] = []
 
   add(now: number, change: Change, { event, ends }: Outcome): void {
     const { call, before, after } = change
@@ -199,6 +202,9 @@ class Writes {
     if (before.row.state === 'completed')
       this.#attempts.push(attemptOf(change, 'completed', before.row.finishedAt ?? now))
     if (call.result !== undefined) this.#phases.push(finishedPhase(before.row, call.result))
+    const { byHand, claim } = call
+    if (byHand !== undefined && claim !== null)
+      this.#locks.push({ holder: claim.holder, over: after.holder === null, lockMs: byHand.lockMs })
   }
 
   async make(tx: Transaction, names: Names): Promise<void> {
@@ -218,6 +224,7 @@ class Writes {
       }
     }
     await keepAttempts(tx, this.#attempts)
+    await keepLocks(tx, this.#locks)
     await writeEvents(tx, this.#events)
   }
 }

@@ -33,8 +33,9 @@ import { GroupCommit } from './group-commit.ts'
 import type { Names } from './names.ts'
 import type { Notices } from './notices.ts'
 import { listQueues, pauseQueue, resumeQueue } from './queues.ts'
-import { endSession, listSessions, openSession, sessionsOfProcesses } from './sessions.ts'
+import { endSession, listSessions, openSession, sessionHolder, sessionsOfProcesses } from './sessions.ts'
 import { sweep } from './sweep.ts'
+import { takeJob } from './take.ts'
 import { PostgresTransactions } from './transactions.ts'
 import { storeClosed } from '../store/refusals.ts'
 
@@ -104,6 +105,8 @@ export class PostgresStore implements Store {
       const adding = this.#adding?.catch(() => undefined)
       return this.#read(() => (adding === undefined ? this.#claim(request) : adding.then(() => this.#claim(request))))
     },
+    take: (request) =>
+      this.#write(() => this.#db.write((tx) => takeJob(tx, this.#parts.names, request), { insists: true })),
     apply: (call) => this.#write(() => this.#planCalls.call(call)),
     interruptions: (held) => this.#read(() => findInterruptions(this.#db.ask, held)),
     interruptionsNow: (held) => this.#keeper?.interruptionsNow(held) ?? null,
@@ -122,6 +125,7 @@ export class PostgresStore implements Store {
     },
     ofProcesses: (space) => this.#read(() => sessionsOfProcesses(this.#db.ask, space)),
     list: () => this.#read(() => listSessions(this.#db.ask)),
+    holder: (holder) => this.#read(() => sessionHolder(this.#db.ask, holder)),
   }
 
   readonly jobTypes: JobTypeStore = {

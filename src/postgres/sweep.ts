@@ -8,7 +8,7 @@
 import type { JobState } from '../core/states.ts'
 import type { PlanCall, SweepOptions, SweepReport } from '../store/claims.ts'
 import { decodePolicy } from '../store/policy-text.ts'
-import { endGraceCall, reapCalls, timeOutCall } from '../store/recovery.ts'
+import { endGraceCall, reapCalls, stuckCall, timeOutCall } from '../store/recovery.ts'
 import type { HeldJob } from '../store/recovery.ts'
 import type { ProcessSession } from '../store/sessions.ts'
 import { applyLocked } from './apply.ts'
@@ -25,7 +25,7 @@ const TURN_TRIES = 20
 /** Of the processes that were looked at, whoever looked has looked at this very one. */
 const END_DEAD_SESSIONS =
   'UPDATE millrace.sessions SET ended_at = $1 WHERE n = ANY(ARRAY(SELECT n FROM millrace.sessions WHERE ended_at IS NULL AND ' +
-  '(expires_at <= $1 OR (holder, pid, start_tick) IN (SELECT * FROM unnest($2::bigint[], $3::integer[], $4::bigint[]))) ' +
+  '((expires_at <= $1 AND hand IS NULL) OR (holder, pid, start_tick) IN (SELECT * FROM unnest($2::bigint[], $3::integer[], $4::bigint[]))) ' +
   'FOR UPDATE SKIP LOCKED)) RETURNING 1'
 
 export async function sweep(
@@ -64,6 +64,8 @@ export async function sweep(
     jobsTimedOut: timedOut.length,
     jobsCancelled: cancelled.length,
     jobsPromoted,
+    jobsStuck: (await settleStuck(tx, names)).length,
+    locksCleared: (await tx.rows(CLEAR_LOCKS, tx.now)).length,
   }
 }
 
@@ -82,8 +84,13 @@ async function takeTurn(tx: Transaction): Promise<void> {
   }
 }
 
+/** Whatever took the job away, its lock is of no use any more. A lock is there from the moment on that its job is held under it. */
+const CLEAR_LOCKS =
+  'UPDATE millrace.sessions SET ended_at = $1 WHERE n = ANY(ARRAY(SELECT s.n FROM millrace.sessions AS s WHERE s.ended_at IS NULL ' +
+  'AND s.hand IS NOT NULL AND NOT EXISTS (SELECT 1 FROM millrace.jobs AS j WHERE j.holder = s.holder) FOR UPDATE SKIP LOCKED)) RETURNING 1'
+
 const HELD =
-  'SELECT j.id, j.holder, j.fence, j.suspect, j.strikes, j.progress, j.failures, j.deadline_at, j.cancel_requested_at, t.policy, ' +
+  'SELECT j.id, j.n, j.holder, j.fence, j.suspect, j.strikes, j.phase, j.progress, j.failures, j.updated_at, j.deadline_at, j.cancel_requested_at, t.policy, ' +
   'p.names::json ->> j.phase::integer AS phase_name FROM millrace.jobs AS j JOIN millrace.types AS t ON t.n = j.type ' +
   'JOIN millrace.phase_lists AS p ON p.n = j.phase_list WHERE j.holder IS NOT NULL'
 
@@ -95,6 +102,21 @@ const ORPHANS =
 /** Every running attempt stands in the index of held jobs, which is as long as what workers have in hand. */
 const OVERDUE = `${HELD} AND j.deadline_at <= $1 ORDER BY j.n`
 const OVERDUE_CANCELS = `${HELD} AND j.cancel_requested_at <= $1 ORDER BY j.n`
+
+/** Jobs driven by hand whose lock has run out. */
+const LOCKS_RUN_OUT =
+  'SELECT x.*, s.hand, s.expires_at FROM millrace.sessions AS s CROSS JOIN LATERAL ' +
+  `(${HELD} AND j.holder = s.holder OFFSET 0) AS x WHERE s.ended_at IS NULL AND s.expires_at <= $1 AND s.hand IS NOT NULL ORDER BY x.n`
+
+/** The states that jobs were left in that nobody drives any more. */
+async function settleStuck(tx: Transaction, names: Names): Promise<readonly JobState[]> {
+  const calls = (await tx.rows(LOCKS_RUN_OUT, tx.now)).map((row) => {
+    const lock = { lockedBy: String(row['hand']), lockExpiresAt: Number(row['expires_at']) }
+    const job = { ...heldJob(row), phaseIndex: Number(row['phase']), updatedAt: Number(row['updated_at']), ...lock }
+    return stuckCall(job, tx.now)
+  })
+  return statesAfter(tx, names, calls)
+}
 
 /** The states that the orphans were left in. */
 async function reapOrphans(tx: Transaction, names: Names): Promise<readonly JobState[]> {

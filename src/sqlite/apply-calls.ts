@@ -7,6 +7,7 @@
  * order to keep, so within such a wave the calls of one plan go together.
  */
 import type { Plan, PlanValues } from '../core/plan.ts'
+import { isRowAlone } from '../store/claims.ts'
 import type { PlanCall, PlanResult } from '../store/claims.ts'
 import { applyCall, planInputs } from './apply.ts'
 import { inlineBody } from './bodies.ts'
@@ -121,19 +122,11 @@ function applyPlain(
 }
 
 /** Undefined: there is more to write than the row and a phase's result, or the store has not said which row it is. */
-function plainRow({
-  jobId,
-  claim,
-  scope,
-  phaseNames,
-  artifact,
-  input,
-  audit,
-  values: { output },
-}: PlanCall): number | undefined {
+function plainRow(call: PlanCall): number | undefined {
+  const { jobId, claim, scope } = call
+  const { output } = call.values
   const short = typeof output !== 'string' || inlineBody(output) !== null
-  const bare = phaseNames === undefined && artifact === undefined && input === undefined && audit === undefined
-  return short && bare && scope.role === 'operator' && claim?.jobId === jobId ? claim.row : undefined
+  return short && isRowAlone(call) && scope.role === 'operator' && claim?.jobId === jobId ? claim.row : undefined
 }
 
 /** So many alike are worth a statement for all of them. */

@@ -17,6 +17,7 @@ import type { Applied } from './history.ts'
 import { idToBytes } from './ids.ts'
 import { JOB_COLUMNS, appliedRow, jobRow } from './rows.ts'
 import { hiddenFrom } from '../core/scope.ts'
+import { endLock, extendLock } from './sessions.ts'
 
 const compiled = new Map<string, readonly CompiledCase[]>()
 
@@ -57,9 +58,17 @@ export function applyCall(db: Database, call: PlanCall): PlanResult {
   const applied = updateByPlan(db, call.plan, inputs)
   if (applied === null) return refused(db, call, null)
   keepChildren(db, applied, call, before)
+  if (call.byHand !== undefined) keepLock(db, applied.row, call)
   const cutOff = call.plan.name === 'force-reset' ? before : null
   writeHistory(db, applied, { detail: call.detail, error: call.error ?? null, cutOff: cutOff ?? applied.row })
   return { applied: true, row: appliedRow(applied.row) }
+}
+
+/** A lock taken by hand lasts longer with each write, and is over with the attempt. */
+function keepLock(db: Database, row: Row, { claim, byHand }: PlanCall): void {
+  if (claim === null || byHand === undefined) return
+  if (row['state'] === STATE_CODES.running) extendLock(db, claim.holder, byHand)
+  else endLock(db, claim.holder)
 }
 
 /** What goes on the row: long texts don't, and a list of phases is as long as it is. */

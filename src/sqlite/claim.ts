@@ -15,6 +15,7 @@ import type { Row, SqlValue } from './driver.ts'
 import { writeEvents } from './history.ts'
 import type { ClaimKind, PackedClaim, PackedJob } from './packed-claim.ts'
 import { nullableNumber } from '../store/columns.ts'
+import { startedIn } from '../store/event-detail.ts'
 import { labelsOf } from './rows.ts'
 
 export function claimJobs(db: Database, request: ClaimRequest): PackedClaim {
@@ -166,9 +167,9 @@ function takeOfType(db: Database, { type, heads, taker, kinds }: TakeOfType): re
   const rows = db.lists(CLAIM_LIST.sql, ...CLAIM_LIST.values(inputs)) as unknown as readonly ClaimedRow[]
   const deadlineAt = deadlineOf(inputs)
   return rows.map((row) => {
-    const [, lane, phaseList] = row
+    const { 1: lane, 2: phaseList, 11: phase } = row
     const job = packJob(db, row, kinds.numberOf(type, lane, phaseList), deadlineAt)
-    return { job, detail: startedDetail(db.phaseNames(phaseList), row) }
+    return { job, detail: startedIn({ phaseNames: db.phaseNames(phaseList), phase }) }
   })
 }
 
@@ -206,12 +207,6 @@ class Kinds {
     this.#numbers.set(name, this.list.length - 1)
     return this.list.length - 1
   }
-}
-
-/** A job of one phase starts where it has to. */
-function startedDetail(names: readonly string[], { 11: phase }: ClaimedRow): string | null {
-  const name = names[phase]
-  return names.length === 1 || name === undefined ? null : JSON.stringify({ phase: name })
 }
 
 const RESULTS = 'SELECT result FROM millrace_phases WHERE job = ? AND ordinal < ? ORDER BY ordinal'

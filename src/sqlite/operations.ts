@@ -6,7 +6,7 @@ import type { Claim } from '../core/job-row.ts'
 import type { ProcessSpace } from '../core/process-death.ts'
 import type { Scope } from '../core/scope.ts'
 import type { AuditQuery } from '../store/audit.ts'
-import type { ClaimRequest, SweepOptions } from '../store/claims.ts'
+import type { ClaimRequest, SweepOptions, TakeRequest } from '../store/claims.ts'
 import type { EventQuery } from '../store/events.ts'
 import type { EntityNote, EvidenceQuery } from '../store/evidence.ts'
 import type { Transfer, TypeRegistration } from '../store/job-types.ts'
@@ -26,8 +26,9 @@ import { countJobs, getJob, jobStates, listJobs } from './jobs.ts'
 import { packEnqueued, packResult, unpackCall, unpackNewJobs } from './packed-calls.ts'
 import type { PackedCall, PackedEnqueued, PackedNewJobs, PackedResult } from './packed-calls.ts'
 import { listQueues, pauseQueue, resumeQueue } from './queues.ts'
-import { beat, endSession, listSessions, openSession, sessionsOfProcesses } from './sessions.ts'
+import { beat, endSession, listSessions, openSession, sessionHolder, sessionsOfProcesses } from './sessions.ts'
 import { sweep } from './sweep.ts'
+import { takeJob } from './take.ts'
 
 /** Thrown by a write that has an answer but must leave no trace. */
 export class Undo extends Error {
@@ -79,6 +80,7 @@ export const WRITES = {
   'sessions.end': oneByOne((db, holder: number) => endSession(db, holder)),
   'jobs.enqueue': enqueueAll,
   'claims.sweep': oneByOne((db, options: SweepOptions) => sweep(db, options)),
+  'claims.take': oneByOne((db, request: TakeRequest) => takeJob(db, request)),
   'claims.claim': oneByOne((db, request: ClaimRequest) => claimJobs(db, request)),
 } as const
 
@@ -91,6 +93,7 @@ export const READS = {
   'sessions.ofProcesses': (db: Database, space: ProcessSpace & { readonly host: string }) =>
     sessionsOfProcesses(db, space),
   'sessions.list': (db: Database) => listSessions(db),
+  'sessions.holder': (db: Database, holder: number) => sessionHolder(db, holder),
   'jobTypes.list': (db: Database) => listTypes(db),
   'jobTypes.refusals': (db: Database) => listRefusals(db),
   'jobTypes.evidence': (db: Database, query: EvidenceQuery) => readEvidence(db, query),

@@ -3,6 +3,7 @@ import { COMPLETE_ONLY_PHASE, PLANS } from '../core/plans.ts'
 import type { Plan, PlanValues } from '../core/plan.ts'
 import { OPERATOR } from '../core/scope.ts'
 import type { JobState } from '../core/states.ts'
+import { isRowAlone } from '../store/claims.ts'
 import type { PlanCall, PlanResult } from '../store/claims.ts'
 import type { Enqueued, NewJob } from '../store/jobs.ts'
 
@@ -50,9 +51,8 @@ function packValues(plan: Plan, values: PlanValues): PlanValues | string {
   return isAlone ? output : values
 }
 
-function isBare({ error, input, phaseNames, artifact, audit }: PlanCall): boolean {
-  const plain = error === undefined && input === undefined && phaseNames === undefined
-  return plain && artifact === undefined && audit === undefined
+function isBare(call: PlanCall): boolean {
+  return call.error === undefined && isRowAlone(call)
 }
 
 function besideOf({ jobId: _jobId, plan: _plan, values: _values, detail: _detail, ...beside }: PlanCall): Beside {

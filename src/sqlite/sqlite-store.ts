@@ -110,6 +110,7 @@ export class SqliteStore implements Store {
   readonly claims: ClaimStore = {
     claim: (request) =>
       this.#open.writer.call('claims.claim', request, (packed) => unpackClaim(packed, request.holder)),
+    take: (request) => this.#open.writer.call('claims.take', request),
     apply: (call) => this.#open.writer.call('claims.apply', packCall(call), unpackResult),
     interruptions: (held) => this.#open.reader.call('claims.interruptions', held),
     interruptionsNow: (held) => this.#open.reader.ask('claims.interruptions', held) ?? null,
@@ -128,6 +129,7 @@ export class SqliteStore implements Store {
     },
     ofProcesses: (space) => this.#open.reader.call('sessions.ofProcesses', space),
     list: () => this.#open.reader.call('sessions.list', undefined),
+    holder: (holder) => this.#open.reader.call('sessions.holder', holder),
   }
 
   readonly jobTypes: JobTypeStore = {

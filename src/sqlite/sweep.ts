@@ -1,7 +1,7 @@
 /** One pass of recovery. What is done to each job it finds stands in the port, for every store alike. */
 import type { JobState } from '../core/states.ts'
 import type { PlanCall, SweepOptions, SweepReport } from '../store/claims.ts'
-import { endGraceCall, reapCalls, timeOutCall } from '../store/recovery.ts'
+import { endGraceCall, reapCalls, stuckCall, timeOutCall } from '../store/recovery.ts'
 import type { HeldJob } from '../store/recovery.ts'
 import type { ProcessSession } from '../store/sessions.ts'
 import { applyCall } from './apply.ts'
@@ -27,20 +27,24 @@ export function sweep(db: Database, { graceMs, random, dead = [] }: SweepOptions
   const stopping = db
     .all(OVERDUE_CANCELS, db.now - graceMs)
     .map((row) => ({ ...heldJob(db, row), cancelRequestedAt: Number(row['cancel_requested_at']) }))
+  const jobsCancelled = statesAfter(
+    db,
+    stopping.map((job) => endGraceCall(job, moment)),
+  ).length
   return {
     sessionsEnded,
     jobsReaped: reaped.length,
     jobsPoisoned: reaped.filter((state) => state === 'failed').length,
     jobsTimedOut,
-    jobsCancelled: statesAfter(
-      db,
-      stopping.map((job) => endGraceCall(job, moment)),
-    ).length,
+    jobsCancelled,
     jobsPromoted,
+    jobsStuck: settleStuck(db).length,
+    locksCleared: db.run(CLEAR_LOCKS, db.now),
   }
 }
 
-const END_EXPIRED = 'UPDATE millrace_sessions SET ended_at = ? WHERE ended_at IS NULL AND expires_at <= ?'
+const END_EXPIRED =
+  'UPDATE millrace_sessions SET ended_at = ? WHERE ended_at IS NULL AND expires_at <= ? AND hand IS NULL'
 /** Whoever looked at the process has looked at this very one. */
 const END_OF_PROCESS =
   'UPDATE millrace_sessions SET ended_at = ? WHERE holder = ? AND pid = ? AND start_tick = ? AND ended_at IS NULL'
@@ -56,7 +60,7 @@ function endDeadSessions(db: Database, dead: readonly ProcessSession[]): number 
 const ORPHANS =
   'SELECT j.id, j.holder, j.fence, j.suspect, j.strikes, j.type, j.phase, j.phase_list, j.progress FROM millrace_jobs AS j INDEXED BY millrace_jobs_held ' +
   'WHERE j.holder IS NOT NULL AND NOT EXISTS (SELECT 1 FROM millrace_sessions AS s WHERE s.holder = j.holder AND s.ended_at IS NULL ' +
-  'AND s.expires_at > ?) ORDER BY j.holder, j.n'
+  'AND (s.expires_at > ? OR s.hand IS NOT NULL)) ORDER BY j.holder, j.n'
 
 /** The states that the orphans were left in. */
 function reapOrphans(db: Database): readonly JobState[] {
@@ -67,6 +71,16 @@ function reapOrphans(db: Database): readonly JobState[] {
   }))
   const bySession = Map.groupBy(orphans, ({ holder }) => holder)
   return [...bySession.values()].flatMap((ofSession) => statesAfter(db, reapCalls(ofSession)))
+}
+
+/** The states that jobs were left in that nobody drives any more. */
+function settleStuck(db: Database): readonly JobState[] {
+  const calls = db.all(LOCKS_RUN_OUT, db.now).map((row) => {
+    const lock = { lockedBy: String(row['hand']), lockExpiresAt: Number(row['expires_at']) }
+    const job = { ...heldJob(db, row), phaseIndex: Number(row['phase']), updatedAt: Number(row['updated_at']), ...lock }
+    return stuckCall(job, db.now)
+  })
+  return statesAfter(db, calls)
 }
 
 function heldJob(db: Database, row: Row): HeldJob {
@@ -102,3 +116,14 @@ const OVERDUE =
 const OVERDUE_CANCELS =
   'SELECT id, holder, fence, type, phase, phase_list, progress, cancel_requested_at ' +
   'FROM millrace_jobs INDEXED BY millrace_jobs_held WHERE holder IS NOT NULL AND cancel_requested_at <= ? ORDER BY n'
+
+/** Jobs driven by hand whose lock has run out. */
+const LOCKS_RUN_OUT =
+  'SELECT j.id, j.holder, j.fence, j.type, j.phase, j.phase_list, j.progress, j.updated_at, s.hand, s.expires_at ' +
+  'FROM millrace_sessions AS s INDEXED BY millrace_sessions_open CROSS JOIN millrace_jobs AS j INDEXED BY millrace_jobs_held ' +
+  'ON j.holder = s.holder WHERE s.ended_at IS NULL AND s.expires_at <= ? AND s.hand IS NOT NULL ORDER BY j.n'
+
+/** Whatever took the job away, its lock is of no use any more. */
+const CLEAR_LOCKS =
+  'UPDATE millrace_sessions SET ended_at = ? WHERE ended_at IS NULL AND hand IS NOT NULL ' +
+  'AND NOT EXISTS (SELECT 1 FROM millrace_jobs AS j WHERE j.holder = millrace_sessions.holder)'

@@ -49,7 +49,12 @@ interface KindOfCalls {
 const KINDS = Object.entries(WRITES) as readonly (readonly [WriteName, RunWrite])[]
 
 /** A full disk refuses what makes it fuller. What ends jobs or frees room goes on, from the reserve. */
-const REFUSED_WHEN_FULL: ReadonlySet<WriteName> = new Set(['jobs.enqueue', 'claims.claim', 'sessions.open'])
+const REFUSED_WHEN_FULL: ReadonlySet<WriteName> = new Set([
+  'jobs.enqueue',
+  'claims.claim',
+  'claims.take',
+  'sessions.open',
+])
 
 export class Writer {
   readonly #options: WriterOptions

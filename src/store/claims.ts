@@ -4,7 +4,7 @@ import type { JobPolicy } from '../core/policy.ts'
 import type { Scope } from '../core/scope.ts'
 import type { JobState } from '../core/states.ts'
 import type { NewAudit } from './audit.ts'
-import type { ProcessSession } from './sessions.ts'
+import type { LockHolder, NewLock, ProcessSession } from './sessions.ts'
 
 export interface ClaimRequest {
   /** Key of the session that claims. */
@@ -70,7 +70,36 @@ export interface PlanCall {
   readonly artifact?: NewArtifact
   /** To be written down as an act of whoever asks. Absent: it needs no audit. */
   readonly audit?: NewAudit
+  /** The claim is a lock that was taken by hand: if the plan applies, the lock lasts longer, or ends where the plan ends the attempt. */
+  readonly byHand?: WriteByHand
 }
+
+/** Whether nothing is to be written but the row, its event, and the result of a phase or the end of an attempt. */
+export function isRowAlone({ input, phaseNames, artifact, audit, byHand }: PlanCall): boolean {
+  const plain = input === undefined && phaseNames === undefined && artifact === undefined
+  return plain && audit === undefined && byHand === undefined
+}
+
+export interface WriteByHand {
+  /** How long the lock is to last at least, from now; null: as after every write (see `lockWriteMs`). */
+  readonly lockMs: number | null
+}
+
+/** One job that somebody wants to drive by hand. */
+export interface TakeRequest {
+  readonly jobId: string
+  readonly scope: Scope
+  readonly lock: NewLock
+}
+
+export type Taken =
+  | { readonly outcome: 'taken'; readonly claim: Claim; readonly lockExpiresAt: number }
+  | { readonly outcome: 'not-found' }
+  | { readonly outcome: 'forbidden' }
+  /** Another service works on the type. */
+  | { readonly outcome: 'not-owner'; readonly type: string; readonly service: string }
+  /** It is in another state. `heldBy`: who runs it; null: nobody does. */
+  | { readonly outcome: 'not-queued'; readonly state: JobState; readonly heldBy: LockHolder | null }
 
 export interface NewArtifact {
   /** UUIDv7. */
@@ -117,11 +146,20 @@ export interface SweepReport {
   /** Whose worker is alive and let the grace of a cancel run out. */
   readonly jobsCancelled: number
   readonly jobsPromoted: number
+  /** Driven by hand, with a lock that had run out and nothing written any more: put back, or failed. */
+  readonly jobsStuck: number
+  /** Locks taken by hand that were still there though they held no job, or none any more. */
+  readonly locksCleared: number
 }
 
 export interface ClaimStore {
   /** Promotes what has come due, then takes up to `limit` jobs: lower priority first, then earlier run-at, then insertion. */
   claim(request: ClaimRequest): Promise<Claimed>
+  /**
+   * Takes one job by its id, for somebody who drives it by hand: under the same plan as any claim, but whatever its queue, its priority or its
+   * type's workers. A job that has come due is queued first.
+   */
+  take(request: TakeRequest): Promise<Taken>
   /** Carries out one plan on one job. Calls that arrive together share a commit; this one resolves after its own. */
   apply(call: PlanCall): Promise<PlanResult>
   /** Which of the jobs that a session believes it runs it must stop. */
@@ -132,7 +170,8 @@ export interface ClaimStore {
    */
   interruptionsNow(held: readonly Claim[]): readonly Interruption[] | null
   /**
-   * One pass of recovery: promote what is due, take the jobs of dead sessions away, time out attempts past their deadline. `graceMs` is how
+   * One pass of recovery: promote what is due, take the jobs of dead sessions away, time out attempts past their deadline,
+   * settle what was driven by hand and is stuck. `graceMs` is how
    * long past its deadline and its type's `cancelGraceMs` an attempt is left to its session.
    */
   sweep(options: SweepOptions): Promise<SweepReport>

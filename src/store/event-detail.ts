@@ -27,3 +27,15 @@ function rowFacts(event: EventName, plan: Plan, row: EventRow): object | null {
   if (event === 'job:completed') return row['cancel_requested_at'] === null ? null : { cancelRequested: true }
   return event === 'job:queued' ? { cause: plan.name } : null
 }
+
+/** What its start tells of a job, JSON text; null: a job of one phase starts where it has to, and one whose phases are done only completes. */
+export function startedIn({
+  phaseNames,
+  phase,
+}: {
+  readonly phaseNames: readonly string[]
+  readonly phase: number
+}): string | null {
+  const name = phaseNames[phase]
+  return phaseNames.length === 1 || name === undefined ? null : JSON.stringify({ phase: name })
+}

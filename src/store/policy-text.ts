@@ -2,8 +2,9 @@ import type { JobPolicy } from '../core/policy.ts'
 
 /** Policies are kept as JSON with their keys in one order, so that equal policies are equal texts. */
 export function encodePolicy(policy: JobPolicy): string {
-  const { phases, maxAttempts, backoff, timeoutMs, cancelGraceMs, maxStrikes, expect } = policy
+  const { phases, maxAttempts, backoff, timeoutMs, cancelGraceMs, maxStrikes, expect, lock } = policy
   const { kind, baseMs, maxMs, factor, jitter } = backoff
+  const { durationMs, quietMs, progressed } = lock
   return JSON.stringify({
     phases,
     maxAttempts,
@@ -12,6 +13,7 @@ export function encodePolicy(policy: JobPolicy): string {
     cancelGraceMs,
     maxStrikes,
     expect: { minDurationMs: expect.minDurationMs, output: expect.output },
+    lock: { durationMs, quietMs, progressed },
   })
 }
 

@@ -10,7 +10,7 @@ import type { RefusalRecord, StoredType, TransferRecord, TypeRecord } from './jo
 import type { AttemptRecord, WorkerIdentity } from './jobs.ts'
 import { decodePolicy } from './policy-text.ts'
 import type { QueueRecord } from './queues.ts'
-import type { ProcessSession, SessionRecord } from './sessions.ts'
+import type { LockHolder, ProcessSession, SessionRecord } from './sessions.ts'
 
 export function finishedPhase(row: Columns): FinishedPhase {
   return {
@@ -62,6 +62,17 @@ export function sessionRecord(row: Columns): SessionRecord {
 
 export function processSession(row: Columns): ProcessSession {
   return { holder: Number(row['holder']), pid: Number(row['pid']), startTick: Number(row['start_tick']) }
+}
+
+export function lockHolder(row: Columns): LockHolder {
+  return {
+    by: nullableText(row['hand']),
+    service: String(row['service']),
+    host: String(row['host']),
+    pid: Number(row['pid']),
+    since: Number(row['started_at']),
+    expiresAt: Number(row['expires_at']),
+  }
 }
 
 export function typeRecord(row: Columns): TypeRecord {

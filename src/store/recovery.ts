@@ -1,11 +1,12 @@
 /** What a sweep does to each job it finds: the plan, and what is told of it. It needs no handler's code: the policy of each type is in the store. */
 import type { Verdict } from '../core/classification.ts'
+import { formatDuration } from '../core/duration.ts'
 import type { ErrorCode } from '../core/errors.ts'
 import type { Plan, PlanValues } from '../core/plan.ts'
-import { END_OF_GRACE, REAP_POISON } from '../core/plans.ts'
+import { END_OF_GRACE, REAP_POISON, REAP_STUCK } from '../core/plans.ts'
 import type { JobPolicy } from '../core/policy.ts'
 import { OPERATOR } from '../core/scope.ts'
-import { planReap, settleTimeOut } from '../core/settle.ts'
+import { planReap, planStuck, settleTimeOut, stuckAt } from '../core/settle.ts'
 import type { PlanCall } from './claims.ts'
 
 /** A running job, as a sweep sees it. */
@@ -82,6 +83,30 @@ export function endGraceCall(job: StoppingJob, { now, graceMs }: SweepMoment): P
   if (job.cancelRequestedAt + job.policy.cancelGraceMs + graceMs > now) return null
   const error = attemptError(job, 'job-cancelled', 'The handler did not stop within its grace.')
   return recoveryCall(job, { plan: END_OF_GRACE, error, detail: null })
+}
+
+export interface HandDrivenJob extends HeldJob {
+  /** How many phases are done. */
+  readonly phaseIndex: number
+  readonly updatedAt: number
+  readonly lockedBy: string
+  readonly lockExpiresAt: number
+}
+
+/** For a job that is driven by hand, whose lock has run out. Null: it has not been quiet for long enough. */
+export function stuckCall(job: HandDrivenJob, now: number): PlanCall | null {
+  const { updatedAt, lockExpiresAt, lockedBy, progress } = job
+  const { quietMs, progressed } = job.policy.lock
+  if (stuckAt({ lockExpiresAt, updatedAt, quietMs }) > now) return null
+  const plan = planStuck({ phase: job.phaseIndex, progress, progressed })
+  const [quiet, over] = [formatDuration(now - updatedAt), formatDuration(now - lockExpiresAt)]
+  const message =
+    `${lockedBy} drove the job by hand and was not heard of for ${quiet}, with the progress at ${Math.floor(progress)} %; ` +
+    `the lock had run out ${over} before. Look at what was done, then retry it.`
+  const error = attemptError(job, 'lock-expired', message)
+  const { name, code, verdict } = error
+  const detail = plan === REAP_STUCK ? { error: { name, message, code }, verdict } : null
+  return recoveryCall(job, { plan, error, detail })
 }
 
 interface Recovery {

@@ -17,6 +17,23 @@ export interface NewSession extends WorkerIdentity {
   readonly version?: string | null
 }
 
+/** A session of its own for one job that is driven by hand. Nobody beats for it: what is written under its claim keeps it, for a while. */
+export interface NewLock extends WorkerIdentity {
+  /** A random integer of 52 bits, the key that the claim carries. */
+  readonly holder: number
+  /** Who drives the job. */
+  readonly by: string
+}
+
+/** Who holds a job, for whoever would have it. */
+export interface LockHolder extends WorkerIdentity {
+  /** Who drives the job by hand; null: a worker runs it. */
+  readonly by: string | null
+  readonly since: number
+  /** When the lock, or the worker's lease, runs out, unless it is renewed. */
+  readonly expiresAt: number
+}
+
 export interface SessionRecord extends WorkerIdentity {
   readonly startedAt: number
   readonly beatAt: number
@@ -50,7 +67,10 @@ export interface SessionStore {
   abandon(holder: number): Promise<void>
   /** The open sessions of processes of that host whose pids count in the same space. */
   ofProcesses(space: ProcessSpace & { readonly host: string }): Promise<readonly ProcessSession[]>
+  /** Those of workers: locks taken by hand are none. */
   list(): Promise<readonly SessionRecord[]>
+  /** The session that holds a job, by its key; null: there is none, or it has ended. */
+  holder(holder: number): Promise<LockHolder | null>
 }
 
 /** A lease outlives two missed beats. */

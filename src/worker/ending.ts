@@ -1,4 +1,5 @@
 /** How an attempt ends: the plans to carry out, from what its handler did and why it had to stop. */
+import { attemptError, summarizeError } from '../core/attempt-error.ts'
 import { classifyError } from '../core/classification.ts'
 import type { Verdict } from '../core/classification.ts'
 import { LIMITS } from '../core/limits.ts'
@@ -7,7 +8,6 @@ import { CHECKPOINT, COMPLETE, COMPLETE_ONLY_PHASE, END_OF_GRACE, RELEASE } from
 import { jobProgress } from '../core/progress.ts'
 import { settleFailure, settleTimeOut } from '../core/settle.ts'
 import type { Settlement } from '../core/settle.ts'
-import { attemptError, summarizeError } from './attempt-error.ts'
 import type { AttemptCall } from './attempt-call.ts'
 import type { Attempt } from './attempt.ts'
 import type { Stop } from './stop.ts'

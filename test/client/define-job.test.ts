@@ -24,6 +24,7 @@ describe('a definition', () => {
         cancelGraceMs: 5_000,
         maxStrikes: 3,
         expect: { minDurationMs: null, output: false },
+        lock: { durationMs: 900_000, quietMs: 600_000, progressed: 'fail' },
       },
       rules: [],
     })
@@ -43,6 +44,7 @@ describe('a definition', () => {
       maxStrikes: 1,
       expect: { minDuration: '2s' },
       output: z.string(),
+      lock: { duration: '1m', quiet: 0, progressed: 'requeue' },
       rules,
     })
     assert.equal(definition.input, input)
@@ -56,6 +58,7 @@ describe('a definition', () => {
       cancelGraceMs: 250,
       maxStrikes: 1,
       expect: { minDurationMs: 2_000, output: true },
+      lock: { durationMs: 60_000, quietMs: 0, progressed: 'requeue' },
     })
   })
 
@@ -116,6 +119,11 @@ describe('defineJob refuses', () => {
     ['an expectation of no duration', { expect: { minDuration: -1 } }, 'expect.minDuration'],
     ['an expectation that it does not know', { expect: { speed: 1 } as object }, 'expect.speed'],
     ['no strike at all', { maxStrikes: 0 }, 'maxStrikes'],
+    ['a lock of no time', { lock: { duration: 0 } }, 'lock.duration'],
+    ['a lock for ever', { lock: { duration: 'none' } }, 'lock.duration'],
+    ['a negative quiet', { lock: { quiet: -1 } }, 'lock.quiet'],
+    ['another way with progress', { lock: { progressed: 'retry' } }, 'lock.progressed'],
+    ['an unknown option of locks', { lock: { lease: '1m' } }, 'lock.lease'],
     ['rules that are no list', { rules: {} }, 'rules'],
     ['a rule without a test', { rules: [{ name: 'no-paper' }] }, 'rules[0].test'],
   ]

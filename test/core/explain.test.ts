@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 
 import { explainWaiting } from '../../src/core/explain.ts'
-import type { HolderFacts, ReasonCode, WaitingFacts } from '../../src/core/explain.ts'
+import type { HolderFacts, LockFacts, ReasonCode, WaitingFacts } from '../../src/core/explain.ts'
 
 const NOW = 1_000_000
 const holder: HolderFacts = {
@@ -41,6 +41,7 @@ function facts(changes: Partial<WaitingFacts> = {}): WaitingFacts {
   }
 }
 
+const lock: LockFacts = { by: 'ann', expiresAt: NOW + 60_000, stuckAt: NOW + 300_000 }
 const running = { state: 'running', holder } as const
 const paused = { at: NOW - 300_000, by: 'ann' }
 const noWorkers = { count: 0, freeSlots: 0 }
@@ -221,6 +222,28 @@ const rows: readonly Row[] = [
     facts: facts({ state: 'failed', finishedAt: NOW - 1_000, failures: 3, uniqueHeldBy: 'job-2' }),
     summary: 'The job is failed: it failed 1s ago, with 3 of at most 3 failures (and 1 more reason).',
     codes: ['failed', 'unique-held'],
+  },
+  {
+    facts: facts({ ...running, holder: { ...holder, lock } }),
+    summary:
+      'The job is running: ann drives it by hand, having taken it 1m ago ("workers" on mill-1, process 77, fence 3).',
+    codes: ['running'],
+  },
+  {
+    facts: facts({ ...running, holder: { ...holder, alive: false, lock: { ...lock, expiresAt: NOW - 120_000 } } }),
+    summary:
+      'The job is running: the lock of ann ran out 2m ago, and the job is taken back in 5m unless ann writes before ' +
+      '(and 1 more reason).',
+    codes: ['holder-lost', 'running'],
+  },
+  {
+    facts: facts({
+      ...running,
+      holder: { ...holder, alive: false, lock: { by: 'ann', expiresAt: NOW - 1, stuckAt: NOW } },
+    }),
+    summary:
+      'The job is running: the lock of ann ran out 1ms ago, and the next sweep takes the job back (and 1 more reason).',
+    codes: ['holder-lost', 'running'],
   },
 ]
 

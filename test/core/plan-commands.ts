@@ -26,6 +26,7 @@ const COMMANDS: Readonly<Record<string, JobCommand>> = {
   'reap-suspect': 'reap',
   'reap-strike': 'reap',
   'reap-poison': 'reap',
+  'reap-stuck': 'reap',
   retry: 'retry',
   'run-now': 'run-now',
   'force-fail': 'force-fail',

@@ -122,7 +122,7 @@ describe('every plan', () => {
 
   test('that a holder calls asks for the claim before anything else', () => {
     const holders = PLANS.filter((plan) => plan.cases.some(({ when }) => when.includes('claim-lost')))
-    assert.equal(holders.length, 19)
+    assert.equal(holders.length, 20)
     for (const { name, cases } of holders)
       assert.deepEqual(cases[0], { when: ['claim-lost'], refuse: 'lease-lost' }, name)
   })

@@ -8,12 +8,13 @@ import {
   REAP,
   REAP_POISON,
   REAP_STRIKE,
+  REAP_STUCK,
   REAP_SUSPECT,
   TIME_OUT_FINAL,
   TIME_OUT_RETRY,
 } from '../../src/core/plans.ts'
 import type { Backoff } from '../../src/core/retry.ts'
-import { planReap, settleFailure, settleTimeOut } from '../../src/core/settle.ts'
+import { planReap, planStuck, settleFailure, settleTimeOut, stuckAt } from '../../src/core/settle.ts'
 import type { Orphan, SettleFailure } from '../../src/core/settle.ts'
 
 const backoff: Backoff = { kind: 'exponential', baseMs: 1_000, maxMs: 60_000, factor: 2, jitter: 0 }
@@ -89,5 +90,22 @@ describe('what becomes of the jobs of a dead session', () => {
   test('with one strike allowed, the second death is the last', () => {
     assert.deepEqual(planReap([normal], 1), [REAP_SUSPECT])
     assert.deepEqual(planReap([suspect], 1), [REAP_POISON])
+  })
+})
+
+describe('a job that is driven by hand', () => {
+  test('is stuck when its lock has run out and it has been quiet, whichever comes last', () => {
+    assert.equal(stuckAt({ lockExpiresAt: 900, updatedAt: 0, quietMs: 600 }), 900)
+    assert.equal(stuckAt({ lockExpiresAt: 900, updatedAt: 500, quietMs: 600 }), 1_100)
+  })
+
+  test('starts again where nothing was done, or all that counts is kept', () => {
+    assert.equal(planStuck({ phase: 0, progress: 0, progressed: 'fail' }), REAP)
+    assert.equal(planStuck({ phase: 1, progress: 50, progressed: 'fail' }), REAP)
+  })
+
+  test('has failed where something was done, unless its type says otherwise', () => {
+    assert.equal(planStuck({ phase: 0, progress: 40, progressed: 'fail' }), REAP_STUCK)
+    assert.equal(planStuck({ phase: 0, progress: 40, progressed: 'requeue' }), REAP)
   })
 })

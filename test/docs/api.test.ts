@@ -38,6 +38,14 @@ test('api.md names every member of a worker', async () => {
   assert.deepEqual(namesUnder('Worker').toSorted(), membersOf(worker))
 })
 
+test('api.md names every member of both managers', async () => {
+  await using mill = await door.openMillrace('sqlite::memory:')
+  const told = namesUnder('JobManager').toSorted()
+  for (const manager of [new door.JobManager(mill), new door.JobStateManager(mill)]) {
+    assert.deepEqual(told, membersOf(manager))
+  }
+})
+
 test("api.md names every member of a handler's context", () => {
   const told = namesUnder('The context of a handler').map((name) => name.split(/[.(]/)[0] ?? '')
   const wanted = ['input', 'results', ...gettersOf(PhaseContext.prototype)]

@@ -222,15 +222,17 @@ CREATE TABLE millrace_sessions (
   namespaces TEXT,
   start_tick INTEGER,
   -- What it works on: names of types, JSON. `epoch` is that of its registration.
-  types TEXT NOT NULL,
-  epoch INTEGER NOT NULL,
+  types TEXT NOT NULL DEFAULT '[]',
+  epoch INTEGER NOT NULL DEFAULT 0,
   version TEXT,
   started_at INTEGER NOT NULL,
   beat_at INTEGER NOT NULL,
   expires_at INTEGER NOT NULL,
   -- Since when the event loop of its process stands still, as its latest beat has seen.
   blocked_since INTEGER,
-  ended_at INTEGER
+  ended_at INTEGER,
+  -- Who drives one job by hand under it, as a lock; NULL: it is a worker's.
+  hand TEXT
 ) STRICT;
 
 CREATE INDEX millrace_sessions_open ON millrace_sessions (expires_at) WHERE ended_at IS NULL;

@@ -80,6 +80,10 @@ async function drivePlans(bench: Bench): Promise<void> {
   const forced = await runningOne(bench, holder, { type: 'forced' })
   const audit = { id: bench.runtime.uuid(), actor: 'ann', reason: null, detail: null }
   await act(plans.FORCE_FAIL, forced.jobId, {}, { audit })
+  const byHand = await bench.byHand(await bench.add(ownJob({ type: 'by-hand' })))
+  await act(plans.PROGRESS, byHand, values, { byHand: { lockMs: null } })
+  await bench.takeByHand(byHand.jobId)
+  await act(plans.FAIL_FINAL, byHand, values, { byHand: { lockMs: null } })
   const completed = await runningOne(bench, holder, { type: 'completed', uniqueKey: 'renewed' })
   await act(plans.COMPLETE_ONLY_PHASE, completed, { output: LONG })
   await act(plans.RETRY, completed.jobId, { phase: 0, seenGeneration: 1, seenFence: 1 }, { input: LONG })
@@ -156,6 +160,7 @@ async function driveReads({ store, runtime }: Bench): Promise<void> {
   }
   await store.jobs.states([id])
   await store.sessions.list()
+  await store.sessions.holder(1)
   await store.jobTypes.list()
   await store.queues.list()
   await store.jobTypes.refusals()

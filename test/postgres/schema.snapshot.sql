@@ -252,17 +252,20 @@ CREATE TABLE millrace.sessions (
   boot_id text,
   namespaces text,
   start_tick bigint,
-  types text NOT NULL,
-  epoch integer NOT NULL,
+  types text NOT NULL DEFAULT '[]'::text,
+  epoch integer NOT NULL DEFAULT 0,
   version text,
   started_at bigint NOT NULL,
   beat_at bigint NOT NULL,
   expires_at bigint NOT NULL,
   blocked_since bigint,
   ended_at bigint,
+  hand text,
   UNIQUE (holder),
   PRIMARY KEY (n)
 ) WITH (fillfactor=50, autovacuum_vacuum_scale_factor=0.0, autovacuum_vacuum_threshold=200);
+
+CREATE INDEX sessions_open ON millrace.sessions USING btree (n) WHERE (ended_at IS NULL);
 
 CREATE TABLE millrace.types (
   n integer NOT NULL GENERATED ALWAYS AS IDENTITY,

@@ -279,6 +279,7 @@ export class FaultyLink {
           if (isLate) probes.see('a claim was answered after its session was lost')
           return claimed
         },
+        take: (request) => this.#send({ name: 'take', insists: true, carryOut: () => claims.take(request) }),
         apply: (call) =>
           this.#send({
             name: call.plan.name,
@@ -296,6 +297,7 @@ export class FaultyLink {
         },
         end: (holder) => send('end session', () => sessions.end(holder)),
         abandon: (holder) => send('abandon session', () => sessions.abandon(holder)),
+        holder: (holder) => send('look for a holder', () => sessions.holder(holder)),
         ofProcesses: (space) => send('list processes', () => sessions.ofProcesses(space)),
         list: () => send('list sessions', () => sessions.list()),
       },

@@ -24,6 +24,10 @@ import { runtime } from './sqlite-bench.ts'
 /** What may be read from end to end, and why. */
 const MAY_SCAN: readonly (readonly [pattern: RegExp, because: string])[] = [
   [/^SCAN (millrace_types|millrace_queues)\b/, 'as many rows as there are types or queues, and all are asked for'],
+  [
+    /^SCAN millrace_sessions USING INDEX millrace_sessions_open$/,
+    'open sessions and locks: is there a lock without a job?',
+  ],
   [/^SCAN s$/, 'the list of sessions: all are asked for'],
   [/^SCAN millrace_entities$/, 'of each type a few: those that are unfinished'],
   [/^SCAN (latest|e)$/, 'as many rows as the statement limits itself to'],
@@ -122,6 +126,15 @@ function driveWrites(db: Database): void {
   act(plans.RETRY, completed.jobId, { phase: 0, seenGeneration: 1, seenFence: 1 }, { input: LONG })
   const audit = { id: runtime.uuid(), actor: 'ann', reason: null, detail: null }
   act(plans.FORCE_FAIL, running(db, holder).jobId, {}, { audit })
+  enqueue(db, makeJob({ type: 'by-hand' }))
+  const { jobs: byHand } = READS['jobs.list'](db, { scope: OPERATOR, type: 'by-hand', limit: 1, after: null })
+  const lock = { holder: runtime.key(), service: 's', host: 'h', pid: 1, by: 'ann' }
+  const take = { jobId: byHand[0]?.id ?? '', scope: OPERATOR, lock }
+  const taken = write(db, 'claims.take', take)
+  assert.ok(taken.outcome === 'taken')
+  act(plans.PROGRESS, taken.claim, values, { byHand: { lockMs: null } })
+  write(db, 'claims.take', take)
+  act(plans.FAIL_FINAL, taken.claim, values, { byHand: { lockMs: null } })
   const overdue = running(db, holder)
   act(plans.EXTEND, overdue, { timeoutMs: -100_000 })
   write(db, 'claims.sweep', { graceMs: 0, random: 0 })
@@ -192,6 +205,7 @@ function driveReads(db: Database): void {
   READS['jobs.states'](db, [id])
   READS['claims.interruptions'](db, [{ jobId: id, holder: 1, fence: 1 }])
   READS['sessions.list'](db)
+  READS['sessions.holder'](db, 1)
   READS['jobTypes.list'](db)
   READS['jobTypes.refusals'](db)
   READS['jobTypes.evidence'](db, { endedLimit: 10, entityLimit: 10 })

@@ -4,7 +4,7 @@ import type { TestContext } from 'node:test'
 
 import { CANCEL, COMPLETE_ONLY_PHASE, PROGRESS } from '../../src/core/plans.ts'
 import { OPERATOR } from '../../src/core/scope.ts'
-import { benchOf, LEASE_MS, ONE_PHASE, openBench, THREE_PHASES } from '../support/contract-bench.ts'
+import { NOTHING_SWEPT, benchOf, LEASE_MS, ONE_PHASE, openBench, THREE_PHASES } from '../support/contract-bench.ts'
 import type { Bench } from '../support/contract-bench.ts'
 import { dumpStore } from '../support/store-dump.ts'
 import type { OpenStore } from '../support/store-under-test.ts'
@@ -90,14 +90,7 @@ export function besideContract(open: OpenStore): void {
       await one.add()
       const { claim } = await one.take(holder)
       one.advance(LEASE_MS)
-      assert.deepEqual(await two.sweep(), {
-        sessionsEnded: 1,
-        jobsReaped: 1,
-        jobsPoisoned: 0,
-        jobsTimedOut: 0,
-        jobsCancelled: 0,
-        jobsPromoted: 0,
-      })
+      assert.deepEqual(await two.sweep(), { ...NOTHING_SWEPT, sessionsEnded: 1, jobsReaped: 1 })
       const { claim: second } = await two.take(await two.session())
       const late = await one.act(PROGRESS, claim, { progress: 50 })
       assert.equal(late.applied ? null : late.refusal, 'lease-lost')

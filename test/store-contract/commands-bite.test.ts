@@ -11,7 +11,7 @@ import { commands } from '../support/command.ts'
 import { CommandRun } from '../support/command-run.ts'
 import { openBrokenModel, openModel } from '../support/open-model.ts'
 
-const RUNS = 400
+const RUNS = 800
 
 async function isNoticed(broken: Plan): Promise<boolean> {
   const property = fc.asyncProperty(commands, async (made) => {
@@ -67,6 +67,7 @@ const FAULTS: readonly (readonly [string, Plan])[] = [
   ['a checkpoint does not clear a suspect', changed('checkpoint', { suspect: true })],
   ['a retry counts as a failure', changed('retry', { failures: 'raise' })],
   ['a claim counts as a failure', changed('claim', { failures: 'raise' })],
+  ['a stuck job that failed has a failure', changed('reap-stuck', { failures: 'raise' })],
 ]
 
 for (const [fault, broken] of FAULTS) {

@@ -3,6 +3,7 @@ import { artifactsContract } from './artifacts.contract.ts'
 import { auditContract } from './audit.contract.ts'
 import { attemptsContract } from './attempts.contract.ts'
 import { batchesContract } from './batches.contract.ts'
+import { byHandContract } from './by-hand.contract.ts'
 import { cancelContract } from './cancel.contract.ts'
 import { claimsContract } from './claims.contract.ts'
 import { eventsContract } from './events.contract.ts'
@@ -39,6 +40,7 @@ export function oneByOneContract(open: OpenStore): void {
   listingContract(open)
   scopeContract(open)
   claimsContract(open)
+  byHandContract(open)
   attemptsContract(open)
   phasesContract(open)
   fencingContract(open)

@@ -3,19 +3,11 @@ import { describe, test } from 'node:test'
 
 import type { Claim } from '../../src/core/job-row.ts'
 import { CANCEL, CHECKPOINT, COMPLETE_ONLY_PHASE, FAIL_RETRY, PROGRESS, RELEASE } from '../../src/core/plans.ts'
-import { LEASE_MS, ONE_PHASE, openBench, THREE_PHASES } from '../support/contract-bench.ts'
+import { LEASE_MS, NOTHING_SWEPT as NOTHING, ONE_PHASE, openBench, THREE_PHASES } from '../support/contract-bench.ts'
 import type { Bench } from '../support/contract-bench.ts'
 import { dumpStore } from '../support/store-dump.ts'
 import type { OpenStore } from '../support/store-under-test.ts'
 
-const NOTHING = {
-  sessionsEnded: 0,
-  jobsReaped: 0,
-  jobsPoisoned: 0,
-  jobsTimedOut: 0,
-  jobsCancelled: 0,
-  jobsPromoted: 0,
-}
 const TIMED = { policy: { ...ONE_PHASE, timeoutMs: 10_000 } }
 const GRACE = ONE_PHASE.cancelGraceMs
 

@@ -72,7 +72,9 @@ async function heldCall(run: RunSoFar, { act, claim: back, spoil, amount }: Held
     output: `"output ${amount}"`,
     phaseCount: rest.phaseNames?.length ?? job.phaseCount,
   }
-  const call = planCall(plan, claim, values, rest)
+  // Under a worker's claim it is of no account.
+  const byHand = amount % 4 === 0 ? {} : { byHand: { lockMs: amount % 4 === 1 ? null : 100 * amount } }
+  const call = planCall(plan, claim, values, { ...rest, ...byHand })
   if (spoil === 'nothing') return call
   return spoil === 'job' ? { ...call, jobId: pick(run.jobs, amount) } : { ...call, claim: spoiled(claim, spoil) }
 }

@@ -33,7 +33,14 @@ const STEPS = [0, 1, 10, 100, 1_000, 5_000, 20_000, LEASE_MS / 3, LEASE_MS, 2 * 
 const POLICIES = [
   ONE_PHASE,
   { ...ONE_PHASE, phases: ['load', 'render', 'store'], maxStrikes: 2 },
-  { ...ONE_PHASE, timeoutMs: 5_000, cancelGraceMs: 100, maxAttempts: 2, maxStrikes: 1 },
+  {
+    ...ONE_PHASE,
+    timeoutMs: 5_000,
+    cancelGraceMs: 100,
+    maxAttempts: 2,
+    maxStrikes: 1,
+    lock: { durationMs: 1_000, quietMs: 100, progressed: 'requeue' },
+  },
 ] as const
 const SERVICES = ['workers', 'workers', 'workers', 'others'] as const
 const DUMP_EVERY = 10
@@ -88,6 +95,8 @@ export class CommandRun implements RunSoFar {
         return this.#enqueue(command.calls)
       case 'claim':
         return this.#claim(command)
+      case 'take':
+        return this.#take(command)
       case 'held-act':
       case 'outside-act':
         return this.#apply([await callsOf(this, command)])
@@ -164,6 +173,15 @@ export class CommandRun implements RunSoFar {
     this.claims.push(...expected.jobs.map(({ claim }) => claim))
   }
 
+  async #take({ job, scope, service }: Command & { readonly do: 'take' }): Promise<void> {
+    const jobId = this.jobs.length === 0 ? this.ids.uuid() : pick(this.jobs.toReversed(), job)
+    this.#pid += 1
+    const driver = { service: pick(SERVICES, service), host: 'desk', pid: this.#pid, by: `driver ${this.#pid}` }
+    const lock = { holder: this.ids.key(), ...driver }
+    const taken = await this.#same(({ claims }) => claims.take({ jobId, scope: pick(SCOPES, scope), lock }))
+    if (taken.outcome === 'taken') this.claims.push(taken.claim)
+  }
+
   /** All at once: those that share a commit are carried out in their order. */
   async #apply(calls: readonly (readonly PlanCall[])[]): Promise<void> {
     const made = inGoodOrder(calls.flat())
@@ -227,6 +245,10 @@ export class CommandRun implements RunSoFar {
         }))
       case 'states':
         return void (await this.#same(({ jobs }) => jobs.states([...this.jobs.slice(-limit), this.ids.uuid()])))
+      case 'holders':
+        return void (await this.#same(({ sessions }) =>
+          Promise.all(this.claims.slice(-limit).map(({ holder }) => holderIn(sessions, holder))),
+        ))
       case 'interruptions':
         return void (await this.#same(({ claims }) => claims.interruptions(this.claims.slice(-2 * limit))))
       case 'events':
@@ -259,6 +281,12 @@ function inGoodOrder(calls: readonly PlanCall[]): readonly PlanCall[] {
 /** Without what is a store's own: the row of a claim, which spares some of them a look-up, and how early a worker is woken. */
 function plainClaimed({ jobs, sessionLost }: Claimed): object {
   return { jobs: jobs.map(({ claim: { row: _row, ...claim }, ...job }) => ({ ...job, claim })), sessionLost }
+}
+
+/** When a worker's lease runs out depends on when its store beats. */
+async function holderIn(sessions: Store['sessions'], key: number): Promise<object | null> {
+  const holder = await sessions.holder(key)
+  return holder?.by === null ? { ...holder, expiresAt: null } : holder
 }
 
 /** A worker may be woken too early, never too late. */

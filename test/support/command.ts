@@ -65,6 +65,8 @@ export type Command =
   /** Several enqueues of the same moment. */
   | { readonly do: 'enqueue-together'; readonly calls: readonly (readonly NewJobChoice[])[] }
   | { readonly do: 'claim'; readonly session: number; readonly types: number; readonly limit: number }
+  /** By hand: a job as of outside acts. */
+  | { readonly do: 'take'; readonly job: number; readonly scope: number; readonly service: number }
   | HeldAct
   | OutsideAct
   /** Several acts of the same moment. */
@@ -83,7 +85,7 @@ export type Command =
       readonly amount: number
     }
 
-const QUESTIONS = ['list', 'counts', 'events', 'get', 'interruptions', 'states'] as const
+const QUESTIONS = ['list', 'counts', 'events', 'get', 'holders', 'interruptions', 'states'] as const
 
 type Question = (typeof QUESTIONS)[number]
 
@@ -143,6 +145,15 @@ const command: fc.Arbitrary<Command> = fc.oneof(
       session: choice,
       types: choice,
       limit: fc.nat({ max: 4 }),
+    }),
+  },
+  {
+    weight: 2,
+    arbitrary: fc.record({
+      do: fc.constant('take' as const),
+      job: fc.oneof(fc.nat({ max: 3 }), choice),
+      scope: fc.oneof({ weight: 4, arbitrary: fc.constant(0) }, { weight: 1, arbitrary: choice }),
+      service: choice,
     }),
   },
   { weight: 12, arbitrary: heldAct },

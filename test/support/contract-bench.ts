@@ -7,10 +7,11 @@ import type { Claim } from '../../src/core/job-row.ts'
 import type { Plan, PlanValues } from '../../src/core/plan.ts'
 import type { JobPolicy } from '../../src/core/policy.ts'
 import { OPERATOR } from '../../src/core/scope.ts'
-import type { ClaimedJob, NewArtifact, PlanCall, PlanResult } from '../../src/store/claims.ts'
+import type { Scope } from '../../src/core/scope.ts'
+import type { ClaimedJob, NewArtifact, PlanCall, PlanResult, SweepReport, Taken } from '../../src/store/claims.ts'
 import type { EventRecord } from '../../src/store/events.ts'
 import type { JobDetails, NewJob } from '../../src/store/jobs.ts'
-import type { NewSession, ProcessSession } from '../../src/store/sessions.ts'
+import type { NewLock, NewSession, ProcessSession } from '../../src/store/sessions.ts'
 import type { Store } from '../../src/store/store.ts'
 import { readEvents } from './store-dump.ts'
 import type { OpenStore, StoreUnderTest } from './store-under-test.ts'
@@ -27,9 +28,22 @@ export const ONE_PHASE: JobPolicy = {
   cancelGraceMs: 5_000,
   maxStrikes: 3,
   expect: { minDurationMs: null, output: false },
+  lock: { durationMs: 15 * MINUTE, quietMs: 10 * MINUTE, progressed: 'fail' },
 }
 
 export const THREE_PHASES: JobPolicy = { ...ONE_PHASE, phases: ['load', 'render', 'store'] }
+
+/** What a sweep says that found nothing to do. */
+export const NOTHING_SWEPT: SweepReport = {
+  sessionsEnded: 0,
+  jobsReaped: 0,
+  jobsPoisoned: 0,
+  jobsTimedOut: 0,
+  jobsCancelled: 0,
+  jobsPromoted: 0,
+  jobsStuck: 0,
+  locksCleared: 0,
+}
 
 export type Act = Partial<Omit<PlanCall, 'jobId' | 'plan' | 'claim'>>
 
@@ -45,6 +59,10 @@ export interface Bench extends StoreUnderTest {
   take(holder: number, types?: readonly string[]): Promise<ClaimedJob>
   /** A job that a new session has just claimed. */
   running(job?: Partial<NewJob>): Promise<ClaimedJob>
+  /** Takes the job by hand, for ann of the worker's service unless said. */
+  takeByHand(id: string, lock?: Partial<NewLock>, scope?: Scope): Promise<Taken>
+  /** The same, and it must be had. */
+  byHand(id: string): Promise<Claim>
   /** Carries out a plan: on a job as an outsider, or under a claim. */
   act(plan: Plan, target: string | Claim, values?: PlanValues, rest?: Act): Promise<PlanResult>
   /** The same, and it must apply. */
@@ -106,6 +124,13 @@ export function benchOf(opened: StoreUnderTest): Bench {
       const claimed = await bench.take(await bench.session(), [changes?.type ?? TYPE])
       assert.equal(claimed.claim.jobId, id)
       return claimed
+    },
+    takeByHand: (jobId, lock = {}, scope = OPERATOR) =>
+      store.claims.take({ jobId, scope, lock: { ...WORKER, holder: runtime.key(), by: 'ann', ...lock } }),
+    async byHand(id) {
+      const taken = await bench.takeByHand(id)
+      assert.ok(taken.outcome === 'taken', `the job is taken, not ${taken.outcome}`)
+      return taken.claim
     },
     act,
     async must(plan, target, values, rest) {

@@ -10,6 +10,7 @@ import type {
   PlanCall,
   PlanResult,
 } from '../../src/store/claims.ts'
+import { keepLock, takeByHand } from './model-locks.ts'
 import { carryOut, isWaiting, NOTHING_BESIDE, promoteDue } from './model-plans.ts'
 import { beat, commit, holdsClaim, isAlive, policyOf } from './model-state.ts'
 import type { ModelJob, ModelState } from './model-state.ts'
@@ -20,6 +21,12 @@ export function modelClaims(state: ModelState): ClaimStore {
     async claim(request) {
       beat(state)
       return committing(state, () => claim(state, request))
+    },
+    async take(request) {
+      beat(state)
+      const taken = takeByHand(state, request)
+      commit(state)
+      return taken
     },
     async apply(call) {
       beat(state)
@@ -63,7 +70,9 @@ function interruptions(state: ModelState, held: readonly Claim[]): readonly Inte
 function apply(state: ModelState, call: PlanCall): PlanResult {
   const job = state.jobs.get(call.jobId)
   if (job === undefined) return { applied: false, refusal: call.claim === null ? 'not-found' : 'lease-lost', row: null }
-  return carryOut(state, job, call)
+  const result = carryOut(state, job, call)
+  if (result.applied) keepLock(state, job, call)
+  return result
 }
 
 function claim(state: ModelState, request: ClaimRequest): Claimed {

@@ -52,6 +52,8 @@ interface ModelSession {
   readonly version: string | null
   readonly startedAt: number
   readonly onLost: () => void
+  /** Who drives a job by hand under it; null: a worker's. */
+  readonly hand: string | null
   beatAt: number
   expiresAt: number
   endedAt: number | null

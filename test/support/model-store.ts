@@ -13,6 +13,7 @@ import type { SessionStore } from '../../src/store/sessions.ts'
 import type { Store } from '../../src/store/store.ts'
 import { modelBytes } from './model-bytes.ts'
 import { modelClaims } from './model-claims.ts'
+import { holderOf } from './model-locks.ts'
 import { modelJobs } from './model-jobs.ts'
 import type { NewJob } from '../../src/store/jobs.ts'
 import { beat, commit, emptyModel, presentEpoch } from './model-state.ts'
@@ -105,6 +106,7 @@ function modelSessions(state: ModelState): SessionStore {
         beatAt: startedAt,
         expiresAt: startedAt + leaseMs,
         onLost,
+        hand: null,
         endedAt: null,
       })
       state.kept.add(holder)
@@ -128,9 +130,13 @@ function modelSessions(state: ModelState): SessionStore {
         return same ? [{ holder, pid: identity.pid, startTick: process.startTick }] : []
       })
     },
+    async holder(holder) {
+      return holderOf(state, holder)
+    },
     async list() {
-      return [...state.sessions.values()].map(
-        ({ holder, identity, leaseMs: _leaseMs, onLost: _onLost, process: _process, ...session }) => ({
+      const workers = [...state.sessions.values()].filter(({ hand }) => hand === null)
+      return workers.map(
+        ({ hand: _hand, holder, identity, leaseMs: _leaseMs, onLost: _onLost, process: _process, ...session }) => ({
           ...identity,
           ...session,
           blockedSince: null,

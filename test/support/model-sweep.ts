@@ -3,6 +3,7 @@ import type { PlanValues } from '../../src/core/plan.ts'
 import { planReap, settleTimeOut } from '../../src/core/settle.ts'
 import { END_OF_GRACE, REAP_POISON } from '../../src/core/plans.ts'
 import type { SweepOptions, SweepReport } from '../../src/store/claims.ts'
+import { clearLocks, settleStuck } from './model-locks.ts'
 import { carryOut, promoteDue } from './model-plans.ts'
 import { isAlive, policyOf } from './model-state.ts'
 import type { ModelJob, ModelState } from './model-state.ts'
@@ -12,16 +13,19 @@ export function sweep(state: ModelState, options: SweepOptions): SweepReport {
   const sessionsEnded = endDead(state, options)
   const reaped = reapOrphans(state)
   const jobsTimedOut = timeOut(state, options)
-  return { sessionsEnded, ...reaped, jobsTimedOut, jobsCancelled: endGraces(state, options), jobsPromoted }
+  const jobsCancelled = endGraces(state, options)
+  const jobsStuck = settleStuck(state)
+  const locksCleared = clearLocks(state)
+  return { sessionsEnded, ...reaped, jobsTimedOut, jobsCancelled, jobsPromoted, jobsStuck, locksCleared }
 }
 
 function endDead(state: ModelState, { dead = [] }: SweepOptions): number {
-  const over = [...state.sessions.values()].filter(({ holder, endedAt, identity, process }) => {
+  const over = [...state.sessions.values()].filter(({ holder, hand, endedAt, identity, process }) => {
     const ofDead = dead.some(
       (session) =>
         session.holder === holder && session.pid === identity.pid && session.startTick === process?.startTick,
     )
-    return endedAt === null && (ofDead || !isAlive(state, holder))
+    return endedAt === null && (ofDead || (hand === null && !isAlive(state, holder)))
   })
   for (const session of over) session.endedAt = state.clock.at
   return over.length
@@ -30,7 +34,7 @@ function endDead(state: ModelState, { dead = [] }: SweepOptions): number {
 function reapOrphans(state: ModelState): Pick<SweepReport, 'jobsReaped' | 'jobsPoisoned'> {
   let jobsReaped = 0
   let jobsPoisoned = 0
-  const held = [...state.jobs.values()].filter(({ row }) => row.holder !== null && !isAlive(state, row.holder))
+  const held = [...state.jobs.values()].filter(({ row }) => row.holder !== null && isOrphan(state, row.holder))
   for (const orphans of Map.groupBy(held, ({ row }) => row.holder).values()) {
     orphans.sort(inClaimOrder)
     const suspect = orphans.find(({ row }) => row.suspect)
@@ -53,6 +57,12 @@ function reapOrphans(state: ModelState): Pick<SweepReport, 'jobsReaped' | 'jobsP
     }
   }
   return { jobsReaped, jobsPoisoned }
+}
+
+/** A lock taken by hand that has run out is still its driver's, until the job is stuck. */
+function isOrphan(state: ModelState, holder: number): boolean {
+  const session = state.sessions.get(holder)
+  return !isAlive(state, holder) && (session?.endedAt !== null || session.hand === null)
 }
 
 function inClaimOrder(left: ModelJob, right: ModelJob): number {

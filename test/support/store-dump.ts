@@ -99,7 +99,7 @@ export function plainEvent({ position: _position, detail, ...event }: EventRecor
 }
 
 /** The codes of errors that a store itself speaks of. */
-const OWN_CODES: ReadonlySet<unknown> = new Set(['time-out', 'poison', 'session-lost', 'job-cancelled'])
+const OWN_CODES: ReadonlySet<unknown> = new Set(['time-out', 'poison', 'session-lost', 'job-cancelled', 'lock-expired'])
 
 /** What a store says by itself of a lost attempt counts but for its wording. */
 function ownWordsOut(told: Json): Json {

@@ -158,6 +158,7 @@ function withFaults(store: Store, { faults, calls, onLost }: Watched): Store {
     description: store.description,
     claims: {
       claim: (request) => unless(faults.claim?.(request), () => claims.claim(request)),
+      take: (request) => claims.take(request),
       apply: (call) => {
         calls.push(call)
         return unless(faults.apply?.(call), () => claims.apply(call))
@@ -175,6 +176,7 @@ function withFaults(store: Store, { faults, calls, onLost }: Watched): Store {
       abandon: (holder) => sessions.abandon(holder),
       ofProcesses: (space) => sessions.ofProcesses(space),
       list: () => sessions.list(),
+      holder: (holder) => sessions.holder(holder),
     },
     now: () => store.now(),
     onChange: (listener) => store.onChange(listener),

@@ -85,16 +85,19 @@ CREATE TABLE millrace.sessions (
   namespaces text,
   start_tick bigint,
   -- What it works on: names of types, JSON. `epoch` is that of its registration.
-  types text NOT NULL,
-  epoch integer NOT NULL,
+  types text NOT NULL DEFAULT '[]',
+  epoch integer NOT NULL DEFAULT 0,
   version text,
   started_at bigint NOT NULL,
   beat_at bigint NOT NULL,
   expires_at bigint NOT NULL,
   -- Since when the event loop of its process stands still, as its latest beat has seen.
   blocked_since bigint,
-  ended_at bigint
+  ended_at bigint,
+  -- Who drives one job by hand under it, as a lock; NULL: it is a worker's.
+  hand text
 ) WITH (fillfactor = 50, autovacuum_vacuum_scale_factor = 0.0, autovacuum_vacuum_threshold = 200);
+CREATE INDEX sessions_open ON millrace.sessions (n) WHERE ended_at IS NULL;
 
 CREATE TABLE millrace.jobs (
   id uuid PRIMARY KEY,
@@ -271,6 +274,7 @@ CREATE TABLE millrace.audit (
 CREATE INDEX audit_at ON millrace.audit (at, id);
 CREATE INDEX audit_tenant ON millrace.audit (tenant, at, id);
 CREATE INDEX audit_job ON millrace.audit (job, at, id);
+
 -- The bytes of artifacts, in pieces. What no artifact's row refers to is nobody's: its writer is at it, or has died.
 CREATE TABLE millrace.artifact_chunks (
   path text NOT NULL,

@@ -139,6 +139,7 @@ function sweeperActs({ row, sweeper }: World, bounds: Bounds): readonly Act[] {
   return [
     ...act('reaps it', alone),
     ...act('reaps it beside a suspect', beside === alone ? undefined : beside),
+    ...act('gives up on it', plans.REAP_STUCK),
     ...act('times it out', timedOut.plan, timedOut.values),
     ...act('ends its grace', plans.END_OF_GRACE),
   ]

@@ -107,7 +107,8 @@ export const STEP_PROPERTIES: readonly Property<Step>[] = [
   },
   {
     name: 'only a job with all its strikes is poison',
-    holds: ({ command, after: { row }, bounds }) => {
+    holds: ({ act, command, after: { row }, bounds }) => {
+      if (act.plan.name === 'reap-stuck') return true
       const struckOut = row.strikes >= bounds.maxStrikes
       return command !== 'reap' || (row.state === 'failed') === struckOut
     },
@@ -227,8 +228,8 @@ function keepsProgress({ command, act, after }: Step): boolean {
 function strikesAreRight(step: Step): boolean {
   const { old, row } = rows(step)
   if (['checkpoint', 'retry', 'force-reset'].includes(step.command)) return row.strikes === 0 && !row.suspect
-  if (step.command !== 'reap' || row.state === 'cancelled')
-    return row.strikes === old.strikes && row.suspect === old.suspect
+  const judged = step.command === 'reap' && step.act.plan.name !== 'reap-stuck' && row.state !== 'cancelled'
+  if (!judged) return row.strikes === old.strikes && row.suspect === old.suspect
   if (step.act.plan.name === 'reap') return !old.suspect && !row.suspect && row.strikes === old.strikes
   return row.suspect && row.strikes === old.strikes + Number(old.suspect)
 }

@@ -1,8 +1,8 @@
 /** What is kept of an error: with the attempt that it ended, and in the event that tells of it. */
-import type { Verdict } from '../core/classification.ts'
-import { readField, readNames, readText } from '../core/classification/error-tree.ts'
-import type { Json } from '../core/json.ts'
-import { LIMITS } from '../core/limits.ts'
+import type { Verdict } from './classification.ts'
+import { readField, readNames, readText } from './classification/error-tree.ts'
+import type { Json } from './json.ts'
+import { LIMITS } from './limits.ts'
 
 /** What an attempt that did not complete leaves behind. */
 export interface AttemptError extends ErrorSummary {
