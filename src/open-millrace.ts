@@ -6,10 +6,12 @@ import { OperatorClient } from './client/operator-client.ts'
 import { checkList, checkOptions } from './client/option-values.ts'
 import type { EntityProbe } from './core/entity-status.ts'
 import type { RedFlag } from './core/red-flags.ts'
+import { MillraceError } from './core/errors.ts'
 import { EventTailer } from './events/event-tailer.ts'
 import { reaper } from './maintenance/reaper.ts'
 import type { ReaperReport } from './maintenance/reaper.ts'
 import { redFlagWatch } from './maintenance/red-flags.ts'
+import { isIsolated } from './runtime/isolation-mark.ts'
 import type { Logger } from './runtime/logger.ts'
 import type { Runtime } from './runtime/runtime.ts'
 import { safeLogger } from './runtime/safe-logger.ts'
@@ -33,16 +35,25 @@ import { storeClosed } from './store/refusals.ts'
  *   or `{ pool }` with a ready-made pool of `pg`
  * @throws MillraceError `url-invalid`, `node-too-old`, `store-unwritable`, `store-foreign`, `store-newer`, `store-damaged`, `store-busy`,
  *   `thread-missing`, `network-file-system`, `sqlite-affected`; on PostgreSQL `driver-missing`, `store-unreachable`, `server-too-old`,
- *   `store-outdated`; InvalidInputError for an option
+ *   `store-outdated`; `opened-in-isolation` where a handler runs in a thread or process; InvalidInputError for an option
  */
 export async function openMillrace(url: string | MillracePool, options: MillraceOptions = {}): Promise<Millrace> {
   checkNodeVersion(process.versions.node)
+  if (isIsolated()) throw openedInIsolation()
   checkMillraceOptions(options)
   const runtime = options.runtime ?? systemRuntime()
   const logger = safeLogger(options.logger ?? CONSOLE_LOGGER)
   const store = await openStore(url, options, { runtime, logger })
   const { service = null, version = null, maintenance = null } = options
   return new Millrace({ store, runtime, logger, service, version, maintenance })
+}
+
+function openedInIsolation(): MillraceError {
+  return new MillraceError(
+    'opened-in-isolation',
+    'This thread or process runs handlers alone, and Millrace cannot be opened in it. Open Millrace in another file than the one that ' +
+      'exports the handlers; what a handler writes goes through its context.',
+  )
 }
 
 interface MillraceParts {
@@ -102,8 +113,8 @@ export class Millrace extends OperatorClient {
    * Starts a worker in this process for the handlers' types, and registers this service as the one that works on them.
    *
    * @returns the worker, which takes jobs until it is stopped or this Millrace is closed
-   * @throws MillraceError `owner-conflict` if another service works on one of the types, `handler-incomplete`; InvalidInputError. Nothing
-   *   has been started then.
+   * @throws MillraceError `owner-conflict` if another service works on one of the types, `handler-incomplete`, `handler-unloadable` if a
+   *   thread or process can't load a handler's module; InvalidInputError. Nothing has been started then.
    */
   async work(handlers: readonly Handler[], options: WorkOptions = {}): Promise<Worker> {
     if (this.#closing !== null) throw storeClosed()
@@ -181,5 +192,6 @@ const KNOWN_WORK_OPTIONS: Readonly<Record<keyof WorkOptions, true>> = {
   lease: true,
   drain: true,
   maxAbandonedSlots: true,
+  handlerThreadFile: true,
   manual: true,
 }

@@ -6,6 +6,7 @@ import type { PhaseState } from '../core/phases.ts'
 import type { AttemptOutcome } from '../core/plan.ts'
 import type { JobPolicy } from '../core/policy.ts'
 import type { JobState } from '../core/states.ts'
+import type { StoppedBy } from '../store/attempt-stops.ts'
 import type { AttemptRecord, JobDetails, JobSummary, PhaseRecord, WorkerIdentity } from '../store/jobs.ts'
 import type { OutputOf } from './job-values.ts'
 
@@ -109,6 +110,13 @@ export interface JobAttempt {
   /** The job's progress then, 0 to 100. */
   readonly progress: number
   readonly error: JobError | null
+  /**
+   * When its code came to rest: from then on nothing of it is executed. Null: it runs, or is not known to have stopped. An attempt may have
+   * ended before, without its handler.
+   */
+  readonly stoppedAt: number | null
+  /** `handler`: by itself. `terminate`: its thread was ended. `SIGTERM`, `SIGKILL`: its process was, by that signal. */
+  readonly stoppedBy: StoppedBy | null
   readonly worker: WorkerIdentity | null
 }
 

@@ -243,6 +243,7 @@ function attemptOf({ call, before }: Change, ends: EndedAttempt['ends'], endedAt
     startedAt: row.startedAt,
     endedAt,
     error: completed ? null : (call.error ?? null),
+    stoppedBy: completed ? 'handler' : (call.stoppedBy ?? null),
   }
 }
 

@@ -1,7 +1,8 @@
 /** What is written beside the rows of jobs, for many of them at once: events, attempts, results of phases, artifacts. */
 import type { EventName } from '../core/events.ts'
 import type { AttemptOutcome } from '../core/plan.ts'
-import { EVENT_CODES, OUTCOME_CODES } from '../store/codes.ts'
+import { EVENT_CODES, OUTCOME_CODES, STOPPED_BY_CODES } from '../store/codes.ts'
+import type { StoppedBy } from '../store/attempt-stops.ts'
 import type { NewArtifact } from '../store/claims.ts'
 import { numberedSql } from './compile.ts'
 import type { Transaction } from './database.ts'
@@ -38,17 +39,24 @@ export interface EndedAttempt {
   readonly startedAt: number | null
   readonly endedAt: number
   readonly error: string | null
+  /** What ended its code by then; null: it may still run. */
+  readonly stoppedBy: StoppedBy | null
 }
 
 const KEEP_ATTEMPTS =
-  'INSERT INTO millrace.attempts (job, attempt, generation, outcome, phase, progress, session, started_at, ended_at, error) ' +
-  'SELECT v.job, v.attempt, v.generation, v.outcome, v.phase, v.progress, v.session, v."startedAt", v."endedAt", v.error ' +
+  'INSERT INTO millrace.attempts (job, attempt, generation, outcome, phase, progress, session, started_at, ended_at, error, stopped_at, stopped_by) ' +
+  'SELECT v.job, v.attempt, v.generation, v.outcome, v.phase, v.progress, v.session, v."startedAt", v."endedAt", v.error, ' +
+  'CASE WHEN v."stoppedBy" IS NOT NULL THEN v."endedAt" END, v."stoppedBy" ' +
   'FROM json_to_recordset($1::json) AS v (job uuid, attempt integer, generation integer, outcome smallint, phase text, ' +
-  'progress double precision, session integer, "startedAt" bigint, "endedAt" bigint, error text)'
+  'progress double precision, session integer, "startedAt" bigint, "endedAt" bigint, error text, "stoppedBy" smallint)'
 
 export async function keepAttempts(tx: Transaction, attempts: readonly EndedAttempt[]): Promise<void> {
   if (attempts.length === 0) return
-  const rows = attempts.map(({ ends, ...rest }) => ({ ...rest, outcome: OUTCOME_CODES[ends] }))
+  const rows = attempts.map(({ ends, stoppedBy, ...rest }) => ({
+    ...rest,
+    outcome: OUTCOME_CODES[ends],
+    stoppedBy: stoppedBy === null ? null : STOPPED_BY_CODES[stoppedBy],
+  }))
   await tx.rows(KEEP_ATTEMPTS, JSON.stringify(rows))
 }
 

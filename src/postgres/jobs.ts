@@ -19,7 +19,7 @@ const JOB_BY_ID =
 const PHASES =
   'SELECT ordinal, generation, attempt, started_at, finished_at, result FROM millrace.phases WHERE job = $1 ORDER BY ordinal'
 const ATTEMPTS =
-  'SELECT a.attempt, a.generation, a.outcome, a.phase, a.progress, a.started_at, a.ended_at, a.error, s.service AS worker_service, s.host, s.pid ' +
+  'SELECT a.attempt, a.generation, a.outcome, a.phase, a.progress, a.started_at, a.ended_at, a.error, a.stopped_at, a.stopped_by, s.service AS worker_service, s.host, s.pid ' +
   'FROM millrace.attempts AS a LEFT JOIN millrace.sessions AS s ON s.n = a.session WHERE a.job = $1 ORDER BY a.attempt'
 
 export async function getJob(

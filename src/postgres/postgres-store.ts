@@ -15,6 +15,7 @@ import type { NewSession, SessionStore } from '../store/sessions.ts'
 import { Listeners } from '../store/listeners.ts'
 import type { Store } from '../store/store.ts'
 import { applyCalls } from './apply-calls.ts'
+import { noteStop } from './attempt-stops.ts'
 import { getArtifact, listArtifacts } from './artifacts.ts'
 import { listAudit } from './audit.ts'
 import { ClaimCursors } from './claim-cursors.ts'
@@ -108,6 +109,7 @@ export class PostgresStore implements Store {
     take: (request) =>
       this.#write(() => this.#db.write((tx) => takeJob(tx, this.#parts.names, request), { insists: true })),
     apply: (call) => this.#write(() => this.#planCalls.call(call)),
+    noteStop: (note) => this.#write(() => this.#db.write((tx) => noteStop(tx, note))),
     interruptions: (held) => this.#read(() => findInterruptions(this.#db.ask, held)),
     interruptionsNow: (held) => this.#keeper?.interruptionsNow(held) ?? null,
     sweep: (options) => this.#write(() => this.#db.write((tx) => sweep(tx, this.#parts.names, options))),

@@ -8,19 +8,26 @@ import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { MillraceError } from '../core/errors.ts'
 
-/** Where a store's files are looked for. */
-export interface StoreFiles {
-  /** The folder that they are in. */
-  readonly room: 'sqlite' | 'postgres'
+/** Where the file of a thread is looked for. */
+export interface ThreadFiles {
+  /** The folder that it is in. */
+  readonly room: 'sqlite' | 'postgres' | 'isolation'
   /** `import.meta.url` of a file of that folder; a bundler that makes CommonJS leaves none. */
   readonly here: string | undefined
   /** What the package exports the thread's file as. */
   readonly exported: string
+  /** What is not found, for people, and the option that says where it is. */
+  readonly what: string
+  readonly option: string
+}
+
+/** Where a store's files are looked for. */
+export interface StoreFiles extends ThreadFiles {
   /** Whether a folder `migrations` beside a bundle is this store's. */
   readonly besideBundle: boolean
 }
 
-export function findThreadFile(files: StoreFiles, given?: string | URL): URL {
+export function findThreadFile(files: ThreadFiles, given?: string | URL): URL {
   if (given !== undefined) return checked(files, given instanceof URL ? given : pathToFileURL(given))
   return besideHere(files) ?? inInstalledPackage(files) ?? missing(files, null)
 }
@@ -42,7 +49,7 @@ function migrationsBeside(file: string | undefined): URL | null {
   return existsSync(new URL(FIRST_MIGRATION, folder)) ? folder : null
 }
 
-function besideHere({ here, room }: StoreFiles): URL | null {
+function besideHere({ here, room }: ThreadFiles): URL | null {
   if (here === undefined) return null
   const file = new URL(here.endsWith('.ts') ? './thread.ts' : './thread.js', here)
   // A bundle may lie next to a thread.js of somebody else's: ours is in a folder of its own.
@@ -50,7 +57,7 @@ function besideHere({ here, room }: StoreFiles): URL | null {
 }
 
 /** From the program's own folder, or the one it was started in. */
-function inInstalledPackage({ exported }: StoreFiles): URL | null {
+function inInstalledPackage({ exported }: ThreadFiles): URL | null {
   const starts = [process.argv[1], join(process.cwd(), 'package.json')].filter((start) => start !== undefined)
   for (const start of starts) {
     try {
@@ -62,17 +69,17 @@ function inInstalledPackage({ exported }: StoreFiles): URL | null {
   return null
 }
 
-function checked(files: StoreFiles, file: URL): URL {
+function checked(files: ThreadFiles, file: URL): URL {
   return existsSync(file) ? file : missing(files, file)
 }
 
-function missing({ exported }: StoreFiles, file: URL | null): never {
+function missing({ exported, what, option }: ThreadFiles, file: URL | null): never {
   const where =
     file === null ? 'neither beside the code nor as the installed package "millrace"' : `not at ${file.pathname}`
   throw new MillraceError(
     'thread-missing',
-    `The files of the store (its thread's, and the migrations) were not found (${where}). With a bundler, keep "millrace" out of the bundle (esbuild: --external:millrace), ` +
-      `or pass openMillrace the option threadFile: the path of a copy of "${exported}" and what it imports.`,
+    `${what} not found (${where}). With a bundler, keep "millrace" out of the bundle (esbuild: --external:millrace), ` +
+      `or pass ${option}: the path of a copy of "${exported}" and what it imports.`,
     { details: { file: file === null ? null : file.pathname } },
   )
 }

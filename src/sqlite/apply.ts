@@ -60,7 +60,8 @@ export function applyCall(db: Database, call: PlanCall): PlanResult {
   keepChildren(db, applied, call, before)
   if (call.byHand !== undefined) keepLock(db, applied.row, call)
   const cutOff = call.plan.name === 'force-reset' ? before : null
-  writeHistory(db, applied, { detail: call.detail, error: call.error ?? null, cutOff: cutOff ?? applied.row })
+  const { detail, error = null, stoppedBy = null } = call
+  writeHistory(db, applied, { detail, error, stoppedBy, cutOff: cutOff ?? applied.row })
   return { applied: true, row: appliedRow(applied.row) }
 }
 

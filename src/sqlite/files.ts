@@ -5,5 +5,7 @@ export const FILES: StoreFiles = {
   room: 'sqlite',
   here: import.meta.url,
   exported: 'millrace/sqlite-thread',
+  what: "The files of the store (its thread's, and the migrations) were",
+  option: 'openMillrace the option threadFile',
   besideBundle: true,
 }

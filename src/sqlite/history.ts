@@ -1,7 +1,8 @@
 /** What happened, as it is written: events, and the attempts that ended other than completed. */
 import type { EventName } from '../core/events.ts'
 import type { Apply, Plan } from '../core/plan.ts'
-import { EVENT_CODES, OUTCOME_CODES } from '../store/codes.ts'
+import { EVENT_CODES, OUTCOME_CODES, STOPPED_BY_CODES } from '../store/codes.ts'
+import type { StoppedBy } from '../store/attempt-stops.ts'
 import type { Database } from './database.ts'
 import type { Row } from './driver.ts'
 import { eventDetail } from '../store/event-detail.ts'
@@ -18,20 +19,22 @@ export interface HistoryFacts {
   readonly detail: string | null
   /** Why the attempt ended, JSON text. */
   readonly error: string | null
+  /** What ended the attempt's code before; null: it may still run. */
+  readonly stoppedBy: StoppedBy | null
   /** The row that says where the attempt stood. */
   readonly cutOff: Row
 }
 
 const INSERT_EVENT = 'INSERT INTO millrace_events (job, seq, code, at, attempt, detail) VALUES (?, ?, ?, ?, ?, ?)'
 const INSERT_ATTEMPT =
-  'INSERT INTO millrace_attempts (job, attempt, generation, outcome, phase, progress, session, started_at, ended_at, error) ' +
-  'VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)'
+  'INSERT INTO millrace_attempts (job, attempt, generation, outcome, phase, progress, session, started_at, ended_at, error, stopped_at, stopped_by) ' +
+  'VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)'
 
 /** The event of the case, and the row of the attempt that it ended. */
 export function writeHistory(
   db: Database,
   { plan, apply, row }: Applied,
-  { detail, error, cutOff }: HistoryFacts,
+  { detail, error, stoppedBy, cutOff }: HistoryFacts,
 ): void {
   const { n = null, event_seq: seq = null, attempt = null } = row
   if (apply.event !== undefined) {
@@ -56,6 +59,8 @@ export function writeHistory(
     startedAt,
     db.now,
     error,
+    stoppedBy === null ? null : db.now,
+    stoppedBy === null ? null : STOPPED_BY_CODES[stoppedBy],
   )
 }
 
@@ -64,7 +69,8 @@ export function keepCompletedAttempt(db: Database, row: Row): void {
   const phase = db.phaseNames(Number(row['phase_list'])).at(-1) ?? ''
   const { n = null, attempt = null, generation = null, session = null, started_at: startedAt = null } = row
   const endedAt = row['finished_at'] ?? null
-  db.run(INSERT_ATTEMPT, n, attempt, generation, OUTCOME_CODES.completed, phase, 100, session, startedAt, endedAt, null)
+  const began = [n, attempt, generation, OUTCOME_CODES.completed, phase, 100, session, startedAt]
+  db.run(INSERT_ATTEMPT, ...began, endedAt, null, endedAt, STOPPED_BY_CODES.handler)
 }
 
 /** One event for each of many jobs, each of which has had its sequence raised for it and none since. */

@@ -44,7 +44,7 @@ const PHASES =
   'SELECT ordinal, generation, attempt, started_at, finished_at, result FROM millrace_phases WHERE job = ? ORDER BY ordinal'
 
 const ATTEMPTS =
-  'SELECT a.attempt, a.generation, a.outcome, a.phase, a.progress, a.started_at, a.ended_at, a.error, s.service AS worker_service, s.host, s.pid ' +
+  'SELECT a.attempt, a.generation, a.outcome, a.phase, a.progress, a.started_at, a.ended_at, a.error, a.stopped_at, a.stopped_by, s.service AS worker_service, s.host, s.pid ' +
   'FROM millrace_attempts AS a LEFT JOIN millrace_sessions AS s ON s.n = a.session WHERE a.job = ? ORDER BY a.attempt'
 
 const WORKER = 'SELECT service AS worker_service, host, pid FROM millrace_sessions WHERE n = ?'

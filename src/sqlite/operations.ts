@@ -5,6 +5,7 @@
 import type { Claim } from '../core/job-row.ts'
 import type { ProcessSpace } from '../core/process-death.ts'
 import type { Scope } from '../core/scope.ts'
+import type { StopNote } from '../store/attempt-stops.ts'
 import type { AuditQuery } from '../store/audit.ts'
 import type { ClaimRequest, SweepOptions, TakeRequest } from '../store/claims.ts'
 import type { EventQuery } from '../store/events.ts'
@@ -15,6 +16,7 @@ import type { NewSession } from '../store/sessions.ts'
 import { applyCalls } from './apply-calls.ts'
 import { getArtifact, listArtifacts } from './artifacts.ts'
 import { listAudit } from './audit.ts'
+import { noteStop } from './attempt-stops.ts'
 import { claimJobs } from './claim.ts'
 import { findInterruptions } from './claims.ts'
 import type { Database } from './database.ts'
@@ -75,6 +77,7 @@ export const WRITES = {
   'queues.pause': oneByOne((db, [name, actor]: readonly [string, string]) => pauseQueue(db, name, actor)),
   'queues.resume': oneByOne((db, name: string) => resumeQueue(db, name)),
   'claims.apply': applyAll,
+  'claims.noteStop': oneByOne((db, note: StopNote) => noteStop(db, note)),
   // Changes nothing in the database: whoever keeps the beats stops them.
   'sessions.abandon': oneByOne((_db, _holder: number) => undefined),
   'sessions.end': oneByOne((db, holder: number) => endSession(db, holder)),

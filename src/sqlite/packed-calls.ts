@@ -52,7 +52,7 @@ function packValues(plan: Plan, values: PlanValues): PlanValues | string {
 }
 
 function isBare(call: PlanCall): boolean {
-  return call.error === undefined && isRowAlone(call)
+  return call.error === undefined && call.stoppedBy === undefined && isRowAlone(call)
 }
 
 function besideOf({ jobId: _jobId, plan: _plan, values: _values, detail: _detail, ...beside }: PlanCall): Beside {

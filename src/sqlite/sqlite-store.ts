@@ -112,6 +112,7 @@ export class SqliteStore implements Store {
       this.#open.writer.call('claims.claim', request, (packed) => unpackClaim(packed, request.holder)),
     take: (request) => this.#open.writer.call('claims.take', request),
     apply: (call) => this.#open.writer.call('claims.apply', packCall(call), unpackResult),
+    noteStop: (note) => this.#open.writer.call('claims.noteStop', note),
     interruptions: (held) => this.#open.reader.call('claims.interruptions', held),
     interruptionsNow: (held) => this.#open.reader.ask('claims.interruptions', held) ?? null,
     sweep: (options) => this.#open.writer.call('claims.sweep', options),

@@ -29,7 +29,7 @@ export function takeJob(db: Database, { jobId, scope, lock }: TakeRequest): Take
   const values = { holder, timeoutMs: policy.timeoutMs }
   const applied = updateByPlan(db, CLAIM, { key: jobId, now: db.now, scope: OPERATOR, claim: null, values, session })
   if (applied === null) throw new RangeError('a job that is queued could not be claimed')
-  writeHistory(db, applied, { detail: startedIn(job), error: null, cutOff: applied.row })
+  writeHistory(db, applied, { detail: startedIn(job), error: null, stoppedBy: null, cutOff: applied.row })
   const lockExpiresAt = db.now + policy.lock.durationMs
   return { outcome: 'taken', claim: { jobId, holder, fence: job.fence + 1 }, lockExpiresAt }
 }

@@ -3,6 +3,7 @@ import type { Plan, PlanValues, Refusal } from '../core/plan.ts'
 import type { JobPolicy } from '../core/policy.ts'
 import type { Scope } from '../core/scope.ts'
 import type { JobState } from '../core/states.ts'
+import type { StopNote, StoppedBy } from './attempt-stops.ts'
 import type { NewAudit } from './audit.ts'
 import type { LockHolder, NewLock, ProcessSession } from './sessions.ts'
 
@@ -62,6 +63,8 @@ export interface PlanCall {
   readonly result?: string
   /** With a plan that ends an attempt: JSON text of an `AttemptError`. */
   readonly error?: string
+  /** With a plan that ends an attempt: what ended its code before. Absent: it may still run, and `noteStop` may tell later. */
+  readonly stoppedBy?: StoppedBy
   /** With RETRY from the first phase: the input of the new generation, JSON text. Absent: it stays as it is. */
   readonly input?: string
   /** With ADOPT_PHASES: the job's new list. */
@@ -162,6 +165,11 @@ export interface ClaimStore {
   take(request: TakeRequest): Promise<Taken>
   /** Carries out one plan on one job. Calls that arrive together share a commit; this one resolves after its own. */
   apply(call: PlanCall): Promise<PlanResult>
+  /**
+   * Notes that the code of an attempt has come to rest after the attempt had ended without it. False, and nothing is changed: it was noted
+   * before, the attempt has not ended, or it was another session's.
+   */
+  noteStop(note: StopNote): Promise<boolean>
   /** Which of the jobs that a session believes it runs it must stop. */
   interruptions(held: readonly Claim[]): Promise<readonly Interruption[]>
   /**

@@ -2,6 +2,7 @@
 import type { EventName } from '../core/events.ts'
 import type { AttemptOutcome } from '../core/plan.ts'
 import type { JobState } from '../core/states.ts'
+import type { StoppedBy } from './attempt-stops.ts'
 
 export const STATE_CODES: Readonly<Record<JobState, number>> = {
   scheduled: 1,
@@ -44,6 +45,13 @@ export const OUTCOME_CODES: Readonly<Record<AttemptOutcome | 'completed', number
   completed: 7,
 }
 
+export const STOPPED_BY_CODES: Readonly<Record<StoppedBy, number>> = {
+  handler: 1,
+  terminate: 2,
+  SIGTERM: 3,
+  SIGKILL: 4,
+}
+
 function inverse<Name extends string>(codes: Readonly<Record<Name, number>>): ReadonlyMap<number, Name> {
   return new Map(Object.entries(codes).map(([name, code]) => [code as number, name as Name]))
 }
@@ -51,6 +59,7 @@ function inverse<Name extends string>(codes: Readonly<Record<Name, number>>): Re
 const STATES = inverse(STATE_CODES)
 const EVENTS = inverse(EVENT_CODES)
 const OUTCOMES = inverse(OUTCOME_CODES)
+const STOPPERS = inverse(STOPPED_BY_CODES)
 
 function decode<Name>(names: ReadonlyMap<number, Name>, code: unknown, kind: string): Name {
   const name = names.get(Number(code))
@@ -68,4 +77,8 @@ export function eventOf(code: unknown): EventName {
 
 export function outcomeOf(code: unknown): AttemptOutcome | 'completed' {
   return decode(OUTCOMES, code, 'outcome')
+}
+
+export function stoppedByOf(code: unknown): StoppedBy {
+  return decode(STOPPERS, code, 'way to stop')
 }

@@ -67,6 +67,8 @@ export function latestAttempt(
       generation: job.generation,
       startedAt: job.startedAt,
       endedAt: running ? null : job.finishedAt,
+      stoppedAt: running ? null : job.finishedAt,
+      stoppedBy: running ? null : 'handler',
       outcome: running ? 'running' : 'completed',
       phase: job.phaseNames[job.phase] ?? job.phaseNames.at(-1) ?? '',
       progress: job.progress,

@@ -4,6 +4,7 @@ import type { AttemptOutcome } from '../core/plan.ts'
 import type { JobPolicy } from '../core/policy.ts'
 import type { Scope } from '../core/scope.ts'
 import type { JobState } from '../core/states.ts'
+import type { StoppedBy } from './attempt-stops.ts'
 
 export interface NewJob {
   /** UUIDv7, made by the client, so that an enqueue whose answer was lost is resolved by id. */
@@ -73,6 +74,9 @@ export interface AttemptRecord {
   readonly progress: number
   /** JSON text of an `AttemptError`, where there was an error. */
   readonly error: string | null
+  /** When its code came to rest; null: it is not known to have. */
+  readonly stoppedAt: number | null
+  readonly stoppedBy: StoppedBy | null
   readonly worker: WorkerIdentity | null
 }
 

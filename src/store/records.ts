@@ -2,7 +2,7 @@
 import type { Role } from '../core/scope.ts'
 import type { ArtifactRecord } from './artifacts.ts'
 import type { AuditRecord } from './audit.ts'
-import { outcomeOf } from './codes.ts'
+import { outcomeOf, stoppedByOf } from './codes.ts'
 import { nullableNumber, nullableText } from './columns.ts'
 import type { Columns } from './columns.ts'
 import type { FinishedPhase } from './job-details.ts'
@@ -32,6 +32,8 @@ export function endedAttempt(row: Columns): AttemptRecord {
     phase: String(row['phase']),
     progress: Number(row['progress']),
     error: nullableText(row['error']),
+    stoppedAt: nullableNumber(row['stopped_at']),
+    stoppedBy: row['stopped_by'] === null ? null : stoppedByOf(row['stopped_by']),
     worker: workerIdentity(row),
   }
 }

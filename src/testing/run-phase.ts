@@ -150,7 +150,7 @@ class Recorder {
   #host(): Attempt['host'] {
     return {
       store: {
-        claims: { apply: async (call) => this.#take(call) },
+        claims: { apply: async (call) => this.#take(call), noteStop: async () => true },
         artifacts: {
           get: async (id) => this.#artifact(id),
           bytes: {

@@ -70,13 +70,17 @@ function pathOf(id: string, name: string): string {
   return `${id.slice(-2)}/${id}${extension}`
 }
 
-function defaultContentType(body: ArtifactBody): string {
+export function defaultContentType(body: ArtifactBody): string {
   return typeof body === 'string' ? 'text/plain; charset=utf-8' : 'application/octet-stream'
 }
 
 function encodeMetadata(metadata: ArtifactOptions['metadata']): string {
-  if (metadata === undefined) return ''
-  return `,"metadata":${encodeJson(metadata, { path: 'metadata', limitBytes: LIMITS.progressContextBytes })}`
+  return metadata === undefined ? '' : `,"metadata":${metadataText(metadata)}`
+}
+
+/** @throws InvalidInputError unless it is JSON, and not too large */
+export function metadataText(metadata: unknown): string {
+  return encodeJson(metadata, { path: 'metadata', limitBytes: LIMITS.progressContextBytes })
 }
 
 /** The store's clock decides when it expires. */
@@ -85,7 +89,7 @@ async function expiryOf({ host }: Attempt, id: string): Promise<number | null> {
   return typeof record === 'string' ? null : record.expiresAt
 }
 
-async function* chunksOf(body: ArtifactBody): AsyncGenerator<Uint8Array> {
+export async function* chunksOf(body: ArtifactBody): AsyncGenerator<Uint8Array> {
   if (typeof body === 'string') yield Buffer.from(body, 'utf8')
   else if (body instanceof Uint8Array) yield body
   else if (isIterable(body)) {

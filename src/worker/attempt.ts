@@ -5,6 +5,7 @@ import type { PlanValues } from '../core/plan.ts'
 import { OPERATOR } from '../core/scope.ts'
 import type { Logger } from '../runtime/logger.ts'
 import type { Runtime } from '../runtime/runtime.ts'
+import type { StoppedBy } from '../store/attempt-stops.ts'
 import type { ArtifactBytes, ArtifactStore } from '../store/artifacts.ts'
 import type { AppliedRow, ClaimedJob, ClaimStore, PlanCall, PlanResult } from '../store/claims.ts'
 import type { AttemptCall } from './attempt-call.ts'
@@ -16,7 +17,7 @@ import type { WrittenArtifact } from './handler-context.ts'
 
 /** What an attempt asks of the store. */
 interface AttemptStore {
-  readonly claims: Pick<ClaimStore, 'apply'>
+  readonly claims: Pick<ClaimStore, 'apply' | 'noteStop'>
   readonly artifacts: Pick<ArtifactStore, 'get'> & {
     readonly bytes: Pick<ArtifactBytes, 'write' | 'remove' | 'fileOf'>
   }
@@ -53,6 +54,10 @@ export class Attempt {
   artifact: { readonly written: WrittenArtifact; readonly file: string | null } | null = null
   /** It ends without having begun: it keeps no slot, and there is nothing to tell of its start. */
   unbegun = false
+  /** What ended its code; null: it runs, or its end has not been asked about. */
+  stoppedBy: StoppedBy | null = null
+  /** Told of each stop that weighs more than those before; for a handler that runs elsewhere. */
+  onStop: ((stop: Stop) => void) | null = null
   #stop: Stop | null = null
   #over = false
   #controller: AbortController | null = null
@@ -70,6 +75,11 @@ export class Attempt {
     this.results = job.results.length === 0 ? [] : [...job.results]
   }
 
+  /** Its handler runs in the worker's own thread. */
+  get isInline(): boolean {
+    return this.handler.isolation === 'inline'
+  }
+
   /** Why it must stop; null: it may go on. */
   get stop(): Stop | null {
     return this.#stop
@@ -83,6 +93,11 @@ export class Attempt {
   /** The name of the phase it is in; null: all are done. */
   get phaseName(): string | null {
     return this.phaseNames[this.phase] ?? null
+  }
+
+  /** Results of the phases done, as JSON text, with the names of their phases. */
+  get namedResults(): readonly (readonly [phase: string, text: string])[] {
+    return this.results.map((text, index) => [this.phaseNames[index] ?? '', text])
   }
 
   get signal(): AbortSignal {
@@ -172,6 +187,7 @@ export class Attempt {
     this.#stop = stop
     if (stop.cause === 'lease-lost') this.end()
     this.#controller?.abort(stop.error)
+    this.onStop?.(stop)
     this.host.stopped(this, stop, earlier)
   }
 

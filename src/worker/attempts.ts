@@ -6,7 +6,7 @@
  *        ├── grace over ──────┴──▶ abandoned       its handler runs on; whatever it writes is refused
  *        └── claim lost ─────────▶ abandoned
  *
- * Only a running attempt takes a slot.
+ * Only a running attempt takes a slot. What becomes of an abandoned one's handler is in `left-handlers.ts`.
  */
 import { MillraceError } from '../core/errors.ts'
 import type { Logger } from '../runtime/logger.ts'
@@ -18,14 +18,14 @@ import { Alarms } from './alarms.ts'
 import { Attempt } from './attempt.ts'
 import type { AttemptCall } from './attempt-call.ts'
 import type { AttemptHost } from './attempt.ts'
-import type { ClaimAhead } from './claim-ahead.ts'
+import type { AttemptsOptions } from './attempts-options.ts'
 import type { Answer } from './claim-loop.ts'
 import { logEnd, logLost, logStart } from './attempt-logs.ts'
 import { deliver, insist } from './deliver.ts'
 import type { Delivery, Failed } from './deliver.ts'
 import { endingAfter, failureInstead } from './ending.ts'
 import type { Ending } from './ending.ts'
-import type { Handler } from './handler.ts'
+import { LeftHandlers } from './left-handlers.ts'
 import { InterruptionWatch, KNOWN_FOR_MS } from './interruption-watch.ts'
 import { runAttempt } from './run-attempt.ts'
 import type { AttemptRunner } from './run-attempt.ts'
@@ -35,26 +35,6 @@ import type { TurnBudget } from './turn-budget.ts'
 import { WaitingJobs } from './waiting-jobs.ts'
 import { countOf, emptyTally } from './worker-report.ts'
 import type { WorkerReport, WorkerTally } from './worker-report.ts'
-
-export interface AttemptsOptions {
-  readonly store: Store
-  readonly runtime: Runtime
-  readonly logger: Logger
-  readonly turns: TurnBudget
-  readonly handlers: ReadonlyMap<string, Handler>
-  /** How many run at a time. */
-  readonly concurrency: number
-  /** Told what is taken, and how long each job kept its slot. */
-  readonly ahead: ClaimAhead
-  /** Whether the session of that key is the worker's present one. */
-  readonly holds: (holder: number) => boolean
-  /** A slot has become free, or results have stopped waiting for the store. */
-  readonly onSlotFree: () => void
-  /** Nothing runs, and everything that ended is in the store. */
-  readonly onRest: () => void
-  /** A handler has been left to itself. */
-  readonly onAbandoned: (abandoned: number) => void
-}
 
 export class Attempts implements AttemptHost, AttemptRunner {
   readonly store: Store
@@ -66,7 +46,7 @@ export class Attempts implements AttemptHost, AttemptRunner {
   readonly #waiting: WaitingJobs
   readonly #running = new Set<Attempt>()
   readonly #settling = new Set<Attempt>()
-  readonly #abandoned = new Set<Attempt>()
+  readonly #left: LeftHandlers
   readonly #alarms: Alarms<Attempt>
   readonly #watch: InterruptionWatch
   readonly #pauses = new Pauses()
@@ -87,6 +67,13 @@ export class Attempts implements AttemptHost, AttemptRunner {
     this.#waiting = new WaitingJobs({ ...options, onGiveBack: (jobs) => this.#giveBack(jobs, notBegunStop) })
     this.#alarms = new Alarms(runtime, (attempt) => this.#ring(attempt))
     this.#watch = new InterruptionWatch({ store, runtime, logger, running: this.#running })
+    this.#left = new LeftHandlers({
+      host: this,
+      end: (attempt) => options.cells?.end(attempt),
+      alarm: (attempt, ms) => this.#alarms.set(attempt, runtime.monotonic() + ms),
+      onAbandoned: options.onAbandoned,
+      onRest: () => this.#restMaybe(),
+    })
   }
 
   get running(): number {
@@ -94,7 +81,7 @@ export class Attempts implements AttemptHost, AttemptRunner {
   }
 
   get abandoned(): number {
-    return this.#abandoned.size
+    return this.#left.abandoned
   }
 
   /** Jobs that have been taken ahead of their slots. */
@@ -108,7 +95,8 @@ export class Attempts implements AttemptHost, AttemptRunner {
   }
 
   get resting(): boolean {
-    return this.#running.size === 0 && this.#settling.size === 0 && this.#waiting.size === 0
+    const isEmpty = this.#running.size === 0 && this.#settling.size === 0 && this.#waiting.size === 0
+    return isEmpty && this.#left.resting
   }
 
   get deafSince(): number | null {
@@ -223,7 +211,13 @@ export class Attempts implements AttemptHost, AttemptRunner {
     this.#pauses.endAll()
     this.#waiting.close()
     this.#watch.close()
+    this.#left.close()
     this.#alarms.close()
+  }
+
+  /** Resolves when the stops of handlers that have come to rest are in the store. */
+  noted(): Promise<void> {
+    return this.#left.noted()
   }
 
   stopped(attempt: Attempt, stop: Stop, earlier: Stop | null): void {
@@ -236,6 +230,12 @@ export class Attempts implements AttemptHost, AttemptRunner {
 
   extended(attempt: Attempt, timeoutMs: number): void {
     if (attempt.stop === null && !attempt.over) this.#alarms.set(attempt, this.runtime.monotonic() + timeoutMs)
+  }
+
+  async runElsewhere(attempt: Attempt): Promise<string> {
+    const { cells } = this.#options
+    if (cells === null) throw new RangeError('a handler that is not inline has nowhere to run')
+    return cells.run(attempt)
   }
 
   async keep(attempt: Attempt, call: AttemptCall): Promise<boolean> {
@@ -287,8 +287,8 @@ export class Attempts implements AttemptHost, AttemptRunner {
   }
 
   handlerEnded(attempt: Attempt): void {
-    this.#abandoned.delete(attempt)
     this.#alarms.clear(attempt)
+    this.#left.ended(attempt)
   }
 
   #deliveryOf(attempt: Attempt, calls: readonly PlanCall[], wanted: () => boolean = () => true): Delivery {
@@ -310,6 +310,7 @@ export class Attempts implements AttemptHost, AttemptRunner {
       return
     }
     this.#settling.delete(attempt)
+    if (ending.failure !== null) this.#left.settled(attempt)
     if (result?.applied === true) {
       this.#tally[countOf(result.row.state)] += 1
       logEnd(attempt, ending, result.row)
@@ -321,8 +322,8 @@ export class Attempts implements AttemptHost, AttemptRunner {
   }
 
   #ring(attempt: Attempt): void {
-    // Its claim was lost, and it has had its time to notice.
-    if (attempt.over) this.#options.onAbandoned(this.#abandoned.size)
+    // It has had its time to notice, or to be ended.
+    if (attempt.over) this.#left.ring(attempt)
     else if (attempt.stop === null) this.#timeOut(attempt)
     else this.#abandon(attempt)
   }
@@ -333,24 +334,23 @@ export class Attempts implements AttemptHost, AttemptRunner {
     attempt.interrupt(timeOutStop(claim.jobId, policy.timeoutMs === null ? tookMs : Math.max(policy.timeoutMs, tookMs)))
   }
 
-  /** Its end is written without its handler, which can't be ended from outside: it may go on, and fills no slot. */
+  /** Its end is written without its handler, which fills no slot any more. */
   #abandon(attempt: Attempt): void {
     const { claim, type } = attempt.job
     const error = attempt.stop?.error
-    this.#abandoned.add(attempt)
     this.settle(attempt, endingAfter(attempt, { error, now: this.runtime.now(), random: this.runtime.random() }))
     this.logger.warn('A handler did not stop when it was told to; its job ends without it.', {
       jobId: claim.jobId,
       jobType: type,
       cause: attempt.stop?.cause,
     })
-    this.#options.onAbandoned(this.#abandoned.size)
+    this.#left.leave(attempt)
   }
 
   #drop(attempt: Attempt): void {
     if (!this.#running.delete(attempt)) return
     this.#noteSlot(attempt)
-    this.#abandoned.add(attempt)
+    this.#left.lose(attempt)
     this.#alarms.set(attempt, this.runtime.monotonic() + attempt.job.policy.cancelGraceMs)
     this.#tally.lost += 1
     logLost(attempt)

@@ -10,6 +10,7 @@ import { settleFailure, settleTimeOut } from '../core/settle.ts'
 import type { Settlement } from '../core/settle.ts'
 import type { AttemptCall } from './attempt-call.ts'
 import type { Attempt } from './attempt.ts'
+import { JudgedError } from './judged-error.ts'
 import type { Stop } from './stop.ts'
 
 export interface Ending {
@@ -49,8 +50,10 @@ export interface EndingFacts {
 }
 
 /** The attempt has failed, or had to stop before its last phase was done. */
-export function endingAfter(attempt: Attempt, facts: EndingFacts): Ending {
+export function endingAfter(attempt: Attempt, { error: thrown, ...moment }: EndingFacts): Ending {
   const { stop } = attempt
+  const judged = thrown instanceof JudgedError ? thrown : null
+  const facts = { ...moment, error: judged === null ? thrown : judged.cause }
   switch (stop?.cause) {
     case 'cancel':
       return stopped(attempt, { plan: END_OF_GRACE }, stop, facts)
@@ -60,7 +63,11 @@ export function endingAfter(attempt: Attempt, facts: EndingFacts): Ending {
       return failed(attempt, { error: stop.error, verdict: TIMED_OUT, stop }, facts)
     case 'lease-lost':
     case undefined:
-      return failed(attempt, { error: facts.error, verdict: judge(attempt, facts), stop: null }, facts)
+      return failed(
+        attempt,
+        { error: facts.error, verdict: judged?.verdict ?? judge(attempt, facts), stop: null },
+        facts,
+      )
   }
 }
 
@@ -78,7 +85,8 @@ function judge({ handler }: Attempt, { error, now }: EndingFacts): Verdict {
 /** Not a failure: the verdict only says which rule was met. */
 function stopped(attempt: Attempt, call: AttemptCall, stop: Stop, { error }: EndingFacts): Ending {
   const verdict = { fatal: stop.cause === 'cancel', rule: stop.cause }
-  return { calls: [{ ...call, error: keptError(attempt, error, verdict) }], failure: { error, verdict, stop } }
+  const kept = { error: keptError(attempt, error, verdict), ...stopOf(attempt) }
+  return { calls: [{ ...call, ...kept }], failure: { error, verdict, stop } }
 }
 
 function failed(attempt: Attempt, failure: Failure, { random }: EndingFacts): Ending {
@@ -96,7 +104,13 @@ function failedBy({ plan, values }: Settlement, attempt: Attempt, failure: Failu
   const { delayMs } = values
   const runIn = delayMs === undefined ? {} : { runInMs: delayMs }
   const detail = JSON.stringify({ error: summarizeError(error), verdict, ...runIn })
-  return { calls: [{ plan, values, detail, error: keptError(attempt, error, verdict) }], failure }
+  const kept = { error: keptError(attempt, error, verdict), ...stopOf(attempt) }
+  return { calls: [{ plan, values, detail, ...kept }], failure }
+}
+
+/** Absent: its handler may run on, and its stop is noted later. */
+function stopOf({ stoppedBy }: Attempt): Pick<AttemptCall, 'stoppedBy'> {
+  return stoppedBy === null ? {} : { stoppedBy }
 }
 
 function keptError(attempt: Attempt, error: unknown, verdict: Verdict): string {

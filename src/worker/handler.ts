@@ -6,13 +6,19 @@ import type { JsonCompatible } from '../core/json.ts'
 import type { SchemaInput, SchemaOutput } from '../core/schema.ts'
 import type { HandlerContext } from './handler-context.ts'
 
-/** Where a handler runs. Only `'inline'`, in the worker's own thread, exists so far. */
+/** Where a handler runs: in the worker's own thread, in a thread beside it, or in a process of its own. */
 export type Isolation = 'inline' | 'thread' | 'process'
 
 export interface HandleOptions<Definition extends JobDefinition = JobDefinition> {
-  /** `import.meta.url` of the file that makes the handler: what another thread or process would import. */
+  /**
+   * `import.meta.url` of the file that makes and exports the handler: what a thread or process imports. It must open nothing. Needed unless
+   * the handler is `'inline'`.
+   */
   readonly module?: string
-  /** Default `'inline'`. */
+  /**
+   * Where the handler runs. `'inline'` (the default): in the worker's own thread; it can be told to stop, never ended. `'thread'`: in a thread,
+   * which is ended if it does not stop. `'process'`: in a process, which is ended with all that it has started.
+   */
   readonly isolation?: Isolation
   /**
    * How the thing stands that a job was about, for a job that is over. One that is not final a while after raises a red flag. Default: nobody
@@ -109,7 +115,7 @@ type OnePhase<Definition extends JobDefinition> = number extends Definition['pha
  *     const exportMapHandler = handle(exportMap, { module: import.meta.url })
  *       .phase('load', ({ input }) => loadCountries(input.region))
  *       .phase('render', ({ results, artifact }) => artifact.write('map.png', draw(results.load)))
- * @throws MillraceError `isolation-unavailable` for `'thread'` and `'process'`
+ * @throws MillraceError `isolation-unavailable` for an isolation that there is not
  */
 export function handle<Definition extends JobDefinition, Result extends SchemaInput<Definition['output']>>(
   definition: OnePhase<Definition>,
@@ -121,8 +127,11 @@ export function handle<Definition extends JobDefinition>(
 ): HandlerBuilder<Definition, Definition['phases'], object>
 export function handle(definition: JobDefinition, runOrOptions: PhaseFunction | HandleOptions = {}): unknown {
   const empty = new Map<string, PhaseFunction>()
-  if (typeof runOrOptions !== 'function')
-    return builder(definition, checkHandleOptions(runOrOptions, definition.name), empty)
+  if (typeof runOrOptions !== 'function') {
+    checkIsolation(runOrOptions.isolation, definition.name)
+    checkEntityStatus(runOrOptions.entityStatus, definition.name)
+    return builder(definition, runOrOptions, empty)
+  }
   const [only = '', ...others] = definition.phases
   if (others.length > 0) throw severalPhases(definition)
   return builder(definition, {}, new Map([[only, runOrOptions]]))
@@ -171,16 +180,20 @@ function checkNext({ name: type }: JobDefinition, [next]: readonly string[], nam
   throw new InvalidInputError({ path: `${path} ${JSON.stringify(name)}`, expected: 'a function', received: typeof run })
 }
 
-function checkHandleOptions(options: HandleOptions, type: string): HandleOptions {
-  const { isolation = 'inline', entityStatus } = options
-  if (entityStatus !== undefined && typeof entityStatus !== 'function') {
-    const path = `the handler of ${type}: entityStatus`
-    throw new InvalidInputError({ path, expected: 'a function', received: typeof entityStatus })
-  }
-  if (isolation === 'inline') return options
+function checkEntityStatus(entityStatus: unknown, type: string): void {
+  if (entityStatus === undefined || typeof entityStatus === 'function') return
+  const path = `the handler of ${type}: entityStatus`
+  throw new InvalidInputError({ path, expected: 'a function', received: typeof entityStatus })
+}
+
+const ISOLATIONS: Readonly<Record<Isolation, true>> = { inline: true, thread: true, process: true }
+
+/** @throws MillraceError `isolation-unavailable` unless there is such an isolation */
+export function checkIsolation(isolation: Isolation = 'inline', type: string): void {
+  if (Object.hasOwn(ISOLATIONS, isolation)) return
   throw new MillraceError(
     'isolation-unavailable',
-    `The handler of ${type} asks for isolation '${isolation}', which this version cannot give. Use 'inline', or leave it out.`,
+    `The handler of ${type} asks for isolation '${isolation}', which there is not. Use 'inline', 'thread' or 'process'.`,
     { details: { type, isolation } },
   )
 }

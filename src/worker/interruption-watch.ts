@@ -111,7 +111,8 @@ export class InterruptionWatch {
     if (this.#closed || (this.#timer !== null && this.#timerAt <= at)) return
     this.#timer?.cancel()
     this.#timerAt = at
-    this.#timer = runtime.after(ms, () => this.#look(), { idle: true })
+    // What is wanted at once is no idle wait: the event loop may rest before it gives an idle one its turn.
+    this.#timer = runtime.after(ms, () => this.#look(), { idle: ms > 0 })
   }
 
   #look(): void {

@@ -8,11 +8,13 @@ import { LOG } from '../core/plans.ts'
 import type { Attempt } from './attempt.ts'
 import type { JobLog } from './handler-context.ts'
 
-type Level = 'info' | 'warn' | 'error'
+type Level = keyof JobLog
 type Fields = Readonly<Record<string, unknown>>
 
 /** A plain call can't slow its caller down, so lines beyond these are dropped. */
-const MOST_UNDER_WAY = 1_000
+export const MOST_UNDER_WAY = 1_000
+
+export const LINES_DROPPED = 'A handler logs faster than the store can write; lines of its job are dropped.'
 
 export function jobLog(attempt: Attempt): JobLog {
   const line =
@@ -20,15 +22,19 @@ export function jobLog(attempt: Attempt): JobLog {
     (message: string, fields?: Fields): void => {
       attempt.check(`log.${level}`)
       if (attempt.underWay >= MOST_UNDER_WAY) {
-        attempt.warnOnce('A handler logs faster than the store can write; lines of its job are dropped.')
+        attempt.warnOnce(LINES_DROPPED)
         return
       }
-      attempt.tell('log', { plan: LOG, detail: JSON.stringify(logDetail(level, message, fields)) })
+      attempt.tell('log', { plan: LOG, detail: JSON.stringify(lineOf(level, message, fields)) })
     }
   return { info: line('info'), warn: line('warn'), error: line('error') }
 }
 
-function logDetail(level: Level, message: unknown, fields: Fields | undefined): Json {
+/** A type, so that it counts as `Json`. */
+export type Line = { readonly level: Level; readonly message: string; readonly fields?: Json }
+
+/** The line as it is kept, cut to the limits. */
+export function lineOf(level: Level, message: unknown, fields: Fields | undefined): Line {
   const text = readText(message).slice(0, LIMITS.logMessageCharacters)
   return {
     level,

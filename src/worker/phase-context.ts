@@ -24,7 +24,7 @@ export class PhaseContext implements HandlerContext {
     this.#attempt = attempt
     this.#phase = attempt.phase
     this.input = input
-    this.results = attempt.results.length === 0 ? NO_RESULTS : resultsOf(attempt)
+    this.results = attempt.results.length === 0 ? NO_RESULTS : resultsOf(attempt.namedResults)
   }
 
   get jobId(): string {
@@ -94,10 +94,9 @@ export class PhaseContext implements HandlerContext {
 }
 
 /** Results by the name of their phase, each parsed anew for each phase: what one phase changes in them, a restart would undo. */
-function resultsOf({ phaseNames, results }: Attempt): Results {
+export function resultsOf(texts: readonly (readonly [phase: string, text: string])[]): Results {
   const copies = {}
-  for (const [index, text] of results.entries()) {
-    const name = phaseNames[index] ?? ''
+  for (const [name, text] of texts) {
     const get = (): Json => {
       const value = decodeJson(text)
       Object.defineProperty(copies, name, { value, enumerable: true })
@@ -108,9 +107,15 @@ function resultsOf({ phaseNames, results }: Attempt): Results {
   return copies
 }
 
-async function extend(attempt: Attempt, duration: Duration): Promise<void> {
+/** @throws InvalidInputError unless it is a duration above 0 */
+export function extensionMs(duration: Duration): number {
   const timeoutMs = parseDuration(duration, 'extend')
-  if (timeoutMs === 0) throw new InvalidInputError({ path: 'extend', expected: 'a duration above 0', received: '0' })
+  if (timeoutMs > 0) return timeoutMs
+  throw new InvalidInputError({ path: 'extend', expected: 'a duration above 0', received: '0' })
+}
+
+async function extend(attempt: Attempt, duration: Duration): Promise<void> {
+  const timeoutMs = extensionMs(duration)
   attempt.check('extend')
   if (attempt.stop !== null) throw attempt.stop.error
   await attempt.write('extend', { plan: EXTEND, values: { timeoutMs } })

@@ -8,12 +8,12 @@ import { parseSoon } from '../core/schema.ts'
 import type { Parse } from '../core/schema.ts'
 import type { Attempt } from './attempt.ts'
 import { encodeResult } from './ending.ts'
-import type { PhaseFunction } from './handler.ts'
+import type { Handler, PhaseFunction } from './handler.ts'
 import { KNOWN_FOR_MS } from './interruption-watch.ts'
 import { PhaseContext } from './phase-context.ts'
 import type { TurnBudget } from './turn-budget.ts'
 
-const INPUT: Parse = { path: 'input', code: 'input-outdated' }
+export const INPUT: Parse = { path: 'input', code: 'input-outdated' }
 const OUTPUT: Parse = { path: 'output', code: 'output-invalid' }
 
 /**
@@ -31,8 +31,8 @@ export function runPhase(attempt: Attempt, turns: TurnBudget): string | Promise<
   const returned =
     isThenable(input) || turns.spent ? callLater(attempt, run, input, turns) : callNow(attempt, run, input)
   return isThenable(returned)
-    ? Promise.resolve(returned).then((value) => resultOf(attempt, name, value))
-    : resultOf(attempt, name, returned)
+    ? Promise.resolve(returned).then((value) => resultOf(handler, name, isLast(attempt), value))
+    : resultOf(handler, name, isLast(attempt), returned)
 }
 
 function callNow(attempt: Attempt, run: PhaseFunction, input: unknown): unknown {
@@ -49,11 +49,15 @@ async function callLater(attempt: Attempt, run: PhaseFunction, input: unknown, t
   return callNow(attempt, run, parsed)
 }
 
-function resultOf({ handler, phase, phaseNames }: Attempt, name: string, returned: unknown): string | Promise<string> {
-  const isLast = phase === phaseNames.length - 1
-  const result = encodeResult(returned, isLast ? 'output' : `result of phase ${name}`)
+function isLast({ phase, phaseNames }: Attempt): boolean {
+  return phase === phaseNames.length - 1
+}
+
+/** What a phase returned, as JSON text; that of the last one must pass the output's schema. */
+export function resultOf(handler: Handler, name: string, last: boolean, returned: unknown): string | Promise<string> {
+  const result = encodeResult(returned, last ? 'output' : `result of phase ${name}`)
   const { output } = handler.definition
-  if (!isLast || output === undefined) return result
+  if (!last || output === undefined) return result
   const checked = parseSoon(output, decodeJson(result), OUTPUT)
   return isThenable(checked) ? Promise.resolve(checked).then(() => result) : result
 }
@@ -63,7 +67,7 @@ function isThenable(value: unknown): value is PromiseLike<unknown> {
   return mayHaveMembers && 'then' in value && typeof value.then === 'function'
 }
 
-function noFunction(type: string, phase: string): MillraceError {
+export function noFunction(type: string, phase: string): MillraceError {
   return new MillraceError('phase-unknown', `The handler of ${type} has no function for the phase "${phase}".`, {
     details: { type, phase },
   })

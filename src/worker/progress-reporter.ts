@@ -137,6 +137,6 @@ export class ProgressReporter {
 }
 
 /** A copy: the handler may go on changing what it told. */
-function copyContext(context: Json): Json {
+export function copyContext(context: Json): Json {
   return decodeJson(encodeJson(context, { path: 'progress context', limitBytes: LIMITS.progressContextBytes }))
 }

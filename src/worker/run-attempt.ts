@@ -11,6 +11,8 @@ import type { TurnBudget } from './turn-budget.ts'
 
 export interface AttemptRunner {
   readonly turns: TurnBudget
+  /** Runs the phase at hand of a handler that is not inline; resolves with its result as JSON text. */
+  runElsewhere(attempt: Attempt): Promise<string>
   /** Writes a call that does not end the attempt. False: the claim is gone. */
   keep(attempt: Attempt, call: AttemptCall): Promise<boolean>
   /** The attempt ends like this. Its slot is free at once; nothing of it is written after. */
@@ -37,7 +39,9 @@ export function runAttempt(attempt: Attempt, runner: AttemptRunner): Promise<voi
 }
 
 function endingAfterError(attempt: Attempt, error: unknown): Ending | null {
-  return attempt.over ? null : endingOf(attempt, error)
+  if (attempt.over) return null
+  attempt.stoppedBy ??= 'handler'
+  return endingOf(attempt, error)
 }
 
 function conclude(attempt: Attempt, runner: AttemptRunner, ending: Ending | null): void {
@@ -50,14 +54,14 @@ function start(attempt: Attempt, runner: AttemptRunner): Ending | null | Promise
   const mayRun = adoptPhases(attempt, runner)
   if (mayRun !== true) return mayRun.then((may) => (may ? runPhases(attempt, runner) : null))
   if (attempt.phaseNames.length > 1 || attempt.phaseName === null) return runPhases(attempt, runner)
-  const result = runPhase(attempt, runner.turns)
+  const result = runPresent(attempt, runner)
   return typeof result === 'string' ? completion(attempt, result) : result.then((text) => completion(attempt, text))
 }
 
 /** Null: the attempt is over. */
 async function runPhases(attempt: Attempt, runner: AttemptRunner): Promise<Ending | null> {
   while (attempt.phaseName !== null) {
-    const result = await runPhase(attempt, runner.turns)
+    const result = await runPresent(attempt, runner)
     if (attempt.over) return null
     if (attempt.phase === attempt.phaseNames.length - 1) return completion(attempt, result)
     if (attempt.stop !== null) return stoppedBetween(attempt, result)
@@ -67,9 +71,15 @@ async function runPhases(attempt: Attempt, runner: AttemptRunner): Promise<Endin
   return completion(attempt, null)
 }
 
+/** The phase at hand, where its handler is to run. */
+function runPresent(attempt: Attempt, runner: AttemptRunner): string | Promise<string> {
+  return attempt.isInline ? runPhase(attempt, runner.turns) : runner.runElsewhere(attempt)
+}
+
 /** A phase has come to its good end although the handler had to stop: its result is kept, and the next phase does not begin. */
 function stoppedBetween(attempt: Attempt, result: string): Ending {
   const kept = checkpoint(attempt, result)
+  attempt.stoppedBy ??= 'handler'
   attempt.phaseDone(result)
   const ending = endingOf(attempt, attempt.stop?.error)
   return { ...ending, calls: [kept, ...ending.calls] }

@@ -9,7 +9,9 @@ import { machineProcesses } from '../runtime/processes.ts'
 import type { Runtime } from '../runtime/runtime.ts'
 import { safeLogger } from '../runtime/safe-logger.ts'
 import type { Store } from '../store/store.ts'
+import { checkIsolation } from './handler.ts'
 import type { Handler } from './handler.ts'
+import { openCells } from './isolation/open-cells.ts'
 import { Worker } from './worker.ts'
 
 export interface WorkOptions {
@@ -21,6 +23,8 @@ export interface WorkOptions {
   readonly drain?: Duration
   /** Handlers that may run on after their jobs have ended without them; one more, and the worker stops. Default: `concurrency`. */
   readonly maxAbandonedSlots?: number
+  /** Where the file is that threads and processes of isolated handlers run, for bundlers that lose it. Default: beside Millrace's own files. */
+  readonly handlerThreadFile?: string | URL
   /** Take jobs only when `runOnce()` is called; for tests. Default false. */
   readonly manual?: boolean
 }
@@ -41,8 +45,8 @@ const LEAST_LEASE_MS = 100
 /**
  * Registers the types of the handlers, opens a session and begins to take jobs.
  *
- * @throws InvalidInputError for an option; MillraceError `handler-incomplete`, `isolation-unavailable`, or `owner-conflict` if another
- *   service owns one of the types. Nothing is started then.
+ * @throws InvalidInputError for an option; MillraceError `handler-incomplete`, `isolation-unavailable`, `handler-unloadable`,
+ *   `thread-missing`, or `owner-conflict` if another service owns one of the types. Nothing is started then.
  */
 export async function startWorker(options: StartWorkerOptions): Promise<Worker> {
   const { store, runtime, service, version = null } = options
@@ -54,30 +58,41 @@ export async function startWorker(options: StartWorkerOptions): Promise<Worker> 
   const drainMs = parseDuration(options.drain ?? DEFAULTS.drainMs, 'drain')
   const { own } = machineProcesses()
   const handlers = byType(options.handlers, service)
-  const { epoch } = await register(store, service, handlers)
-  const types = [...handlers.keys()]
-  const worker = new Worker({
-    store,
+  const cells = await openCells(handlers.values(), {
     runtime,
-    logger: safeLogger(options.logger),
-    handlers,
-    session: {
-      service,
-      host: hostname(),
-      pid: process.pid,
-      leaseMs,
-      concurrency,
-      types,
-      epoch,
-      version,
-      ...(own === null ? {} : { process: own }),
-    },
-    drainMs,
-    maxAbandonedSlots,
-    manual,
+    most: concurrency,
+    threadFile: options.handlerThreadFile,
   })
-  await worker.open()
-  return worker
+  try {
+    const { epoch } = await register(store, service, handlers)
+    const types = [...handlers.keys()]
+    const worker = new Worker({
+      store,
+      runtime,
+      logger: safeLogger(options.logger),
+      handlers,
+      cells,
+      session: {
+        service,
+        host: hostname(),
+        pid: process.pid,
+        leaseMs,
+        concurrency,
+        types,
+        epoch,
+        version,
+        ...(own === null ? {} : { process: own }),
+      },
+      drainMs,
+      maxAbandonedSlots,
+      manual,
+    })
+    await worker.open()
+    return worker
+  } catch (error) {
+    await cells?.close()
+    throw error
+  }
 }
 
 interface Range {
@@ -132,11 +147,7 @@ function checkComplete({ definition, missing, isolation }: Handler): void {
       { details: { type: definition.name, missing: names } },
     )
   }
-  if (isolation === 'inline') return
-  throw new MillraceError(
-    'isolation-unavailable',
-    `The handler of ${definition.name} must be 'inline' in this version.`,
-  )
+  checkIsolation(isolation, definition.name)
 }
 
 async function register(

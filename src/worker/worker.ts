@@ -12,6 +12,7 @@ import { ClaimAhead } from './claim-ahead.ts'
 import { ClaimLoop } from './claim-loop.ts'
 import type { Answer } from './claim-loop.ts'
 import { drain } from './drain.ts'
+import type { Cells } from './isolation/cells.ts'
 import type { Handler } from './handler.ts'
 import { TurnBudget } from './turn-budget.ts'
 import type { WorkerReport } from './worker-report.ts'
@@ -29,6 +30,8 @@ export interface WorkerParts {
   readonly runtime: Runtime
   readonly logger: Logger
   readonly handlers: ReadonlyMap<string, Handler>
+  /** Where handlers run that are not inline; null: there are none. */
+  readonly cells: Cells | null
   readonly session: Omit<NewSession, 'holder'>
   readonly drainMs: number
   readonly maxAbandonedSlots: number
@@ -50,7 +53,7 @@ export class Worker {
   #unsubscribe: () => void = () => {}
 
   constructor(parts: WorkerParts) {
-    const { store, runtime, logger, handlers, session } = parts
+    const { store, runtime, logger, handlers, cells, session } = parts
     const turns = new TurnBudget(runtime)
     this.#ahead = new ClaimAhead(handlers.keys())
     this.#parts = parts
@@ -69,6 +72,7 @@ export class Worker {
       logger,
       turns,
       handlers,
+      cells,
       concurrency: session.concurrency,
       ahead: this.#ahead,
       holds: (holder) => this.#session.holder === holder,
@@ -106,7 +110,7 @@ export class Worker {
     return this.#attempts.running
   }
 
-  /** Handlers that run on although their job has ended without them. */
+  /** Handlers that run on although their job has ended without them, and that can't be ended. */
   get abandoned(): number {
     return this.#attempts.abandoned
   }
@@ -180,7 +184,7 @@ export class Worker {
           shutDown: () => attempts.shutDown(),
           abandonAll: () => attempts.abandonAll(),
           close: () => attempts.close(),
-          endSession: () => this.#session.end(),
+          endSession: () => this.#end(),
         },
         timeoutMs,
       )
@@ -188,6 +192,14 @@ export class Worker {
       this.#unsubscribe()
       this.#state = 'stopped'
     }
+  }
+
+  /** What still runs elsewhere is ended at once, and its stop is noted. */
+  async #end(): Promise<void> {
+    const ended = this.#session.end()
+    await this.#parts.cells?.close()
+    await this.#attempts.noted()
+    await ended
   }
 
   #mayTake({ type, delayMs, runAt }: NewJob): boolean {

@@ -285,6 +285,8 @@ describe('the page of a job', () => {
         phase: 'render',
         progress: 33.3,
         error,
+        stoppedAt: 65_000,
+        stoppedBy: 'handler',
         worker,
       },
     ],

@@ -3,11 +3,16 @@ import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 
 import { ConflictError, handle, JobCancelledError, LeaseLostError, UnrecoverableError } from '../../src/index.ts'
-import type { HandlerContext, Millrace } from '../../src/index.ts'
+import type { HandlerContext, Job, Millrace } from '../../src/index.ts'
 import { eventsOf, finalEvents } from '../support/job-history.ts'
 import { scaled } from '../support/scale.ts'
+import { withoutStops } from '../support/store-dump.ts'
 import { nextTurn, within } from '../support/wait-for-event.ts'
 import { assertCancelledOnce, assertWorkerGoesOn, grind, listening, openBakery, print } from './bakery.ts'
+
+function stopsOf({ attempts }: Pick<Job, 'attempts'>): readonly unknown[] {
+  return attempts.map(({ stoppedBy }) => stoppedBy)
+}
 
 function assertCancelError(error: unknown, jobId: string): void {
   assert.ok(error instanceof JobCancelledError)
@@ -102,7 +107,8 @@ describe('a cancelled job whose handler', () => {
     assert.equal(worker.abandoned, 1)
     await assertWorkerGoesOn(bakery)
     assert.equal(worker.abandoned, 1)
-    const before = await dump()
+    assert.deepEqual(stopsOf(cancelled), [null])
+    const before = withoutStops(await dump())
     letGo.resolve()
     const refused = await announce.hear<Readonly<Record<string, unknown>>>('late')
     for (const [write, error] of Object.entries(refused)) {
@@ -112,10 +118,17 @@ describe('a cancelled job whose handler', () => {
       'the end of the handler',
       (async () => {
         while (worker.abandoned > 0) await nextTurn()
+        await worker.idle()
       })(),
     )
-    assert.deepEqual(await dump(), before)
-    assert.deepEqual(await mill.get(job), cancelled)
+    // What is kept is that it has come to rest now, by itself.
+    const { attempts, ...kept } = await mill.get(job)
+    const { attempts: attemptsBefore, ...keptBefore } = cancelled
+    assert.deepEqual(stopsOf({ attempts }), ['handler'])
+    assert.ok((attempts[0]?.stoppedAt ?? 0) >= (cancelled.finishedAt ?? Infinity))
+    assert.deepEqual(withoutStops(await dump()), before)
+    assert.deepEqual(kept, keptBefore)
+    assert.equal(attempts.length, attemptsBefore.length)
     await assertWorkerGoesOn(bakery)
   })
 

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 
 import { ConflictError, ForbiddenError, handle, NotFoundError } from '../../src/index.ts'
-import type { Handler } from '../../src/index.ts'
+import type { Cancelled, Handler } from '../../src/index.ts'
 import { scaled } from '../support/scale.ts'
 import { Announcements } from '../support/wait-for-event.ts'
 import { assertCancelledOnce, assertWorkerGoesOn, bake, grind, listening, openBakery, print } from './bakery.ts'
@@ -209,6 +209,27 @@ describe('a cancel', () => {
       const cancelled = await mill.waitFor(job)
       const ran = cancelled.attempt > 0
       await assertCancelledOnce(mill, job, { by: one.cancelledBy, ran })
+    }
+    await assertWorkerGoesOn(bakery)
+  })
+
+  test('from two processes at once has one winner, and both are told who it was', async (context) => {
+    const bakery = await openBakery(context, (announce) => [listening(announce)])
+    const { mill, announce, start } = bakery
+    const cancellers = [start('canceller'), start('canceller')]
+    await Promise.all(cancellers.map((canceller) => canceller.hear('ready')))
+    for (let round = 1; round <= scaled(10); round += 1) {
+      const { job } = await mill.enqueue(grind, { round })
+      if (round % 2 === 0) await announce.hear(`started ${job.id}`)
+      for (const canceller of cancellers)
+        canceller.tell('cancel', { id: job.id, actor: `${canceller.pid}`, reason: 'both' })
+      const answers = await Promise.all(
+        cancellers.map((canceller) => canceller.hear<Cancelled>('cancelled', { nth: round })),
+      )
+      const [winner, ...others] = new Set(answers.map(({ cancelledBy }) => cancelledBy))
+      assert.deepEqual(others, [])
+      const { attempt } = await mill.waitFor(job)
+      await assertCancelledOnce(mill, job, { by: winner ?? '', reason: 'both', ran: attempt > 0 })
     }
     await assertWorkerGoesOn(bakery)
   })

@@ -8,6 +8,7 @@ import { freezeUntilLost } from '../support/freeze-process.ts'
 import { eventsOf } from '../support/job-history.ts'
 import { openTestMill } from '../support/open-test-mill.ts'
 import type { TestMill } from '../support/open-test-mill.ts'
+import { withoutStops } from '../support/store-dump.ts'
 import type { StoreDump } from '../support/store-dump.ts'
 import { Announcements } from '../support/wait-for-event.ts'
 import { LATE_WRITES, letter } from './programs/letter-jobs.ts'
@@ -40,7 +41,7 @@ async function takeOver({ work }: TestMill): Promise<Rescue & { readonly fence: 
 /** The late writer opens a new session once it learns that it has lost the old one: that is no write to the job. */
 async function dumpOfJobs({ dump }: TestMill): Promise<Omit<StoreDump, 'sessions'>> {
   const { sessions: _sessions, ...rest } = await dump()
-  return rest
+  return withoutStops(rest)
 }
 
 test('a worker that was stopped past its lease and goes on has every write refused', async (context) => {

@@ -43,6 +43,39 @@ function jobScript(): string {
   `
 }
 
+/** Handlers in a file of their own, which threads and processes load. */
+function handlersScript(): string {
+  return `
+    import { defineJob, handle } from 'millrace'
+    import { threadId } from 'node:worker_threads'
+
+    const handler = (isolation) =>
+      handle(defineJob('greeting.' + isolation, { service: 'workers' }), { module: import.meta.url, isolation })
+        .phase('run', ({ log }) => {
+          const here = { pid: process.pid, threadId }
+          log.info('here', here)
+          return 'worked on in ' + JSON.stringify(here)
+        })
+    export const handlers = [handler('thread'), handler('process')]
+  `
+}
+
+function isolationScript(isolation: string): string {
+  return `
+    import { openMillrace } from 'millrace'
+    import { handlers } from './handlers.mjs'
+
+    const mill = await openMillrace('sqlite::memory:')
+    const handler = handlers.find(({ isolation }) => isolation === '${isolation}')
+    await mill.work([handler], { concurrency: 1 })
+    const { job } = await mill.enqueue(handler.definition)
+    const { output } = await mill.waitFor(job)
+    const { detail } = (await mill.events({ job })).find(({ name }) => name === 'job:log')
+    await mill.close()
+    console.log(JSON.stringify({ pid: process.pid, here: detail.fields, output }))
+  `
+}
+
 describe('the packed tarball', () => {
   before(() => {
     assert.ok(existsSync(join(project, 'dist')), 'there is no dist/: run npm run build, or npm run test:package')
@@ -104,6 +137,15 @@ describe('the packed tarball', () => {
     `
     assert.equal(runNode(script).trim(), 'pong')
   })
+
+  for (const isolation of ['thread', 'process']) {
+    test(`a job runs in a ${isolation} from the installed tarball`, () => {
+      writeFileSync(join(consumer, 'handlers.mjs'), handlersScript())
+      const { pid, here, output } = JSON.parse(runNode(isolationScript(isolation))) as Record<string, unknown>
+      assert.equal(output, `worked on in ${JSON.stringify(here)}`)
+      assert.equal(pid === (here as { readonly pid: unknown }).pid, isolation === 'thread')
+    })
+  }
 
   test('every migration of the sources is shipped beside the code that runs it', () => {
     const migrations = globSync('**/migrations/*.sql', { cwd: join(project, 'src') })

@@ -38,7 +38,10 @@ CREATE TABLE millrace.attempts (
   started_at bigint NOT NULL,
   ended_at bigint NOT NULL,
   error text,
-  PRIMARY KEY (job, attempt)
+  stopped_at bigint,
+  stopped_by smallint,
+  PRIMARY KEY (job, attempt),
+  CHECK (((stopped_at IS NULL) = (stopped_by IS NULL)))
 );
 
 CREATE TABLE millrace.audit (

@@ -286,6 +286,7 @@ export class FaultyLink {
             jobId: call.jobId,
             carryOut: () => referee.watchApply(call, () => claims.apply(call)),
           }),
+        noteStop: (note) => this.#send({ name: 'note stop', jobId: note.jobId, carryOut: () => claims.noteStop(note) }),
         interruptions: (held) => send('interruptions', () => claims.interruptions(held)),
         interruptionsNow: (held) => (this.#isCut ? null : claims.interruptionsNow(held)),
         sweep: (options) => send('sweep', () => referee.watchSweep(() => claims.sweep(options))),

@@ -32,6 +32,7 @@ const MAY_SCAN: readonly (readonly [pattern: RegExp, because: string])[] = [
   [/^SCAN millrace_entities$/, 'of each type a few: those that are unfinished'],
   [/^SCAN (latest|e)$/, 'as many rows as the statement limits itself to'],
   [/^SCAN [lqrt]\b/, 'lanes, queues, refusals and types are few'],
+  [/^SCAN millrace_sessions USING INDEX millrace_sessions_open$/, 'sessions that are open: as many as workers'],
   [/^SCAN millrace_labels\b/, 'stops at the first row: is there any label?'],
   [/^SCAN millrace_events$/, 'stops at the last row: when was the latest event?'],
   [/^SCAN millrace_jobs USING (COVERING )?INDEX/, 'all jobs are counted, each through its partial index'],
@@ -140,7 +141,7 @@ function driveWrites(db: Database): void {
   write(db, 'claims.sweep', { graceMs: 0, random: 0 })
   running(db, holder)
   write(db, 'sessions.end', holder)
-  write(db, 'claims.sweep', { graceMs: 0, random: 0 })
+  write(db, 'claims.sweep', { graceMs: 0, random: 0, dead: [{ holder, pid: 1, startTick: 1 }] })
   write(db, 'jobTypes.register', ['s', [{ type: 'driven', queue: 'driven', policy: ONE_PHASE }]])
   write(db, 'jobTypes.register', ['u', [{ type: 'driven', queue: 'driven', policy: ONE_PHASE }]])
   write(db, 'jobTypes.noteEntities', [
@@ -204,6 +205,7 @@ function driveReads(db: Database): void {
   }
   READS['jobs.states'](db, [id])
   READS['claims.interruptions'](db, [{ jobId: id, holder: 1, fence: 1 }])
+  READS['sessions.ofProcesses'](db, { bootId: 'b', namespaces: 'n', host: 'h' })
   READS['sessions.list'](db)
   READS['sessions.holder'](db, 1)
   READS['jobTypes.list'](db)

@@ -41,6 +41,8 @@ export function attemptsContract(open: OpenStore): void {
           phase: 'render',
           progress: 40,
           error: attemptError('no paper'),
+          stoppedAt: null,
+          stoppedBy: null,
           worker,
         },
       ])

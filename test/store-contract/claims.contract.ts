@@ -86,6 +86,8 @@ export function claimsContract(open: OpenStore): void {
               phase: 'run',
               progress: 0,
               error: null,
+              stoppedAt: null,
+              stoppedBy: null,
               worker,
             },
           ],

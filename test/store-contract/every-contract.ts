@@ -1,5 +1,6 @@
 import type { OpenStore } from '../support/store-under-test.ts'
 import { artifactsContract } from './artifacts.contract.ts'
+import { attemptStopsContract } from './attempt-stops.contract.ts'
 import { auditContract } from './audit.contract.ts'
 import { attemptsContract } from './attempts.contract.ts'
 import { batchesContract } from './batches.contract.ts'
@@ -42,6 +43,7 @@ export function oneByOneContract(open: OpenStore): void {
   claimsContract(open)
   byHandContract(open)
   attemptsContract(open)
+  attemptStopsContract(open)
   phasesContract(open)
   fencingContract(open)
   cancelContract(open)

@@ -171,6 +171,8 @@ export function phasesContract(open: OpenStore): void {
           phase: 'run',
           progress: 100,
           error: null,
+          stoppedAt: start + 40,
+          stoppedBy: 'handler',
           worker,
         },
       ])

@@ -13,7 +13,7 @@ export interface Exit {
 }
 
 /** Compiled sources are kept from one child to the next, which then starts in a third of the time. Node knows by itself what is out of date. */
-const COMPILE_CACHE = join(tmpdir(), 'millrace-test-compile-cache')
+export const COMPILE_CACHE: string = join(tmpdir(), 'millrace-test-compile-cache')
 const EXEC_ARGV = ['--conditions=millrace-source', '--disable-warning=ExperimentalWarning']
 
 /** What child and parent tell each other. */

@@ -1,6 +1,7 @@
 /** The model's claims: taking jobs, acting on them, telling holders to stop. */
 import type { Claim } from '../../src/core/job-row.ts'
 import { CLAIM } from '../../src/core/plans.ts'
+import type { StopNote } from '../../src/store/attempt-stops.ts'
 import type {
   Claimed,
   ClaimedJob,
@@ -34,6 +35,12 @@ export function modelClaims(state: ModelState): ClaimStore {
       if (result.applied) commit(state)
       return result
     },
+    async noteStop(note) {
+      beat(state)
+      const noted = noteStop(state, note)
+      commit(state)
+      return noted
+    },
     async interruptions(held) {
       return interruptions(state, held)
     },
@@ -53,6 +60,16 @@ function committing<Answer>(state: ModelState, work: () => Answer): Answer {
   const answer = work()
   if (state.events.length > told) commit(state)
   return answer
+}
+
+function noteStop(state: ModelState, { jobId, attempt, holder, stoppedBy }: StopNote): boolean {
+  const job = state.jobs.get(jobId)
+  const index = job?.ended.findIndex((ended) => ended.attempt === attempt) ?? -1
+  const ended = job?.ended[index]
+  if (job === undefined || ended === undefined) return false
+  if (ended.stoppedAt !== null || job.holders.get(attempt) !== holder) return false
+  job.ended[index] = { ...ended, stoppedAt: state.clock.at, stoppedBy }
+  return true
 }
 
 function interruptions(state: ModelState, held: readonly Claim[]): readonly Interruption[] {
@@ -116,6 +133,7 @@ function take(state: ModelState, job: ModelJob, holder: number): ClaimedJob {
   const policy = policyOf(state, job)
   carryOut(state, job, { plan: CLAIM, ...NOTHING_BESIDE, values: { holder, timeoutMs: policy.timeoutMs } })
   const { made, row, phaseNames } = job
+  job.holders.set(row.attempt, holder)
   const { type, queue, tenant, owner, labels } = made
   const { attempt, generation, failures, phase, progress, createdAt, runAt, deadlineAt } = row
   return {

@@ -146,6 +146,7 @@ function addJob(state: ModelState, made: NewJob): ModelJob {
     input: made.input,
     output: null,
     ended: [],
+    holders: new Map(),
     worker: null,
     updatedAt: now,
   }
@@ -212,7 +213,10 @@ export function latestAttempt(job: ModelJob): AttemptRecord[] {
   if (startedAt === null || (row.state !== 'running' && row.state !== 'completed')) return []
   const outcome = row.state
   const phase = presentPhase(job)
-  return [{ attempt, generation, startedAt, endedAt: row.finishedAt, outcome, phase, progress, error: null, worker }]
+  const endedAt = row.finishedAt
+  const stoppedBy = endedAt === null ? null : 'handler'
+  const place = { attempt, generation, phase, progress }
+  return [{ ...place, startedAt, endedAt, outcome, error: null, stoppedAt: endedAt, stoppedBy, worker }]
 }
 
 function listPage(state: ModelState, query: JobQuery): JobPage {

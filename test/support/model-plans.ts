@@ -15,6 +15,7 @@ import {
 } from '../../src/core/plans.ts'
 import { canSee, OPERATOR } from '../../src/core/scope.ts'
 import type { AppliedRow, NewArtifact, PlanCall, PlanResult } from '../../src/store/claims.ts'
+import type { AttemptRecord } from '../../src/store/jobs.ts'
 import { latestAttempt } from './model-jobs.ts'
 import { appendEvent, isAlive, isUniqueHeld, mergeDetail, presentPhase } from './model-state.ts'
 import type { ModelJob, ModelState } from './model-state.ts'
@@ -72,6 +73,7 @@ function write(
       phase: presentPhase(job),
       progress: before.progress,
       error: call.error ?? null,
+      ...stopOf(state, call),
       worker: job.worker,
     })
   }
@@ -84,6 +86,10 @@ function write(
   if (plan === CLAIM) job.worker = state.sessions.get(row.holder ?? -1)?.identity ?? null
   if (plan === ARTIFACT && call.artifact !== undefined) addArtifact(state, job, call.artifact)
   if (event !== null) appendEvent(state, job, event, mergeDetail(call.detail, ownFacts(job, before, plan, event)))
+}
+
+function stopOf({ clock }: ModelState, { stoppedBy }: Beside): Pick<AttemptRecord, 'stoppedAt' | 'stoppedBy'> {
+  return stoppedBy === undefined ? { stoppedAt: null, stoppedBy: null } : { stoppedAt: clock.at, stoppedBy }
 }
 
 function writePhases(

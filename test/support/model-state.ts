@@ -37,6 +37,8 @@ export interface ModelJob {
   output: string | null
   /** Attempts that ended other than completed, and those that completed an earlier generation. */
   ended: AttemptRecord[]
+  /** Keys of the sessions that held its attempts, by attempt. */
+  readonly holders: Map<number, number>
   worker: WorkerIdentity | null
   updatedAt: number
 }

@@ -74,6 +74,18 @@ export async function dumpStore(store: Store): Promise<StoreDump> {
   }
 }
 
+/** When an attempt's code came to rest may still be noted once the attempt is over: the one write that needs no claim. */
+export function withoutStops<Dump extends Pick<StoreDump, 'jobs'>>(dump: Dump): Dump {
+  return { ...dump, jobs: dump.jobs.map(withoutItsStops) }
+}
+
+function withoutItsStops(job: Json): Json {
+  if (!isObject(job) || !Array.isArray(job['attempts'])) return job
+  const attempts: readonly Json[] = job['attempts']
+  const still = { stoppedAt: null, stoppedBy: null }
+  return { ...job, attempts: attempts.map((attempt) => (isObject(attempt) ? { ...attempt, ...still } : attempt)) }
+}
+
 function byName(left: QueueRecord, right: QueueRecord): number {
   return left.name < right.name ? -1 : 1
 }

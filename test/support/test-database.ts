@@ -31,7 +31,7 @@ export interface TestDatabase {
   /** What the command `millrace` is told. */
   readonly flags: readonly string[]
   /** The name that SQL has for one of Millrace's tables. */
-  readonly table: (name: 'jobs' | 'events') => string
+  readonly table: (name: 'jobs' | 'events' | 'artifact_chunks') => string
   readonly openStore: (params: OpenStoreParams) => Promise<Store>
   readonly connect: () => Promise<OwnConnection>
   /** Fails unless the store's own layout is whole. */

@@ -32,6 +32,7 @@ interface Faults {
   claim?: (request: ClaimRequest) => Error | undefined | Promise<undefined>
   interruptions?: () => Error | undefined
   openSession?: () => Error | undefined | Promise<undefined>
+  noteStop?: () => Error | undefined
 }
 
 export interface Workplace {
@@ -163,6 +164,7 @@ function withFaults(store: Store, { faults, calls, onLost }: Watched): Store {
         calls.push(call)
         return unless(faults.apply?.(call), () => claims.apply(call))
       },
+      noteStop: (note) => unless(faults.noteStop?.(), () => claims.noteStop(note)),
       interruptions: (held) => unless(faults.interruptions?.(), () => claims.interruptions(held)),
       interruptionsNow: (held) => (faults.interruptions?.() === undefined ? claims.interruptionsNow(held) : null),
       sweep: (options) => claims.sweep(options),

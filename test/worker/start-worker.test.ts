@@ -3,7 +3,7 @@ import { describe, test } from 'node:test'
 import { defineJob } from '../../src/client/define-job.ts'
 import { InvalidInputError } from '../../src/core/errors.ts'
 import { handle } from '../../src/worker/handler.ts'
-import type { Handler } from '../../src/worker/handler.ts'
+import type { Handler, Isolation } from '../../src/worker/handler.ts'
 import type { StartWorkerOptions } from '../../src/worker/start-worker.ts'
 import { openWorkplace } from './open-workplace.ts'
 
@@ -134,14 +134,12 @@ describe('a handler', () => {
     assert.throws(() => handle(book as never, (() => null) as never), InvalidInputError)
   })
 
-  for (const isolation of ['thread', 'process'] as const) {
-    test(`cannot have the isolation '${isolation}' yet, and the error says what to use`, () => {
-      assert.throws(() => handle(book, { module: import.meta.url, isolation }), {
-        code: 'isolation-unavailable',
-        message: /Use 'inline'/,
-      })
+  test('cannot have an isolation that there is not, and the error says what to use', () => {
+    assert.throws(() => handle(book, { module: import.meta.url, isolation: 'container' as Isolation }), {
+      code: 'isolation-unavailable',
+      message: /Use 'inline', 'thread' or 'process'/,
     })
-  }
+  })
 
   test('keeps the module it was made in', () => {
     const { module, isolation } = handle(book, { module: import.meta.url, isolation: 'inline' })

@@ -207,7 +207,11 @@ CREATE TABLE millrace.attempts (
   started_at bigint NOT NULL,
   ended_at bigint NOT NULL,
   error text,
-  PRIMARY KEY (job, attempt)
+  -- When its code came to rest, and what ended it; NULL: not known to have.
+  stopped_at bigint,
+  stopped_by smallint,
+  PRIMARY KEY (job, attempt),
+  CHECK ((stopped_at IS NULL) = (stopped_by IS NULL))
 );
 
 -- The log is numbered by commits, not by events: `n` is given when a transaction writes, and transactions may be committed in another

@@ -202,7 +202,11 @@ CREATE TABLE millrace_attempts (
   started_at INTEGER NOT NULL,
   ended_at INTEGER NOT NULL,
   error TEXT,
-  PRIMARY KEY (job, attempt)
+  -- When its code came to rest, and what ended it; NULL: not known to have.
+  stopped_at INTEGER,
+  stopped_by INTEGER,
+  PRIMARY KEY (job, attempt),
+  CHECK ((stopped_at IS NULL) = (stopped_by IS NULL))
 ) STRICT, WITHOUT ROWID;
 
 -- The log of everything that happened. `code` is a number, see codes.ts; `seq` counts a job's events from 1 without a gap.
