@@ -22,7 +22,7 @@ export function addOwnerCommands(program: Command): void {
   addTransfer(owners)
   program
     .command('red-flags')
-    .summary('list signs that jobs are not worked on as they should be')
+    .summary('list signs that something is wrong')
     .description(
       'Lists red flags: jobs that nobody takes, a second service, jobs that end too fast or without their output, outcomes that depend on who runs them, entities that stay unfinished.',
     )

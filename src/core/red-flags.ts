@@ -90,7 +90,7 @@ export const RED_FLAG_WINDOW_MS: number = 24 * HOUR
 /** Of each of two services, versions or hosts, before they are compared. */
 export const FLIP_SAMPLES = 10
 /** The difference between two shares of failures, from 0 to 1, that is no chance any more. */
-export const FLIP_DIFFERENCE = 0.5
+const FLIP_DIFFERENCE = 0.5
 
 /** All that is wrong, by type. */
 export function redFlagsOf(evidence: Evidence): readonly RedFlag[] {

@@ -73,11 +73,13 @@ export class EntityAsker {
   async #askOne(probe: EntityProbe, jobId: string, endedAt: number): Promise<EntityNote | null> {
     const { store, runtime, logger } = this.#options
     const job = await store.jobs.get(jobId, OPERATOR)
-    if (typeof job === 'string' || !isFinal(job.state)) return null
+    if (typeof job === 'string') return null
+    const { state } = job
+    if (!isFinal(state)) return null
     try {
-      const { final, status } = await answerOf(runtime, () => probe(endedJob(job, job.state as FinalState)))
+      const { final, status } = await answerOf(runtime, () => probe(endedJob(job, state)))
       if (final) this.#final.set(jobId, endedAt)
-      return { jobId, status: final ? null : String(status).slice(0, STATUS_CHARACTERS) }
+      return { jobId, status: final ? null : status.slice(0, STATUS_CHARACTERS) }
     } catch (error) {
       logger.warn('How the entity of a job stands could not be found out.', { jobId, type: job.type, error })
       return null

@@ -1,5 +1,6 @@
 /** What tells how jobs are worked on, by type: found by the heads of indexes and the jobs that ended last, whatever there is in the store. */
 import type { EndedEvidence, EntityEvidence, TypeEvidence } from '../core/red-flags.ts'
+import { isFinal } from '../core/states.ts'
 import type { FinalState } from '../core/states.ts'
 import { stateOf } from './codes.ts'
 import { nullableNumber, nullableText } from './columns.ts'
@@ -38,8 +39,9 @@ export function waitingOf(rows: readonly Columns[], now: number): EvidenceRecord
   return new Map(
     rows.map((row) => {
       const nextDue = nullableNumber(row['next_due'])
+      const later = nextDue === null ? 'none' : 'later'
       const isDue = Boolean(row['queued']) || (nextDue !== null && nextDue <= now)
-      return [String(row['type']), isDue ? 'due' : nextDue === null ? 'none' : 'later']
+      return [String(row['type']), isDue ? 'due' : later]
     }),
   )
 }
@@ -50,7 +52,8 @@ export function endedRecord(row: Columns, jobId: string): EndedRecord {
   const isFirst = Number(row['attempt']) === 1 && Number(row['generation']) === 1
   const { worker_service: service } = row
   const version = nullableText(row['version'])
-  const state = stateOf(row['state']) as FinalState
+  const state = stateOf(row['state'])
+  if (!isFinal(state)) throw new RangeError(`job ${jobId} is ${state}, which is no end`)
   return {
     jobId,
     type: String(row['type']),

@@ -56,7 +56,7 @@ export function sessionRecord(row: Columns): SessionRecord {
     endedAt: nullableNumber(row['ended_at']),
     blockedSince: nullableNumber(row['blocked_since']),
     running: Number(row['running']),
-    types: JSON.parse(String(row['types'])) as readonly string[],
+    types: namesOf(row['types']),
     epoch: Number(row['epoch']),
     version: nullableText(row['version']),
   }
@@ -75,6 +75,12 @@ export function lockHolder(row: Columns): LockHolder {
     since: Number(row['started_at']),
     expiresAt: Number(row['expires_at']),
   }
+}
+
+/** Names that are kept as one text, JSON. */
+function namesOf(column: unknown): readonly string[] {
+  const names: unknown = JSON.parse(String(column))
+  return Array.isArray(names) ? names.map(String) : []
 }
 
 export function typeRecord(row: Columns): TypeRecord {

@@ -6,7 +6,7 @@ import { describe, test } from 'node:test'
 import type { TestContext } from 'node:test'
 
 import manifest from '../../package.json' with { type: 'json' }
-import { defineJob, openMillrace } from '../../src/index.ts'
+import { defineJob, handle, openMillrace } from '../../src/index.ts'
 import { writeTree } from '../support/temporary-tree.ts'
 import { runCli } from './run-cli.ts'
 import type { CliOptions, CliRun } from './run-cli.ts'
@@ -77,6 +77,8 @@ describe('the command line', { concurrency: 2 }, () => {
       'explain',
       'stats',
       'workers',
+      'owners',
+      'red-flags',
       'migrate',
     ]) {
       assert.match(stdout, new RegExp(`^  ${command} `, 'm'))
@@ -120,6 +122,37 @@ describe('the command line', { concurrency: 2 }, () => {
     const { code, stderr } = await openShell(context).run('enqueue', 'mail.send', '--schema', 'shop')
     assert.equal(code, 2)
     assert.match(stderr, /^millrace: schema: .*PostgreSQL/)
+  })
+
+  test('owners tells who works on which type, and transfer hands one over', async (context) => {
+    const shell = await openShellWithJob(context)
+    const { run, ask, url } = shell
+    {
+      await using mill = await openMillrace(url, { thread: false, maintenance: false })
+      const handler = handle(exportMap)
+        .phase('load', () => null)
+        .phase('render', () => null)
+      await mill.work([handler], { manual: true })
+    }
+    const flags = ['--from', 'workers', '--to', 'maps', '--actor', 'ann', '--reason', 'moved']
+    const owner = await ask('owners', 'transfer', 'map.export', ...flags)
+    const transfer = { from: 'workers', by: 'ann', reason: 'moved' }
+    assert.deepEqual([owner['service'], owner['epoch'], owner['transfer']], ['maps', 2, transfer])
+    assert.match((await run('owners')).stdout, /^map\.export +maps +0 +2 .*from workers by ann$/m)
+    const late = await run('owners', 'transfer', 'map.export', ...flags)
+    assert.equal(late.code, 4)
+    assert.match(late.stderr, /its owner is the service "maps".*owner-conflict/)
+  })
+
+  test('red-flags lists what is wrong and what to do', async (context) => {
+    const { run, ask } = await openShellWithJob(context)
+    const { stdout } = await run('red-flags')
+    assert.match(stdout, /^no-owner {2}Jobs of the type "map\.export" wait.*\n {10}Start a worker/)
+    const { redFlags } = await ask('red-flags')
+    assert.deepEqual(
+      (redFlags as readonly { readonly code: string }[]).map(({ code }) => code),
+      ['no-owner'],
+    )
   })
 
   test('answers an error as JSON on standard error where JSON is wanted', async (context) => {

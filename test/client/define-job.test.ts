@@ -117,7 +117,7 @@ describe('defineJob refuses', () => {
     ['a function as a schema', { input: () => true }, 'input'],
     ['an object that is no schema', { output: { parse: () => 1 } }, 'output'],
     ['an expectation of no duration', { expect: { minDuration: -1 } }, 'expect.minDuration'],
-    ['an expectation that it does not know', { expect: { speed: 1 } as object }, 'expect.speed'],
+    ['an expectation that it does not know', { expect: { speed: 1 } }, 'expect.speed'],
     ['no strike at all', { maxStrikes: 0 }, 'maxStrikes'],
     ['a lock of no time', { lock: { duration: 0 } }, 'lock.duration'],
     ['a lock for ever', { lock: { duration: 'none' } }, 'lock.duration'],

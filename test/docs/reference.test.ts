@@ -118,6 +118,25 @@ test('classification rules are told by the guide as the code tells them', () => 
   )
 })
 
+test('the codes of red flags are told by the guide with the meaning that the code gives them', () => {
+  const source = readFileSync(join(root, 'src/core/red-flags.ts'), 'utf8')
+  const wanted = [...source.matchAll(/^ \* \| `(?<code>[a-z-]+)` \| (?<meaning>.*) \|$/gm)].map(({ groups }) => [
+    groups?.['code'],
+    groups?.['meaning'],
+  ])
+  const union = /export type RedFlagCode =(?<codes>(?:\s*\| '[a-z-]+')+)/.exec(source)?.groups?.['codes'] ?? ''
+  const codes = [...union.matchAll(/'(?<code>[a-z-]+)'/g)].map(({ groups }) => groups?.['code'])
+  assert.deepEqual(
+    wanted.map(([code]) => code),
+    codes,
+  )
+  const { rows } = tableUnder(pageAt('docs/how-to/ownership.md'), 'Red flags')
+  assert.deepEqual(
+    rows.map(([code = '', meaning]) => [codesIn(code)[0], meaning]),
+    wanted,
+  )
+})
+
 test('the reasons of explain() are told by the guide as the code tells them', () => {
   const source = readFileSync(join(root, 'src/core/explain.ts'), 'utf8')
   const union = /export type ReasonCode =(?<codes>(?:\s*\| '[a-z-]+')+)/.exec(source)?.groups?.['codes'] ?? ''

@@ -102,7 +102,7 @@ test('two versions of a service work beside each other during a deploy, and the 
   const second = start('type-owner', { service: 'maps', version: '2' })
   await second.hear('ready')
   const processors = await mill.getProcessorsByJobType(TYPE, 'maps')
-  assert.deepEqual(processors.map(({ version }) => version).toSorted(), ['1', '2'])
+  assert.deepEqual(new Set(processors.map(({ version }) => version)), new Set(['1', '2']))
   assert.deepEqual(await mill.getProcessorsByJobType(TYPE, 'atlas'), [])
   await stop(first)
   const done = await drawnBy(mill, await draw(mill, 5))

@@ -256,7 +256,7 @@ CREATE TABLE millrace.sessions (
   namespaces text,
   start_tick bigint,
   types text NOT NULL DEFAULT '[]'::text,
-  epoch integer NOT NULL DEFAULT 0,
+  epoch integer NOT NULL DEFAULT 1,
   version text,
   started_at bigint NOT NULL,
   beat_at bigint NOT NULL,

@@ -86,7 +86,7 @@ CREATE TABLE millrace.sessions (
   start_tick bigint,
   -- What it works on: names of types, JSON. `epoch` is that of its registration.
   types text NOT NULL DEFAULT '[]',
-  epoch integer NOT NULL DEFAULT 0,
+  epoch integer NOT NULL DEFAULT 1,
   version text,
   started_at bigint NOT NULL,
   beat_at bigint NOT NULL,

@@ -79,7 +79,7 @@ CREATE TABLE millrace_sessions (
   start_tick INTEGER,
   -- What it works on: names of types, JSON. `epoch` is that of its registration.
   types TEXT NOT NULL DEFAULT '[]',
-  epoch INTEGER NOT NULL DEFAULT 0,
+  epoch INTEGER NOT NULL DEFAULT 1,
   version TEXT,
   started_at INTEGER NOT NULL,
   beat_at INTEGER NOT NULL,

@@ -12,5 +12,5 @@ export type DrawnBy = { readonly service: string; readonly version: string | nul
 
 export function drawMapHandler(definition: JobDefinition, version: string | null = null): Handler {
   const { service } = definition
-  return handle(definition).phase('run', () => ({ service, version, pid: process.pid })) as unknown as Handler
+  return handle(definition).phase('run', () => ({ service, version, pid: process.pid }))
 }
