@@ -205,13 +205,15 @@ function outcomeFlips({ type }: TypeEvidence, ended: readonly EndedEvidence[]): 
     const shares = sharesOf(ended, nameOf)
     const [best] = shares
     const worst = shares.at(-1)
-    if (best === undefined || worst === undefined || worst.share - best.share < FLIP_DIFFERENCE) return []
+    const example = worst?.example ?? null
+    if (best === undefined || worst === undefined || example === null) return []
+    if (worst.share - best.share < FLIP_DIFFERENCE) return []
     return [
       {
         code: 'outcome-flips',
         type,
         ...(dimension === 'service' ? { service: worst.name } : {}),
-        ...(worst.example === null ? {} : { jobId: worst.example }),
+        jobId: example,
         message: `Of the last jobs of the type "${type}", ${told(worst)} failed on the ${dimension} "${worst.name}", and ${told(best)} on "${best.name}".`,
         action: `Find out what is different about the ${dimension} "${worst.name}".`,
       },

@@ -196,10 +196,14 @@ export class Worker {
 
   /** What still runs elsewhere is ended at once, and its stop is noted. */
   async #end(): Promise<void> {
-    const ended = this.#session.end()
+    for (const ended of await Promise.allSettled([this.#session.end(), this.#endCells()])) {
+      if (ended.status === 'rejected') throw ended.reason
+    }
+  }
+
+  async #endCells(): Promise<void> {
     await this.#parts.cells?.close()
     await this.#attempts.noted()
-    await ended
   }
 
   #mayTake({ type, delayMs, runAt }: NewJob): boolean {

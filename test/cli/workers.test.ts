@@ -146,7 +146,7 @@ describe('work', { concurrency: 2 }, () => {
       await mill.work([handle(defineJob('mail.send', { service: 'printers' }), () => null)])
     }
     const conflict = await start('work', MODULE).ended
-    assert.deepEqual([conflict.code, /worked on by the service "printers"/.test(conflict.stderr)], [4, true])
+    assert.deepEqual([conflict.code, /owned by the service "printers"/.test(conflict.stderr)], [4, true])
   })
 })
 

@@ -73,6 +73,26 @@ export const READ_AND_ACT_DOORS: readonly Door[] = [
   door('pause of a queue that is no name', 'name-invalid', 'queue', (mill) => mill.pauseQueue('a/b')),
   door('pause by nobody', 'option-invalid', 'actor', (mill) => mill.pauseQueue('paper', { actor: '' })),
   door('resume of a queue that is no name', 'name-invalid', 'queue', (mill) => mill.resumeQueue('')),
+  door('the owner of a type that is no name', 'name-invalid', 'type', (mill) => mill.getJobOwner('a b')),
+  door('processors of a type that is no name', 'name-invalid', 'type', (mill) => mill.getProcessorsByJobType('')),
+  door('processors of a service that is no name', 'name-invalid', 'service', (mill) =>
+    mill.getProcessorsByJobType('order.print', 'a b'),
+  ),
+  door('a hand-over of a type that is no name', 'name-invalid', 'type', (mill) =>
+    mill.transferOwner('a b', { from: 'shop', to: 'press' }),
+  ),
+  door('a hand-over from nobody', 'name-invalid', 'from', (mill) =>
+    mill.transferOwner('order.print', { to: 'press' } as never),
+  ),
+  door('a hand-over to itself', 'option-invalid', 'to', (mill) =>
+    mill.transferOwner('order.print', { from: 'shop', to: 'shop' }),
+  ),
+  door('a hand-over by nobody', 'option-invalid', 'actor', (mill) =>
+    mill.transferOwner('order.print', { from: 'shop', to: 'press', actor: '' }),
+  ),
+  door('a hand-over with a misspelt option', 'option-invalid', 'options.why', (mill) =>
+    mill.transferOwner('order.print', { from: 'shop', to: 'press', why: 'x' } as never),
+  ),
   door('openArtifact of nothing', 'option-invalid', 'artifactId', (mill) => mill.openArtifact('')),
 ]
 

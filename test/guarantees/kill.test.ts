@@ -18,7 +18,7 @@ import { seedOf } from '../support/seed.ts'
 import { take } from '../support/wait-for-event.ts'
 import { grain, mouldy, sack } from './programs/mill-jobs.ts'
 
-const KILLS = scaled(14)
+const KILLS = scaled(9)
 const WORKERS = 3
 /** Phases that a worker begins before it is killed: 1 to this many. */
 const LONGEST_LIFE = 80

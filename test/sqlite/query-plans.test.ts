@@ -32,7 +32,6 @@ const MAY_SCAN: readonly (readonly [pattern: RegExp, because: string])[] = [
   [/^SCAN millrace_entities$/, 'of each type a few: those that are unfinished'],
   [/^SCAN (latest|e)$/, 'as many rows as the statement limits itself to'],
   [/^SCAN [lqrt]\b/, 'lanes, queues, refusals and types are few'],
-  [/^SCAN millrace_sessions USING INDEX millrace_sessions_open$/, 'sessions that are open: as many as workers'],
   [/^SCAN millrace_labels\b/, 'stops at the first row: is there any label?'],
   [/^SCAN millrace_events$/, 'stops at the last row: when was the latest event?'],
   [/^SCAN millrace_jobs USING (COVERING )?INDEX/, 'all jobs are counted, each through its partial index'],

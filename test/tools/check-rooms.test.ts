@@ -108,10 +108,10 @@ const refusals: readonly Refusal[] = [
     says: /index\.ts may not import sqlite/,
   },
   {
-    title: 'the test kit that reaches into a service',
+    title: 'the test kit that goes round the port to a database',
     file: 'src/testing/clock.ts',
-    source: `import { claim } from '../worker/claim.ts'`,
-    says: /testing may not import worker/,
+    source: `import { openSqliteStore } from '../sqlite/open.ts'`,
+    says: /testing may not import sqlite/,
   },
   {
     title: 'a second way into node:sqlite',
