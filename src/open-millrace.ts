@@ -3,11 +3,17 @@ import { ClientContext } from './client/client-context.ts'
 import { CONSOLE_LOGGER } from './client/console-logger.ts'
 import { checkNodeVersion } from './client/node-version.ts'
 import { OperatorClient } from './client/operator-client.ts'
-import { checkList, checkOptions } from './client/option-values.ts'
+import { checkBoolean, checkList, checkOptions } from './client/option-values.ts'
+import { checkRetention, retentionOver } from './client/retention-options.ts'
 import type { EntityProbe } from './core/entity-status.ts'
 import type { RedFlag } from './core/red-flags.ts'
 import { MillraceError } from './core/errors.ts'
+import { DEFAULT_RETENTION } from './core/retention.ts'
+import type { Retention } from './core/retention.ts'
 import { EventTailer } from './events/event-tailer.ts'
+import { JobCleanupService } from './maintenance/cleanup.ts'
+import { examineStore } from './maintenance/doctor.ts'
+import type { DoctorReport } from './maintenance/doctor.ts'
 import { reaper } from './maintenance/reaper.ts'
 import type { ReaperReport } from './maintenance/reaper.ts'
 import { redFlagWatch } from './maintenance/red-flags.ts'
@@ -45,7 +51,8 @@ export async function openMillrace(url: string | MillracePool, options: Millrace
   const logger = safeLogger(options.logger ?? CONSOLE_LOGGER)
   const store = await openStore(url, options, { runtime, logger })
   const { service = null, version = null, maintenance = null } = options
-  return new Millrace({ store, runtime, logger, service, version, maintenance })
+  const retention = retentionOver(checkRetention(options.retention ?? {}), DEFAULT_RETENTION)
+  return new Millrace({ store, runtime, logger, service, version, maintenance, retention })
 }
 
 function openedInIsolation(): MillraceError {
@@ -64,6 +71,12 @@ interface MillraceParts {
   readonly version: string | null
   /** Null: from the first worker on. */
   readonly maintenance: boolean | null
+  readonly retention: Retention
+}
+
+export interface DoctorRunOptions {
+  /** Puts right what can be without losing anything. Default false. */
+  readonly repair?: boolean
 }
 
 /** What looks after the store. */
@@ -79,6 +92,7 @@ export class Millrace extends OperatorClient {
   readonly #tailer: EventTailer
   readonly #reaper: Service<ReaperReport>
   readonly #redFlags: Service<readonly RedFlag[]>
+  readonly #cleanup: JobCleanupService
   readonly #workers = new Map<Worker, readonly Handler[]>()
   /** Workers that are being started. */
   readonly #starting = new Set<Promise<unknown>>()
@@ -86,7 +100,7 @@ export class Millrace extends OperatorClient {
 
   /** @internal */
   constructor(parts: MillraceParts) {
-    const { store, runtime, logger } = parts
+    const { store, runtime, logger, retention } = parts
     const tailer = new EventTailer({ store, runtime, logger })
     const context = new ClientContext(store, runtime, (follow) => tailer.subscribe(follow), parts.service)
     super(context)
@@ -95,6 +109,7 @@ export class Millrace extends OperatorClient {
     this.#tailer = tailer
     this.#reaper = reaper({ store, runtime, logger })
     this.#redFlags = redFlagWatch({ store, runtime, logger, probes: () => this.#entityProbes() })
+    this.#cleanup = new JobCleanupService({ store, runtime, logger, retention })
     if (parts.maintenance === true) this.#startMaintenance()
   }
 
@@ -107,6 +122,26 @@ export class Millrace extends OperatorClient {
   get maintenance(): Maintenance {
     this.#context.reader()
     return { runOnce: () => this.#reaper.runOnce() }
+  }
+
+  /** Deletes jobs that have been kept for long enough, and clears up, when it is asked, whatever the option `maintenance` says. */
+  get cleanup(): JobCleanupService {
+    this.#context.reader()
+    return this.#cleanup
+  }
+
+  /**
+   * Looks the whole store through: every job, what belongs to it, the log, the schema, the files of artifacts. It reads page by page, beside
+   * everything else.
+   *
+   * @param options `repair`: puts right what can be without losing anything, each in a transaction that looks again. Default false: nothing is
+   *   changed
+   */
+  async doctor(options: DoctorRunOptions = {}): Promise<DoctorReport> {
+    const { repair = false } = checkOptions(options, { repair: true }, 'options')
+    const store = checkBoolean(repair, 'repair') ? this.#context.writer('doctor') : this.#context.reader()
+    const { runtime, logger } = this.#parts
+    return this.#context.hold(examineStore({ store, runtime, logger, repair }))
   }
 
   /**
@@ -179,7 +214,7 @@ export class Millrace extends OperatorClient {
   async #close(): Promise<void> {
     await Promise.allSettled(this.#starting)
     const stopped = await Promise.allSettled([...this.#workers.keys()].map((worker) => worker.stop()))
-    await Promise.all([this.#reaper.stop(), this.#redFlags.stop()])
+    await Promise.all([this.#reaper.stop(), this.#redFlags.stop(), this.#cleanup.stopScheduler()])
     await this.#tailer.close()
     await this.#context.close()
     await this.#parts.store.close()

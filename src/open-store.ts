@@ -1,6 +1,8 @@
 /** Which store, and how it is to be kept: the one place that knows all of them. */
 import { CONSOLE_LOGGER } from './client/console-logger.ts'
 import { checkKey, checkName, shown } from './client/names.ts'
+import { checkRetention } from './client/retention-options.ts'
+import type { RetentionOptions } from './client/retention-options.ts'
 import { checkBoolean, checkChoice, checkOptions, checkWhole } from './client/option-values.ts'
 import { parseDuration } from './core/duration.ts'
 import type { Duration } from './core/duration.ts'
@@ -60,6 +62,11 @@ export interface MillraceOptions {
    * from its first `work()` on. True: from the beginning, for a process that only enqueues. False: never, another process does.
    */
   readonly maintenance?: boolean
+  /**
+   * How long jobs that are over are kept, where this process cleans up. Default: completed ones 7 days, failed and cancelled ones 30. A type's
+   * own `retention` goes before it. `'none'`: nothing is deleted.
+   */
+  readonly retention?: RetentionOptions | 'none'
 }
 
 export interface StoreSurroundings {
@@ -200,11 +207,12 @@ const KNOWN_OPTIONS: Readonly<Record<keyof MillraceOptions, true>> = {
   threadFile: true,
   artifacts: true,
   maintenance: true,
+  retention: true,
 }
 
 /** Those that need no store to be judged. */
 export function checkMillraceOptions(options: MillraceOptions): void {
-  const { service, version, logger, durability, thread, threadFile, artifacts, maintenance } = checkOptions(
+  const { service, version, logger, durability, thread, threadFile, artifacts, maintenance, retention } = checkOptions(
     options,
     KNOWN_OPTIONS,
     'options',
@@ -215,6 +223,7 @@ export function checkMillraceOptions(options: MillraceOptions): void {
   if (durability !== undefined) checkChoice(durability, ['full', 'normal'], 'durability')
   if (thread !== undefined) checkBoolean(thread, 'thread')
   if (maintenance !== undefined) checkBoolean(maintenance, 'maintenance')
+  if (retention !== undefined) checkRetention(retention)
   checkPostgresOptions(options)
   if (threadFile !== undefined && typeof threadFile !== 'string' && !(threadFile instanceof URL)) {
     throw new InvalidInputError({ path: 'threadFile', expected: 'a path or a URL', received: shown(threadFile) })

@@ -17,7 +17,7 @@ export type ExitCode = (typeof EXIT)[keyof typeof EXIT]
 export const EXIT_HELP = `
 Exit codes:
   0  done
-  1  failed: the job that was waited for failed or was cancelled, or something unforeseen happened
+  1  failed: the job that was waited for failed or was cancelled, doctor or validate found something wrong, or something unforeseen happened
   2  the command line, an option, a URL or an input is wrong; nothing was changed
   3  there is no such job
   4  the job's present state, or another service, stands in the way; nothing was changed

@@ -2,6 +2,7 @@ import { MillraceError } from '../index.ts'
 import { addActCommands } from './act-commands.ts'
 import { addCancelCommand } from './cancel-command.ts'
 import { Command, CommanderError, Option } from './command-line.ts'
+import { addCheckCommands } from './check-commands.ts'
 import { addDownloadCommand } from './download-command.ts'
 import { addEnqueueCommand } from './enqueue-command.ts'
 import { EXIT, EXIT_HELP, exitCodeOf } from './exit-codes.ts'
@@ -61,6 +62,7 @@ function commandLine(): Command {
   addQueueCommands(program)
   addOverviewCommands(program)
   addOwnerCommands(program)
+  addCheckCommands(program)
   addMigrateCommand(program)
   return program
 }

@@ -1,5 +1,5 @@
 /** Working on jobs: work, start. */
-import { InvalidInputError, systemRuntime } from '../index.ts'
+import { FINAL_STATES, InvalidInputError, systemRuntime } from '../index.ts'
 import type { Logger, Millrace, Worker } from '../index.ts'
 import type { Command } from './command-line.ts'
 import { EXIT } from './exit-codes.ts'
@@ -9,6 +9,7 @@ import { importJobModule } from './job-module.ts'
 import type { ExampleJob, JobModule } from './job-module.ts'
 import { formatLogger } from './log-format.ts'
 import type { LogFormat } from './log-format.ts'
+import { formatSpan } from './moments.ts'
 import { readDuration, readNumber } from './option-readers.ts'
 import { findExample, readVersion } from './package-files.ts'
 import { printable } from './printable.ts'
@@ -89,7 +90,9 @@ async function workOn(path: string, flags: WorkFlags, { command, isStart }: Invo
   const stopping = stopSignal(screen)
   try {
     const worker = await mill.work(module.handlers, optionsOf(flags))
-    if (!isStart) logger.info('WORKER_START', { store: mill.description, types: typesOf(module) })
+    if (!isStart) {
+      logger.info('WORKER_START', { store: mill.description, types: typesOf(module), kept: retentionOf(mill) })
+    }
     if (isStart) await Promise.race([stopping, showExamples(mill, screen, { module, outlet })])
     await Promise.race([stopping, stoppedByItself(worker)])
     process.exitCode = worker.state === 'running' ? EXIT.ok : EXIT.failure
@@ -139,6 +142,16 @@ function typesOf({ handlers }: JobModule): string {
   return handlers.map(({ definition }) => definition.name).join(', ')
 }
 
+/** How long jobs that are over are kept, unless their type says otherwise. */
+function retentionOf({ cleanup }: Millrace): string {
+  const rules = FINAL_STATES.map((state) => {
+    const { ageMs, count } = cleanup.retention[state]
+    const most = count === null ? '' : `, ${count} of a type`
+    return `${state} ${ageMs === null ? 'for good' : formatSpan(ageMs)}${most}`
+  })
+  return rules.join('; ')
+}
+
 interface Examples {
   readonly module: JobModule
   readonly outlet: Outlet
@@ -146,6 +159,7 @@ interface Examples {
 
 async function showExamples(mill: Millrace, screen: Screen, { module, outlet }: Examples): Promise<void> {
   screen.print(`Millrace ${readVersion()} on ${mill.description}, working on ${printable(typesOf(module))}`)
+  screen.print(`Jobs that are over are kept: ${retentionOf(mill)}.`)
   outlet.following = screen.isTerminal
   for (const example of module.exampleJobs) await showExample(mill, screen, { example, outlet })
   outlet.following = false

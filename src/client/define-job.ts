@@ -11,6 +11,8 @@ import { DEFAULT_BACKOFF } from '../core/retry.ts'
 import type { Backoff } from '../core/retry.ts'
 import type { Schema } from '../core/schema.ts'
 import { checkName, shown } from './names.ts'
+import { checkRetention } from './retention-options.ts'
+import type { RetentionOptions } from './retention-options.ts'
 import { checkChoice, checkList, checkNumber, checkOptions, checkWhole } from './option-values.ts'
 
 /** How long a failed job waits before its next attempt. */
@@ -82,6 +84,8 @@ export interface JobOptions<
   readonly lock?: LockOptions
   /** Own rules for which errors are fatal, asked before those of Millrace. */
   readonly rules?: readonly ClassificationRule[]
+  /** How long jobs of this type are kept once they are over, where it differs from what `openMillrace` is told. `'none'`: for good. */
+  readonly retention?: RetentionOptions | 'none'
 }
 
 /**
@@ -142,6 +146,7 @@ const KNOWN_OPTIONS: Readonly<Record<keyof JobOptions, true>> = {
   expect: true,
   lock: true,
   rules: true,
+  retention: true,
 }
 const KNOWN_EXPECT: Readonly<Record<keyof ExpectOptions, true>> = { minDuration: true }
 const KNOWN_RETRY: Readonly<Record<keyof RetryOptions, true>> = { maxAttempts: true, backoff: true }
@@ -205,6 +210,7 @@ function policyOf(options: Omit<JobOptions, 'service'>, phases: readonly string[
     maxStrikes: checkWhole(maxStrikes, { path: 'maxStrikes', least: 1, most: 100 }),
     expect: expectationOf(options),
     lock: lockOf(checkOptions(options.lock ?? {}, KNOWN_LOCK, 'lock')),
+    ...(options.retention === undefined ? {} : { retention: checkRetention(options.retention) }),
   })
 }
 

@@ -28,6 +28,8 @@ import { countJobs, idOf, listJobs, readJob } from './read-jobs.ts'
 import type { JobFilterOptions, JobList, ListOptions } from './read-jobs.ts'
 import { subscribe } from './subscribe.ts'
 import type { SubscribeOptions } from './subscribe.ts'
+import { validateStoredJob } from './validate-job.ts'
+import type { Validation } from './validate-job.ts'
 import { checkWait, outputOf, waitForJob } from './wait-for-job.ts'
 import type { WaitOptions } from './wait-for-job.ts'
 
@@ -219,6 +221,15 @@ export class JobClient {
    */
   async explain(job: JobReference): Promise<Explanation> {
     return explainJob(this.#context.reader(), this.#scope, idOf(job))
+  }
+
+  /**
+   * Is the job in a possible state? Its row is held against its log and its results; nothing is changed.
+   *
+   * @throws NotFoundError; ForbiddenError
+   */
+  async validate(job: JobReference): Promise<Validation> {
+    return validateStoredJob(this.#context.reader(), this.#scope, idOf(job))
   }
 
   /**

@@ -31,6 +31,8 @@ export const LIMITS = {
   artifactNameCharacters: 200,
   /** The longest that a lock taken by hand can be made to last from one moment. */
   lockMs: 30 * DAY,
+  /** What one examination of a store lists; the rest is counted. */
+  doctorFindings: 1_000,
   /** The furthest a job can be scheduled ahead. */
   scheduleAheadMs: 10 * 365 * DAY,
 } as const
@@ -58,4 +60,13 @@ export const DEFAULTS = {
   priority: 0,
   keyHoldMs: 24 * HOUR,
   waitMs: 30 * SECOND,
+  /** Between two cleanups of a process, and at least between two of all processes. */
+  cleanupMs: 5 * MINUTE,
+  cleanupApartMs: 2 * MINUTE,
+  /** How long `job:deleted` is kept after the job is gone. */
+  deletedEventMs: 7 * DAY,
+  /** How long a session that has ended is listed at least. */
+  endedSessionMs: DAY,
+  /** How old a file of the artifact folder is at least before it is removed because no artifact is kept in it. */
+  orphanFileMs: HOUR,
 } as const

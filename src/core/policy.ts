@@ -1,4 +1,5 @@
 import type { Expectation } from './red-flags.ts'
+import type { TypeRetention } from './retention.ts'
 import type { Backoff } from './retry.ts'
 
 /**
@@ -20,6 +21,8 @@ export interface JobPolicy {
   readonly expect: Expectation
   /** For jobs that are driven by hand. */
   readonly lock: LockPolicy
+  /** How long jobs that are over are kept. What is left out is as the process says that deletes. */
+  readonly retention?: TypeRetention
 }
 
 /** A job driven by hand has a lock of its own instead of a worker's lease, and is stuck once that has run out and nothing is written any more. */

@@ -12,6 +12,8 @@ export interface ValidatedJob extends JobRow {
   readonly results?: number
   /** What the log holds of the job. Absent: not read, or not kept from the first event on. */
   readonly events?: LoggedEvents
+  /** What it refers to and is not there: `type`, `lane`, `queue`, `phase list`. Absent: not looked for. */
+  readonly unknown?: readonly string[]
 }
 
 export interface LoggedEvents {
@@ -25,6 +27,7 @@ export interface LoggedEvents {
 /** Stable names of what can be wrong with a job. */
 export type IssueCode =
   | 'state-unknown'
+  | 'reference-unknown'
   | 'field-missing'
   | 'counter-invalid'
   | 'phase-out-of-range'
@@ -84,6 +87,12 @@ const FIELDS: readonly Check[] = [
     repairable: false,
     broken: ({ state }) => !JOB_STATES.includes(state),
     message: ({ state }) => `is in the unknown state "${state}"`,
+  },
+  {
+    code: 'reference-unknown',
+    repairable: false,
+    broken: ({ unknown = [] }) => unknown.length > 0,
+    message: ({ unknown = [] }) => `has a ${unknown.join(' and a ')} that the store does not know`,
   },
   {
     code: 'field-missing',
@@ -230,8 +239,7 @@ const HISTORY: readonly Check[] = [
   {
     code: 'started-early',
     repairable: false,
-    broken: ({ state, startedAt, runAt }) =>
-      (state === 'running' || state === 'completed') && startedAt !== null && startedAt < runAt,
+    broken: (job) => mustHaveStartedInTime(job) && job.startedAt !== null && job.startedAt < job.runAt,
     message: ({ startedAt, runAt }) => `was started at ${startedAt}, before its time ${runAt}`,
   },
   {
@@ -295,6 +303,26 @@ const ORDERED = [
   ['createdAt', 'finishedAt'],
   ['createdAt', 'cancelRequestedAt'],
 ] as const satisfies readonly (readonly [keyof JobRow, keyof JobRow])[]
+
+/** In other states the time to come may be that of the next attempt. */
+function mustHaveStartedInTime({ state }: JobRow): boolean {
+  return state === 'running' || state === 'completed'
+}
+
+/**
+ * Transactions that overlap may read a server's clock in another order than they are committed in. Instants that are out of order by no more
+ * than so much are as good as equal, and become it.
+ */
+export function forgiveDisorder<Job extends JobRow>(job: Job, slackMs: number): Job {
+  const near = (first: number | null, second: number | null): boolean =>
+    first !== null && second !== null && second < first && second + slackMs >= first
+  const forgiven = { ...job }
+  if (mustHaveStartedInTime(job) && near(job.runAt, job.startedAt)) Object.assign(forgiven, { startedAt: job.runAt })
+  for (const [earlier, later] of ORDERED) {
+    if (near(forgiven[earlier], forgiven[later])) Object.assign(forgiven, { [later]: forgiven[earlier] })
+  }
+  return forgiven
+}
 
 function disorder(job: ValidatedJob): string | undefined {
   for (const [earlier, later] of ORDERED) {

@@ -5,7 +5,8 @@
 import { createHash } from 'node:crypto'
 import { Readable } from 'node:stream'
 
-import type { ArtifactBytes, WrittenBytes } from '../store/artifacts.ts'
+import type { ArtifactBytes, OldBytes, WrittenBytes } from '../store/artifacts.ts'
+import { NOW } from './database.ts'
 import type { Database } from './database.ts'
 import type { PgValue, Row } from './driver.ts'
 
@@ -17,6 +18,9 @@ const ADD =
   'VALUES ($1, $2, $3, coalesce($4::bigint, floor(extract(epoch FROM clock_timestamp()) * 1000)::bigint)) ON CONFLICT DO NOTHING'
 const SIZE = 'SELECT sum(octet_length(bytes))::bigint AS size FROM millrace.artifact_chunks WHERE path = $1'
 const ONE = 'SELECT bytes FROM millrace.artifact_chunks WHERE path = $1 AND ordinal = $2'
+/** In the order of their index. The latest piece counts: somebody may be writing for long. */
+const PAGE_OF_PATHS = `SELECT path, max(written_at) <= ${NOW} - $2::bigint AS old FROM millrace.artifact_chunks WHERE path > $3 GROUP BY path ORDER BY path LIMIT $4`
+const PATHS_A_PAGE = 1_000
 const REMOVE = 'DELETE FROM millrace.artifact_chunks WHERE path = $1'
 
 export class ArtifactChunks implements ArtifactBytes {
@@ -56,6 +60,19 @@ export class ArtifactChunks implements ArtifactBytes {
 
   async remove(path: string): Promise<void> {
     await this.#run(REMOVE, path)
+  }
+
+  async *old({ part, parts, ageMs }: OldBytes): AsyncGenerator<readonly string[]> {
+    // All of them with the first share: paths have no order that could be cut.
+    if (part % parts !== 0) return
+    for (let after = '', length = PATHS_A_PAGE; length === PATHS_A_PAGE;) {
+      const rows = await this.#db.ask(PAGE_OF_PATHS, this.#db.virtualNow, ageMs, after, PATHS_A_PAGE)
+      const old = rows.filter((row) => row['old'] === true).map((row) => String(row['path']))
+      if (old.length > 0) yield old
+      const last = rows.at(-1)?.['path']
+      if (typeof last === 'string') after = last
+      length = rows.length
+    }
   }
 
   fileOf(): null {

@@ -6,7 +6,7 @@
  * at a time; a commit that becomes visible later is placed later. Numbering commits instead of events keeps it out of the writers' way.
  */
 import type { Scope } from '../core/scope.ts'
-import { eventOf } from '../store/codes.ts'
+import { EVENT_CODES, eventOf } from '../store/codes.ts'
 import type { EventQuery, EventRecord } from '../store/events.ts'
 import type { Database, Transaction } from './database.ts'
 import type { PgValue } from './driver.ts'
@@ -34,7 +34,7 @@ const PLACED_AT_ONCE = 5_000
 const FASTER_OTHERS = 2
 
 /** Every commit that is visible now has its place afterwards. */
-async function placeCommits(db: Database): Promise<void> {
+export async function placeCommits(db: Database): Promise<void> {
   for (let faster = 0; faster < FASTER_OTHERS;) {
     const [head] = await db.ask(UNPLACED)
     if (head === undefined) return
@@ -53,6 +53,10 @@ async function placeFrom(db: Database, position: number): Promise<number> {
 
 const COLUMNS =
   'SELECT c.first + e.idx AS position, e.seq, e.code, e.at, e.attempt, e.detail, e.job, j.tenant, j.owner, t.name AS type'
+/** Whose a job is, or was: of one that is gone its last event is told. */
+const WHOSE =
+  'SELECT i.type, i.tenant, i.owner FROM millrace.jobs AS i WHERE i.id = e.job ' +
+  `UNION ALL SELECT d.type, d.tenant, d.owner FROM millrace.deleted_jobs AS d WHERE d.id = e.job AND e.code = ${EVENT_CODES['job:deleted']}`
 const TYPE = 'JOIN millrace.types AS t ON t.n = j.type'
 
 /**
@@ -65,10 +69,10 @@ const LOG =
   'AND a.first >= coalesce((SELECT max(b.first) FROM millrace.commits AS b WHERE b.first IS NOT NULL AND b.first <= $1 + 1), 1) ' +
   'ORDER BY a.first OFFSET 0) AS c CROSS JOIN LATERAL ' +
   '(SELECT * FROM millrace.events AS o WHERE o.commit = c.n AND c.first + o.idx > $1 ORDER BY o.idx OFFSET 0) AS e CROSS JOIN LATERAL ' +
-  `(SELECT i.type, i.tenant, i.owner FROM millrace.jobs AS i WHERE i.id = e.job OFFSET 0) AS j ${TYPE}`
+  `(${WHOSE} OFFSET 0) AS j ${TYPE}`
 const OF_JOB =
   `${COLUMNS} FROM millrace.events AS e CROSS JOIN LATERAL (SELECT a.first FROM millrace.commits AS a WHERE a.n = e.commit OFFSET 0) AS c ` +
-  `JOIN millrace.jobs AS j ON j.id = e.job ${TYPE}`
+  `CROSS JOIN LATERAL (${WHOSE} OFFSET 0) AS j ${TYPE}`
 
 export async function readEvents(db: Database, query: EventQuery): Promise<readonly EventRecord[]> {
   const { scope, after, limit, jobId } = query

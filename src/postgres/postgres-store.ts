@@ -7,9 +7,11 @@ import type { ArtifactBytes, ArtifactStore } from '../store/artifacts.ts'
 import type { AuditStore } from '../store/audit.ts'
 import type { Claimed, ClaimRequest, ClaimStore, PlanCall, PlanResult } from '../store/claims.ts'
 import type { EventStore } from '../store/events.ts'
+import type { IntegrityStore } from '../store/integrity.ts'
 import type { JobTypeStore, Registered, Transfer, Transferred, TypeRegistration } from '../store/job-types.ts'
 import type { Enqueued, JobStore, NewJob } from '../store/jobs.ts'
 import type { QueueStore } from '../store/queues.ts'
+import type { RetentionStore } from '../store/retention.ts'
 import { beatEveryMs } from '../store/sessions.ts'
 import type { NewSession, SessionStore } from '../store/sessions.ts'
 import { Listeners } from '../store/listeners.ts'
@@ -25,8 +27,11 @@ import { NOW } from './database.ts'
 import type { Database } from './database.ts'
 import { Enqueuer } from './enqueuer.ts'
 import { noteEntities, readEvidence } from './evidence.ts'
-import { latestPosition, readEvents } from './events.ts'
+import { latestPosition, placeCommits, readEvents } from './events.ts'
 import { storeError } from './failures.ts'
+import { findFaults, repairFault } from './faults.ts'
+import { auditJob, auditJobs, dropStrays, findStrays, keptArtifacts, repairStoredJob } from './integrity.ts'
+import type { Reader } from './integrity.ts'
 import { Conflict, keepRefusal, listRefusals, listTypes, registerTypes, transferType } from './job-types.ts'
 import { countJobs, getJob, jobStates, listJobs } from './jobs.ts'
 import type { Keeper } from './keeper.ts'
@@ -34,6 +39,7 @@ import { GroupCommit } from './group-commit.ts'
 import type { Names } from './names.ts'
 import type { Notices } from './notices.ts'
 import { listQueues, pauseQueue, resumeQueue } from './queues.ts'
+import { artifactPaths, finishedJobs, purgeJobs, sweepUp, takeTurn } from './retention.ts'
 import { endSession, listSessions, openSession, sessionHolder, sessionsOfProcesses } from './sessions.ts'
 import { sweep } from './sweep.ts'
 import { takeJob } from './take.ts'
@@ -150,6 +156,30 @@ export class PostgresStore implements Store {
     latest: () => this.#read(() => latestPosition(this.#db)),
   }
 
+  readonly retention: RetentionStore = {
+    finished: (query) => this.#read(() => finishedJobs(this.#db.ask, query)),
+    purge: (jobs) =>
+      this.#write(async () => {
+        // What has no place in the log yet keeps its commit, although it may have no events any more.
+        await placeCommits(this.#db)
+        return this.#db.write((tx) => purgeJobs(tx, jobs))
+      }),
+    sweepUp: (options) => this.#write(() => this.#db.write((tx) => sweepUp(tx, options))),
+    artifactPaths: (ids) => this.#read(() => artifactPaths(this.#db.ask, ids)),
+    takeTurn: (leastMs) => this.#read(() => this.#db.write((tx) => takeTurn(tx, leastMs))),
+  }
+
+  readonly integrity: IntegrityStore = {
+    audit: (page) => this.#read(() => auditJobs(this.#db.ask, page)),
+    auditOne: (id, scope) => this.#read(() => auditJob(this.#db.ask, id, scope)),
+    repairJob: (id) => this.#write(() => this.#db.write((tx) => repairStoredJob(tx, id))),
+    strays: (belonging, page) => this.#read(() => findStrays(this.#reader, belonging, page)),
+    dropStrays: (belonging, strays) => this.#write(() => this.#db.write((tx) => dropStrays(tx, belonging, strays))),
+    faults: () => this.#read(() => this.#db.read((tx) => findFaults(tx, this.#db.schema))),
+    repairFault: (fault) => this.#write(() => this.#db.script((run) => repairFault(run, fault))),
+    artifacts: (page) => this.#read(() => keptArtifacts(this.#reader, page)),
+  }
+
   get artifacts(): ArtifactStore {
     return {
       list: (id, scope) => this.#read(() => listArtifacts(this.#db.ask, id, scope)),
@@ -169,6 +199,10 @@ export class PostgresStore implements Store {
 
   now(): Promise<number> {
     return this.#read(async () => Number((await this.#db.ask(PRESENT, this.#db.virtualNow))[0]?.['now']))
+  }
+
+  get #reader(): Reader {
+    return { run: this.#db.ask, now: this.#db.virtualNow }
   }
 
   get #db(): Database {

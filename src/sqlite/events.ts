@@ -8,12 +8,19 @@ import { nullableText, scopedRow } from '../store/columns.ts'
 import { isId } from '../store/ids.ts'
 
 // From the events to their jobs, never the other way round: a reader wants what follows a position, in its order.
+// Of a job that is gone its last event is told.
 const COLUMNS =
-  'SELECT e.position, e.seq, e.code, e.at, e.attempt, e.detail, j.id, j.type, j.tenant, j.owner FROM millrace_events AS e ' +
-  'CROSS JOIN millrace_jobs AS j ON j.n = e.job'
+  'SELECT e.position, e.seq, e.code, e.at, e.attempt, e.detail, ifnull(j.id, d.id) AS id, ifnull(j.type, d.type) AS type, ' +
+  'ifnull(j.tenant, d.tenant) AS tenant, iif(j.n IS NULL, d.owner, j.owner) AS owner FROM millrace_events AS e ' +
+  'LEFT JOIN millrace_jobs AS j ON j.n = e.job LEFT JOIN millrace_deleted_jobs AS d ON d.position = e.position'
+const TENANT = 'ifnull(j.tenant, d.tenant)'
+const OWNER = 'iif(j.n IS NULL, d.owner, j.owner)'
+const IS_KNOWN = '(j.n IS NOT NULL OR d.position IS NOT NULL)'
 
-const EVENTS_AFTER = `${COLUMNS} WHERE e.position > ?`
-const EVENTS_OF_JOB = `${COLUMNS} WHERE e.job = (SELECT n FROM millrace_jobs WHERE id = ?) AND e.position > ?`
+const EVENTS_AFTER = `${COLUMNS} WHERE e.position > ? AND ${IS_KNOWN}`
+const JOB =
+  'ifnull((SELECT n FROM millrace_jobs WHERE id = ?1), (SELECT max(job) FROM millrace_deleted_jobs WHERE id = ?1))'
+const EVENTS_OF_JOB = `${COLUMNS} WHERE e.job = ${JOB} AND e.position > ?2 AND ${IS_KNOWN}`
 
 export function readEvents(db: Database, { scope, after, limit, jobId }: EventQuery): readonly EventRecord[] {
   if (jobId !== null && !isId(jobId)) return []
@@ -37,11 +44,12 @@ export function readEvents(db: Database, { scope, after, limit, jobId }: EventQu
 
 function scopeCondition(scope: Scope): { readonly sql: string; readonly values: readonly SqlValue[] } {
   if (scope.role === 'operator') return { sql: '', values: [] }
-  if (scope.role === 'admin') return { sql: ' AND j.tenant = ?', values: [scope.tenant] }
-  return { sql: ' AND j.tenant = ? AND j.owner = ?', values: [scope.tenant, scope.user] }
+  if (scope.role === 'admin') return { sql: ` AND ${TENANT} = ?`, values: [scope.tenant] }
+  return { sql: ` AND ${TENANT} = ? AND ${OWNER} = ?`, values: [scope.tenant, scope.user] }
 }
 
-const LATEST_POSITION = 'SELECT max(position) AS position FROM millrace_events'
+// Of the latest that was ever written: events of deleted jobs may be gone.
+const LATEST_POSITION = "SELECT seq AS position FROM sqlite_sequence WHERE name = 'millrace_events'"
 
 export function latestPosition(db: Database): number {
   return Number(db.get(LATEST_POSITION)?.['position'] ?? 0)

@@ -10,8 +10,10 @@ import type { AuditQuery } from '../store/audit.ts'
 import type { ClaimRequest, SweepOptions, TakeRequest } from '../store/claims.ts'
 import type { EventQuery } from '../store/events.ts'
 import type { EntityNote, EvidenceQuery } from '../store/evidence.ts'
+import type { Belonging, Page, StoreFault } from '../store/integrity.ts'
 import type { Transfer, TypeRegistration } from '../store/job-types.ts'
 import type { JobFilter, JobQuery } from '../store/jobs.ts'
+import type { FinishedJob, FinishedQuery } from '../store/retention.ts'
 import type { NewSession } from '../store/sessions.ts'
 import { applyCalls } from './apply-calls.ts'
 import { getArtifact, listArtifacts } from './artifacts.ts'
@@ -23,11 +25,15 @@ import type { Database } from './database.ts'
 import { enqueueJobs } from './enqueue.ts'
 import { noteEntities, readEvidence } from './evidence.ts'
 import { latestPosition, readEvents } from './events.ts'
+import { findFaults, repairFault } from './faults.ts'
+import { auditJob, auditJobs, dropStrays, findStrays, keptArtifacts, repairStoredJob } from './integrity.ts'
 import { listRefusals, listTypes, registerTypes, transferType } from './job-types.ts'
 import { countJobs, getJob, jobStates, listJobs } from './jobs.ts'
 import { packEnqueued, packResult, unpackCall, unpackNewJobs } from './packed-calls.ts'
 import type { PackedCall, PackedEnqueued, PackedNewJobs, PackedResult } from './packed-calls.ts'
 import { listQueues, pauseQueue, resumeQueue } from './queues.ts'
+import { artifactPaths, finishedJobs, purgeJobs, sweepUp, takeTurn } from './retention.ts'
+import type { SweepUp } from './retention.ts'
 import { beat, endSession, listSessions, openSession, sessionHolder, sessionsOfProcesses } from './sessions.ts'
 import { sweep } from './sweep.ts'
 import { takeJob } from './take.ts'
@@ -84,6 +90,14 @@ export const WRITES = {
   'jobs.enqueue': enqueueAll,
   'claims.sweep': oneByOne((db, options: SweepOptions) => sweep(db, options)),
   'claims.take': oneByOne((db, request: TakeRequest) => takeJob(db, request)),
+  'retention.purge': oneByOne((db, jobs: readonly Pick<FinishedJob, 'id' | 'finishedAt'>[]) => purgeJobs(db, jobs)),
+  'retention.sweepUp': oneByOne((db, options: SweepUp) => sweepUp(db, options)),
+  'retention.takeTurn': oneByOne((db, leastMs: number) => takeTurn(db, leastMs)),
+  'integrity.repairJob': oneByOne((db, id: string) => repairStoredJob(db, id)),
+  'integrity.dropStrays': oneByOne((db, [belonging, strays]: readonly [Belonging, readonly string[]]) =>
+    dropStrays(db, belonging, strays),
+  ),
+  'integrity.repairFault': oneByOne((db, fault: Pick<StoreFault, 'code' | 'subject'>) => repairFault(db, fault)),
   'claims.claim': oneByOne((db, request: ClaimRequest) => claimJobs(db, request)),
 } as const
 
@@ -106,6 +120,13 @@ export const READS = {
   'artifacts.list': (db: Database, [id, scope]: readonly [string, Scope]) => listArtifacts(db, id, scope),
   'artifacts.get': (db: Database, [id, scope]: readonly [string, Scope]) => getArtifact(db, id, scope),
   'audit.list': (db: Database, query: AuditQuery) => listAudit(db, query),
+  'retention.finished': (db: Database, query: FinishedQuery) => finishedJobs(db, query),
+  'retention.artifactPaths': (db: Database, ids: readonly string[]) => artifactPaths(db, ids),
+  'integrity.audit': (db: Database, page: Page) => auditJobs(db, page),
+  'integrity.auditOne': (db: Database, [id, scope]: readonly [string, Scope]) => auditJob(db, id, scope),
+  'integrity.strays': (db: Database, [belonging, page]: readonly [Belonging, Page]) => findStrays(db, belonging, page),
+  'integrity.faults': (db: Database) => findFaults(db),
+  'integrity.artifacts': (db: Database, page: Page) => keptArtifacts(db, page),
   now: (db: Database) => db.readClock(),
 } as const
 

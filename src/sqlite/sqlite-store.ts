@@ -9,9 +9,11 @@ import type { ArtifactStore } from '../store/artifacts.ts'
 import type { AuditStore } from '../store/audit.ts'
 import type { ClaimStore } from '../store/claims.ts'
 import type { EventStore } from '../store/events.ts'
+import type { IntegrityStore } from '../store/integrity.ts'
 import type { JobTypeStore } from '../store/job-types.ts'
 import type { JobStore, NewJob } from '../store/jobs.ts'
 import type { QueueStore } from '../store/queues.ts'
+import type { RetentionStore } from '../store/retention.ts'
 import { beatEveryMs } from '../store/sessions.ts'
 import type { NewSession, SessionStore } from '../store/sessions.ts'
 import { Listeners } from '../store/listeners.ts'
@@ -151,6 +153,25 @@ export class SqliteStore implements Store {
   readonly events: EventStore = {
     read: (query) => this.#open.reader.call('events.read', query),
     latest: () => this.#open.reader.call('events.latest', undefined),
+  }
+
+  readonly retention: RetentionStore = {
+    finished: (query) => this.#open.reader.call('retention.finished', query),
+    purge: (jobs) => this.#open.writer.call('retention.purge', jobs),
+    sweepUp: (options) => this.#open.writer.call('retention.sweepUp', options),
+    artifactPaths: (ids) => this.#open.reader.call('retention.artifactPaths', ids),
+    takeTurn: (leastMs) => this.#open.writer.call('retention.takeTurn', leastMs),
+  }
+
+  readonly integrity: IntegrityStore = {
+    audit: (page) => this.#open.reader.call('integrity.audit', page),
+    auditOne: (id, scope) => this.#open.reader.call('integrity.auditOne', [id, scope]),
+    repairJob: (id) => this.#open.writer.call('integrity.repairJob', id),
+    strays: (belonging, page) => this.#open.reader.call('integrity.strays', [belonging, page]),
+    dropStrays: (belonging, strays) => this.#open.writer.call('integrity.dropStrays', [belonging, strays]),
+    faults: () => this.#open.reader.call('integrity.faults', undefined),
+    repairFault: (fault) => this.#open.writer.call('integrity.repairFault', fault),
+    artifacts: (page) => this.#open.reader.call('integrity.artifacts', page),
   }
 
   get artifacts(): ArtifactStore {

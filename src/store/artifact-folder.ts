@@ -1,12 +1,16 @@
 /** Artifacts as files of a folder. A file has its name once all its bytes are on the disk, so whoever finds one finds it whole. */
 import { createHash } from 'node:crypto'
 import { createReadStream } from 'node:fs'
-import { mkdir, open, rename, rm, stat } from 'node:fs/promises'
+import { mkdir, open, readdir, rename, rm, stat } from 'node:fs/promises'
 import type { FileHandle } from 'node:fs/promises'
-import { dirname, resolve, sep } from 'node:path'
+import { dirname, join, resolve, sep } from 'node:path'
 import type { Readable } from 'node:stream'
 
-import type { ArtifactBytes, WrittenBytes } from './artifacts.ts'
+import type { ArtifactBytes, OldBytes, WrittenBytes } from './artifacts.ts'
+
+/** A folder by the last digits of the id, then the id, with an extension; `.tmp` while it is being written. */
+const FILE = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}(?:\.[a-z0-9]{1,8})?(?:\.tmp)?$/
+const FOLDERS = 256
 
 export class ArtifactFolder implements ArtifactBytes {
   readonly path: string
@@ -36,8 +40,8 @@ export class ArtifactFolder implements ArtifactBytes {
   }
 
   async sizeOf(path: string): Promise<number | null> {
+    if (!this.#holds(path)) return null
     const file = this.fileOf(path)
-    if (!file.startsWith(this.path + sep)) return null
     const found = await stat(file).catch(() => null)
     return found?.size ?? null
   }
@@ -47,7 +51,24 @@ export class ArtifactFolder implements ArtifactBytes {
   }
 
   async remove(path: string): Promise<void> {
-    await rm(this.fileOf(path), { force: true })
+    if (this.#holds(path)) await rm(this.fileOf(path), { force: true })
+  }
+
+  async *old({ part, parts, ageMs, now }: OldBytes): AsyncGenerator<readonly string[]> {
+    for (let number = part % parts; number < FOLDERS; number += parts) {
+      const folder = number.toString(16).padStart(2, '0')
+      const names = await readdir(join(this.path, folder)).catch(() => [])
+      const old: string[] = []
+      for (const path of names.filter((name) => FILE.test(name)).map((name) => `${folder}/${name}`)) {
+        const found = await stat(this.fileOf(path)).catch(() => null)
+        if (found !== null && found.mtimeMs <= now - ageMs) old.push(path)
+      }
+      if (old.length > 0) yield old
+    }
+  }
+
+  #holds(path: string): boolean {
+    return this.fileOf(path).startsWith(this.path + sep)
   }
 
   fileOf(path: string): string {

@@ -13,6 +13,15 @@ export interface ArtifactRecord extends Omit<NewArtifact, 'expiresInMs'> {
 
 export type WrittenBytes = Pick<NewArtifact, 'sizeBytes' | 'sha256'>
 
+export interface OldBytes {
+  /** The share of all that is looked through: the part `part` of `parts`. All parts one after another are all. */
+  readonly part: number
+  readonly parts: number
+  readonly ageMs: number
+  /** The present time of this machine, which files go by, epoch milliseconds. */
+  readonly now: number
+}
+
 /** Where the bytes of artifacts are: in files of a folder, or in the database. They are known by the `path` that their row gives. */
 export interface ArtifactBytes {
   /** Keeps all of them or none, and resolves once they are as durable as what the store commits. Nothing is under that path yet. */
@@ -22,6 +31,8 @@ export interface ArtifactBytes {
   read(path: string): Readable
   /** Nothing happens if there are none. */
   remove(path: string): Promise<void>
+  /** Page by page, the paths of what was last written to long ago, whether or not an artifact refers to it. Strangers are left alone. */
+  old(search: OldBytes): AsyncIterable<readonly string[]>
   /** The file that they are in, absolute; null: they are in the database. */
   fileOf(path: string): string | null
 }

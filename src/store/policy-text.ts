@@ -1,8 +1,10 @@
 import type { JobPolicy } from '../core/policy.ts'
+import type { TypeRetention } from '../core/retention.ts'
+import { FINAL_STATES } from '../core/states.ts'
 
 /** Policies are kept as JSON with their keys in one order, so that equal policies are equal texts. */
 export function encodePolicy(policy: JobPolicy): string {
-  const { phases, maxAttempts, backoff, timeoutMs, cancelGraceMs, maxStrikes, expect, lock } = policy
+  const { phases, maxAttempts, backoff, timeoutMs, cancelGraceMs, maxStrikes, expect, lock, retention } = policy
   const { kind, baseMs, maxMs, factor, jitter } = backoff
   const { durationMs, quietMs, progressed } = lock
   return JSON.stringify({
@@ -14,7 +16,17 @@ export function encodePolicy(policy: JobPolicy): string {
     maxStrikes,
     expect: { minDurationMs: expect.minDurationMs, output: expect.output },
     lock: { durationMs, quietMs, progressed },
+    ...(retention === undefined ? {} : { retention: encodedRetention(retention) }),
   })
+}
+
+function encodedRetention(retention: TypeRetention): object {
+  return Object.fromEntries(
+    FINAL_STATES.flatMap((state) => {
+      const { ageMs, count } = retention[state] ?? {}
+      return retention[state] === undefined ? [] : [[state, { ageMs, count }]]
+    }),
+  )
 }
 
 export function decodePolicy(text: string): JobPolicy {

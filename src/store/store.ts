@@ -6,9 +6,11 @@ import type { ArtifactStore } from './artifacts.ts'
 import type { AuditStore } from './audit.ts'
 import type { ClaimStore } from './claims.ts'
 import type { EventStore } from './events.ts'
+import type { IntegrityStore } from './integrity.ts'
 import type { JobTypeStore } from './job-types.ts'
 import type { JobStore, NewJob } from './jobs.ts'
 import type { QueueStore } from './queues.ts'
+import type { RetentionStore } from './retention.ts'
 import type { SessionStore } from './sessions.ts'
 import type { StoreTransactions } from './transactions.ts'
 
@@ -21,6 +23,8 @@ export interface Store {
   readonly events: EventStore
   readonly artifacts: ArtifactStore
   readonly audit: AuditStore
+  readonly retention: RetentionStore
+  readonly integrity: IntegrityStore
   readonly transactions: StoreTransactions
   /** The store's present time, epoch milliseconds. */
   now(): Promise<number>

@@ -1,4 +1,5 @@
 /** A process of a test: a Millrace of its own, on a store that it shares with the others. */
+import { DEFAULT_RETENTION } from '../core/retention.ts'
 import { Millrace } from '../open-millrace.ts'
 import type { Logger } from '../runtime/logger.ts'
 import type { Runtime } from '../runtime/runtime.ts'
@@ -33,6 +34,7 @@ export class TestProcess {
       service,
       version: null,
       maintenance: false,
+      retention: DEFAULT_RETENTION,
     }
     this.mill = new Millrace(parts)
   }

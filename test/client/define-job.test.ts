@@ -67,6 +67,23 @@ describe('a definition', () => {
     assert.ok(Object.isFrozen(definition) && Object.isFrozen(definition.policy) && Object.isFrozen(definition.phases))
   })
 
+  test('says how long its jobs are kept, where it does', () => {
+    const policyOf = (retention: JobOptions['retention'] & {}): object | undefined =>
+      defineJob('mail.send', { service: 'workers', retention }).policy.retention
+    assert.equal('retention' in defineJob('mail.send', { service: 'workers' }).policy, false)
+    assert.deepEqual(policyOf({ completed: '1d', failed: 'none', cancelled: { age: '1h', count: 5 } }), {
+      completed: { ageMs: 86_400_000 },
+      failed: { ageMs: null, count: null },
+      cancelled: { ageMs: 3_600_000, count: 5 },
+    })
+    assert.deepEqual(policyOf({ completed: { age: 'none' }, failed: { count: 'none' } }), {
+      completed: { ageMs: null },
+      failed: { count: null },
+    })
+    const forever = { ageMs: null, count: null }
+    assert.deepEqual(policyOf('none'), { completed: forever, failed: forever, cancelled: forever })
+  })
+
   test('with a long first wait has a cap that is as long', () => {
     const { policy } = defineJob('mail.send', { service: 'workers', retry: { backoff: { base: '1h' } } })
     assert.equal(policy.backoff.maxMs, 3_600_000)
@@ -124,6 +141,13 @@ describe('defineJob refuses', () => {
     ['a negative quiet', { lock: { quiet: -1 } }, 'lock.quiet'],
     ['another way with progress', { lock: { progressed: 'retry' } }, 'lock.progressed'],
     ['an unknown option of locks', { lock: { lease: '1m' } }, 'lock.lease'],
+    ['a retention of an unknown word', { retention: 'never' }, 'retention'],
+    ['a retention of a state that is not final', { retention: { running: '1d' } }, 'retention.running'],
+    ['an age that is no duration', { retention: { failed: '1y' } }, 'retention.failed'],
+    ['an age in bounds that is none', { retention: { failed: { age: -1 } } }, 'retention.failed.age'],
+    ['half a job that is kept', { retention: { completed: { count: 0.5 } } }, 'retention.completed.count'],
+    ['a bound that there is not', { retention: { completed: { size: 1 } } }, 'retention.completed.size'],
+    ['a retention of nothing', { retention: { cancelled: null } }, 'retention.cancelled'],
     ['rules that are no list', { rules: {} }, 'rules'],
     ['a rule without a test', { rules: [{ name: 'no-paper' }] }, 'rules[0].test'],
   ]

@@ -3,7 +3,7 @@ import { describe, test } from 'node:test'
 
 import type { JobState } from '../../src/core/states.ts'
 import { JOB_STATES } from '../../src/core/states.ts'
-import { validateJob } from '../../src/core/validation.ts'
+import { forgiveDisorder, validateJob } from '../../src/core/validation.ts'
 import type { IssueCode, LoggedEvents, ValidatedJob } from '../../src/core/validation.ts'
 import { jobRow, rowIn, stopping } from './job-rows.ts'
 
@@ -32,6 +32,7 @@ const sound: readonly (readonly [string, ValidatedJob])[] = [
   ['a job of one phase that kept its result', { ...rowIn('running', { phase: 1, phaseCount: 1 }), results: 1 }],
   ['an unfinished job with its log', { ...rowIn('running'), events: logged(2, 0) }],
   ['a finished job with its log', { ...rowIn('completed'), events: logged(3, 1) }],
+  ['a job whose type is known', { ...jobRow(), unknown: [] }],
   ['a job whose progress is a fraction', rowIn('running', { progress: 33.3 })],
 ]
 
@@ -51,6 +52,11 @@ interface Broken {
 
 const unsound: readonly Broken[] = [
   { title: 'an unknown state', job: jobRow({ state: 'lost' as JobState }), codes: ['state-unknown'] },
+  {
+    title: 'a type and a lane that are not there',
+    job: { ...jobRow(), unknown: ['type', 'lane'] },
+    codes: ['reference-unknown'],
+  },
   { title: 'no id', job: jobRow({ id: '' }), codes: ['field-missing'] },
   { title: 'no run-at', job: jobRow({ runAt: Number.NaN }), codes: ['field-missing'] },
   {
@@ -227,5 +233,27 @@ describe('an unsound job has its issues by name', () => {
   test('a job with several issues has them all', () => {
     const job = rowIn('running', { holder: null, finishedAt: 4_000, progress: 140 })
     assert.deepEqual(codesOf(job), ['progress-out-of-range', 'running-without-holder', 'finished-at-without-final'])
+  })
+})
+
+describe('instants that overlapping transactions have left out of order', () => {
+  test('are forgiven as far as the slack reaches, and become equal', () => {
+    const job = rowIn('completed', {
+      runAt: 1_000,
+      createdAt: 1_000,
+      startedAt: 900,
+      phaseStartedAt: 850,
+      finishedAt: 890,
+    })
+    assert.deepEqual(codesOf(job), ['started-early', 'instants-out-of-order'])
+    const { startedAt, phaseStartedAt, finishedAt } = forgiveDisorder(job, 150)
+    assert.deepEqual([startedAt, phaseStartedAt, finishedAt], [1_000, 1_000, 1_000])
+    assert.deepEqual(codesOf(forgiveDisorder(job, 150)), [])
+  })
+
+  test('are told where they are farther apart', () => {
+    const job = rowIn('completed', { startedAt: 900 })
+    assert.deepEqual(forgiveDisorder(job, 99), job)
+    for (const state of JOB_STATES) assert.deepEqual(forgiveDisorder(rowIn(state), 10_000), rowIn(state))
   })
 })

@@ -12,6 +12,7 @@ import { EVENT_NAMES } from '../../src/core/events.ts'
 import { DEFAULTS, LIMITS } from '../../src/core/limits.ts'
 import { PLANS } from '../../src/core/plans.ts'
 import { PROGRESS_EVENT_MS, PROGRESS_WRITE_MS } from '../../src/core/progress.ts'
+import { DEFAULT_RETENTION } from '../../src/core/retention.ts'
 import { DEFAULT_BACKOFF } from '../../src/core/retry.ts'
 import { JOB_STATES, TRANSITIONS } from '../../src/core/states.ts'
 import { compilePlan } from '../../src/sqlite/compile.ts'
@@ -42,6 +43,9 @@ test('limits.md tells the limits that stand beside a rule', () => {
     MAX_RETRY_AFTER_MS,
     PROGRESS_WRITE_MS,
     PROGRESS_EVENT_MS,
+    'DEFAULT_RETENTION.completed.ageMs': DEFAULT_RETENTION.completed.ageMs,
+    'DEFAULT_RETENTION.failed.ageMs': DEFAULT_RETENTION.failed.ageMs,
+    'DEFAULT_RETENTION.cancelled.ageMs': DEFAULT_RETENTION.cancelled.ageMs,
     'DEFAULT_BACKOFF.baseMs': DEFAULT_BACKOFF.baseMs,
     'DEFAULT_BACKOFF.maxMs': DEFAULT_BACKOFF.maxMs,
     'DEFAULT_BACKOFF.factor': DEFAULT_BACKOFF.factor,
@@ -134,6 +138,16 @@ test('the codes of red flags are told by the guide with the meaning that the cod
   assert.deepEqual(
     rows.map(([code = '', meaning]) => [codesIn(code)[0], meaning]),
     wanted,
+  )
+})
+
+test('states.md tells every issue of a job, and which can be repaired', () => {
+  const source = readFileSync(join(root, 'src/core/validation.ts'), 'utf8')
+  const wanted = [...source.matchAll(/code: '(?<code>[a-z-]+)',\n\s+repairable: (?<repairable>true|false)/g)]
+  const { rows } = tableUnder(pageAt('docs/reference/states.md'), 'Impossible states')
+  assert.deepEqual(
+    rows.map(([code = '', , repaired = '']) => [codesIn(code)[0], repaired !== 'no']),
+    wanted.map(({ groups }) => [groups?.['code'], groups?.['repairable'] === 'true']),
   )
 })
 

@@ -16,6 +16,8 @@ CREATE TABLE millrace_artifacts (
   CHECK (length(sha256) = 32)
 ) STRICT;
 
+CREATE INDEX millrace_artifacts_expiry ON millrace_artifacts (expires_at) WHERE expires_at IS NOT NULL;
+
 CREATE UNIQUE INDEX millrace_artifacts_job ON millrace_artifacts (job, generation, name);
 
 CREATE TABLE millrace_attempts (
@@ -64,6 +66,19 @@ CREATE TABLE millrace_bodies (
   PRIMARY KEY (job, kind)
 ) STRICT, WITHOUT ROWID;
 
+CREATE TABLE millrace_deleted_jobs (
+  position INTEGER PRIMARY KEY,
+  job INTEGER NOT NULL,
+  id BLOB NOT NULL,
+  type INTEGER NOT NULL,
+  tenant TEXT NOT NULL,
+  owner TEXT,
+  idempotency_key TEXT,
+  deleted_at INTEGER NOT NULL
+) STRICT;
+
+CREATE INDEX millrace_deleted_jobs_id ON millrace_deleted_jobs (id);
+
 CREATE TABLE millrace_entities (
   job INTEGER PRIMARY KEY,
   status TEXT NOT NULL,
@@ -83,7 +98,7 @@ CREATE TABLE millrace_events (
 CREATE UNIQUE INDEX millrace_events_job ON millrace_events (job, seq);
 
 CREATE TABLE millrace_jobs (
-  n INTEGER PRIMARY KEY,
+  n INTEGER PRIMARY KEY AUTOINCREMENT,
   id BLOB NOT NULL,
   type INTEGER NOT NULL,
   lane INTEGER NOT NULL,

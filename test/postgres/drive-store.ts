@@ -5,6 +5,7 @@ import * as plans from '../../src/core/plans.ts'
 import { OPERATOR } from '../../src/core/scope.ts'
 import type { Scope } from '../../src/core/scope.ts'
 import { JOB_STATES } from '../../src/core/states.ts'
+import { BELONGINGS } from '../../src/store/integrity.ts'
 import type { NewJob } from '../../src/store/jobs.ts'
 import { LEASE_MS, ONE_PHASE, THREE_PHASES } from '../support/contract-bench.ts'
 import type { Act, Bench } from '../support/contract-bench.ts'
@@ -28,6 +29,7 @@ export async function driveStore(bench: Bench): Promise<void> {
   await driveEnqueues(bench)
   await drivePlans(bench)
   await driveLists(bench)
+  await driveDeletion(bench)
   await driveRecovery(bench)
   await driveReads(bench)
 }
@@ -160,6 +162,7 @@ async function driveReads({ store, runtime }: Bench): Promise<void> {
     await store.artifacts.get(artifact, scope)
   }
   await store.jobs.states([id])
+  await driveIntegrity(store, id)
   await store.sessions.list()
   await store.sessions.holder(1)
   await store.jobTypes.list()
@@ -172,4 +175,30 @@ async function driveReads({ store, runtime }: Bench): Promise<void> {
   ])
   await store.events.latest()
   await store.now()
+}
+
+async function driveIntegrity({ integrity, retention }: Bench['store'], id: string): Promise<void> {
+  for (const from of ['oldest', 'newest'] as const) {
+    await retention.finished({ state: 'completed', from, until: null, limit: 10, after: null })
+  }
+  await retention.artifactPaths([id])
+  await integrity.audit({ after: null, limit: 10 })
+  await integrity.auditOne(id, OPERATOR)
+  for (const belonging of BELONGINGS) {
+    await integrity.strays(belonging, { after: null, limit: 10 })
+    await integrity.dropStrays(belonging, [belonging === 'key' ? '["",1,"k"]' : id])
+  }
+  await integrity.artifacts({ after: null, limit: 10 })
+}
+
+async function driveDeletion(bench: Bench): Promise<void> {
+  const { store } = bench
+  const holder = await bench.session()
+  const { jobId, ...claim } = await runningOne(bench, holder, { type: 'over', key: 'over' })
+  await bench.act(plans.ARTIFACT, { jobId, ...claim }, {}, { artifact: bench.artifact() })
+  await bench.act(plans.COMPLETE_ONLY_PHASE, { jobId, ...claim }, { output: LONG })
+  const { finishedAt } = await bench.details(jobId)
+  await store.retention.purge([{ id: jobId, finishedAt: finishedAt ?? 0 }])
+  await store.retention.sweepUp({ eventsMs: 0, sessionsMs: 0, limit: 1 })
+  await store.retention.takeTurn(0)
 }

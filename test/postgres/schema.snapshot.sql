@@ -25,6 +25,8 @@ CREATE TABLE millrace.artifacts (
   CHECK ((length(sha256) = 32))
 );
 
+CREATE INDEX artifacts_expiry ON millrace.artifacts USING btree (expires_at) WHERE (expires_at IS NOT NULL);
+
 CREATE UNIQUE INDEX artifacts_job ON millrace.artifacts USING btree (job, generation, name);
 
 CREATE TABLE millrace.attempts (
@@ -73,6 +75,18 @@ CREATE TABLE millrace.commits (
 CREATE INDEX commits_unplaced ON millrace.commits USING btree (n) WHERE (first IS NULL);
 
 CREATE UNIQUE INDEX commits_placed ON millrace.commits USING btree (first) WHERE (first IS NOT NULL);
+
+CREATE TABLE millrace.deleted_jobs (
+  id uuid NOT NULL,
+  type integer NOT NULL,
+  tenant text NOT NULL,
+  owner text,
+  idempotency_key text,
+  deleted_at bigint NOT NULL,
+  PRIMARY KEY (id)
+);
+
+CREATE INDEX deleted_jobs_at ON millrace.deleted_jobs USING btree (deleted_at);
 
 CREATE TABLE millrace.entities (
   job uuid NOT NULL,

@@ -257,7 +257,8 @@ export class FaultyLink {
 
   #store(): Store {
     const { model, referee, schedule, caller, probes } = this.#options
-    const { jobs, claims, sessions, jobTypes, queues, events, artifacts, audit, transactions } = model.store
+    const { jobs, claims, sessions, jobTypes, queues, events, artifacts, audit, retention, integrity, transactions } =
+      model.store
     const send = <Answer>(name: string, carryOut: () => Promise<Answer>): Promise<Answer> =>
       this.#send({ name, carryOut })
     return {
@@ -329,6 +330,23 @@ export class FaultyLink {
         },
       },
       audit: { list: (query) => send('read audit', () => audit.list(query)) },
+      retention: {
+        finished: (query) => send('find what is over', () => retention.finished(query)),
+        purge: (over) => send('purge', () => retention.purge(over)),
+        sweepUp: (bounds) => send('sweep up', () => retention.sweepUp(bounds)),
+        artifactPaths: (ids) => send('find paths', () => retention.artifactPaths(ids)),
+        takeTurn: (leastMs) => send('take a turn', () => retention.takeTurn(leastMs)),
+      },
+      integrity: {
+        audit: (page) => send('examine jobs', () => integrity.audit(page)),
+        auditOne: (id, scope) => send('examine a job', () => integrity.auditOne(id, scope)),
+        repairJob: (id) => send('repair a job', () => integrity.repairJob(id)),
+        strays: (belonging, page) => send('find strays', () => integrity.strays(belonging, page)),
+        dropStrays: (belonging, strays) => send('drop strays', () => integrity.dropStrays(belonging, strays)),
+        faults: () => send('find faults', () => integrity.faults()),
+        repairFault: (fault) => send('repair a fault', () => integrity.repairFault(fault)),
+        artifacts: (page) => send('find artifacts', () => integrity.artifacts(page)),
+      },
       transactions,
       now: () => send('now', () => model.store.now()),
       onChange: (listener) => subscribe(this.#onChange, listener),

@@ -1,4 +1,5 @@
 /** One life of a simulated process, from its start to its crash or its end: a real Millrace with a real worker, on a store of its own over the link. */
+import { DEFAULT_RETENTION } from '../../src/core/retention.ts'
 import { Millrace } from '../../src/open-millrace.ts'
 import type { Logger } from '../../src/runtime/logger.ts'
 import type { Store } from '../../src/store/store.ts'
@@ -87,6 +88,7 @@ export class ProcessLife implements Owner {
       logger: this.#logger(),
       service: 'mill',
       version: null,
+      retention: DEFAULT_RETENTION,
       maintenance: null,
     })
   }

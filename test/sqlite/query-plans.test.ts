@@ -17,6 +17,7 @@ import { READS, WRITES } from '../../src/sqlite/operations.ts'
 import type { Answer, Arguments, WriteName } from '../../src/sqlite/operations.ts'
 import { packCall, packNewJobs } from '../../src/sqlite/packed-calls.ts'
 import { unpackClaim } from '../../src/sqlite/packed-claim.ts'
+import { BELONGINGS } from '../../src/store/integrity.ts'
 import type { NewJob } from '../../src/store/jobs.ts'
 import { ONE_PHASE, THREE_PHASES, newJob, planCall } from '../support/contract-bench.ts'
 import { runtime } from './sqlite-bench.ts'
@@ -33,6 +34,8 @@ const MAY_SCAN: readonly (readonly [pattern: RegExp, because: string])[] = [
   [/^SCAN (latest|e)$/, 'as many rows as the statement limits itself to'],
   [/^SCAN [lqrt]\b/, 'lanes, queues, refusals and types are few'],
   [/^SCAN millrace_labels\b/, 'stops at the first row: is there any label?'],
+  [/^SCAN millrace_sessions$/, 'as many rows as there were workers lately'],
+  [/^SCAN sqlite_sequence$/, 'has a row for each of two tables'],
   [/^SCAN millrace_events$/, 'stops at the last row: when was the latest event?'],
   [/^SCAN millrace_jobs USING (COVERING )?INDEX/, 'all jobs are counted, each through its partial index'],
   [/^SCAN j$/, 'jobs are counted by a type or a queue, for which there is no index'],
@@ -121,6 +124,15 @@ function driveWrites(db: Database): void {
   act(plans.CHECKPOINT, phased, { progress: 1 }, { result: '1' })
   const artifact = { id: runtime.uuid(), name: 'n', contentType: 't', sizeBytes: 1, sha256: 'ab'.repeat(32), path: 'p' }
   act(plans.ARTIFACT, phased, {}, { artifact: { ...artifact, expiresInMs: null, phase: 'a' } })
+  const over = running(db, holder)
+  act(plans.COMPLETE_ONLY_PHASE, over, { output: LONG })
+  write(db, 'retention.purge', [{ id: over.jobId, finishedAt: runtime.now() }])
+  write(db, 'retention.sweepUp', { eventsMs: 0, sessionsMs: 0, limit: 1 })
+  write(db, 'retention.takeTurn', 1)
+  for (const belonging of BELONGINGS) {
+    write(db, 'integrity.dropStrays', [belonging, [belonging === 'key' ? '["",1,"k"]' : '1']])
+  }
+  write(db, 'integrity.repairJob', over.jobId)
   const completed = running(db, holder)
   act(plans.COMPLETE_ONLY_PHASE, completed, { output: LONG })
   act(plans.RETRY, completed.jobId, { phase: 0, seenGeneration: 1, seenFence: 1 }, { input: LONG })
@@ -202,6 +214,14 @@ function driveReads(db: Database): void {
     READS['artifacts.list'](db, [known?.id ?? id, scope])
     READS['artifacts.get'](db, [id, scope])
   }
+  for (const from of ['oldest', 'newest'] as const) {
+    READS['retention.finished'](db, { state: 'completed', from, until: null, limit: 10, after: null })
+  }
+  READS['retention.artifactPaths'](db, [id])
+  READS['integrity.audit'](db, { after: null, limit: 10 })
+  READS['integrity.auditOne'](db, [id, OPERATOR])
+  for (const belonging of BELONGINGS) READS['integrity.strays'](db, [belonging, { after: null, limit: 10 }])
+  READS['integrity.artifacts'](db, { after: null, limit: 10 })
   READS['jobs.states'](db, [id])
   READS['claims.interruptions'](db, [{ jobId: id, holder: 1, fence: 1 }])
   READS['sessions.ofProcesses'](db, { bootId: 'b', namespaces: 'n', host: 'h' })
@@ -302,7 +322,7 @@ test('the statements on the way of every job use the index that is made for them
     assert.match(planFor('run_at <= ? ORDER BY run_at'), /INDEX millrace_jobs_waiting \(run_at<\?\)/)
     assert.match(planFor('min(run_at)'), /INDEX millrace_jobs_waiting_type \(type=\?\)/)
     assert.match(planFor('holder = ? AND suspect = 1'), /INDEX millrace_jobs_held \(holder=\?\)/)
-    assert.match(planFor('e.job = (SELECT n'), /INDEX millrace_events_job \(job=\?/)
+    assert.match(planFor('e.job = ifnull((SELECT n'), /INDEX millrace_events_job \(job=\?/)
     assert.match(planFor('unique_key = ? AND unique_key'), /INDEX millrace_jobs_unique/)
     const updates = statements.filter((sql) => sql.startsWith('UPDATE millrace_jobs'))
     assert.ok(updates.length > 40)

@@ -10,6 +10,7 @@ import { claimsContract } from './claims.contract.ts'
 import { eventsContract } from './events.contract.ts'
 import { evidenceContract } from './evidence.contract.ts'
 import { fencingContract } from './fencing.contract.ts'
+import { integrityContract } from './integrity.contract.ts'
 import { jobTypesContract } from './job-types.contract.ts'
 import { jobsContract } from './jobs.contract.ts'
 import { keysContract } from './keys.contract.ts'
@@ -21,6 +22,7 @@ import { phasesContract } from './phases.contract.ts'
 import { plansContract } from './plans.contract.ts'
 import { queuesContract } from './queues.contract.ts'
 import { recoveryContract } from './recovery.contract.ts'
+import { retentionContract } from './retention.contract.ts'
 import { retryContract } from './retry.contract.ts'
 import { scopeContract } from './scope.contract.ts'
 import { sessionsContract } from './sessions.contract.ts'
@@ -57,6 +59,8 @@ export function oneByOneContract(open: OpenStore): void {
   eventsContract(open)
   artifactsContract(open)
   auditContract(open)
+  retentionContract(open)
+  integrityContract(open)
 }
 
 /** What calls do that are made at once. */

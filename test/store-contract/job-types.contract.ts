@@ -18,7 +18,8 @@ export function jobTypesContract(open: OpenStore): void {
       const bench = await openBench(t, open)
       assert.deepEqual(await typesOf(bench), [])
       const now = await bench.store.now()
-      const policy = { ...THREE_PHASES, timeoutMs: 1_000 }
+      const retention = { completed: { ageMs: 5, count: null }, failed: { ageMs: null } }
+      const policy = { ...THREE_PHASES, timeoutMs: 1_000, retention }
       const registered = await bench.store.jobTypes.register('maps', [
         { type: 'b', queue: 'slow', policy },
         { type: 'a', queue: 'a', policy: ONE_PHASE },

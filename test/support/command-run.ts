@@ -5,6 +5,7 @@
 import assert from 'node:assert/strict'
 
 import type { Claim } from '../../src/core/job-row.ts'
+import { validateJob } from '../../src/core/validation.ts'
 import { OPERATOR } from '../../src/core/scope.ts'
 import type { Claimed, PlanCall } from '../../src/store/claims.ts'
 import type { JobDetails, NewJob } from '../../src/store/jobs.ts'
@@ -74,6 +75,11 @@ export class CommandRun implements RunSoFar {
       // Which producer's queue an unowned type is listed with matters to nobody: jobs have their own.
       return { ...dump, types: dump.types.map((type) => (type.service === null ? { ...type, queue: '' } : type)) }
     })
+    const audited = await this.#same(async ({ integrity }) => {
+      const { jobs } = await integrity.audit({ after: null, limit: 1_000 })
+      return jobs.toSorted((left, right) => (left.id < right.id ? -1 : 1))
+    })
+    assert.deepEqual(audited.flatMap(validateJob), [], 'no command leads to an impossible state')
   }
 
   async #both<Answer>(ask: (store: Store) => Promise<Answer>): Promise<readonly [Answer, Answer]> {
@@ -108,6 +114,8 @@ export class CommandRun implements RunSoFar {
         const { graceMs, random } = command
         return this.#same((store) => store.claims.sweep({ graceMs, random }))
       }
+      case 'purge':
+        return this.#purge(command.job, command.amount)
       case 'session':
         return this.#session(command.act, command.session)
       case 'queue':
@@ -121,6 +129,18 @@ export class CommandRun implements RunSoFar {
       case 'ask':
         return this.#ask(command)
     }
+  }
+
+  async #purge(job: number, amount: number): Promise<void> {
+    const from = this.jobs.length === 0 ? 0 : job % this.jobs.length
+    const seen = await Promise.all(this.jobs.slice(from, from + amount).map((id) => this.see(id)))
+    const doomed = seen.flatMap((each) =>
+      each === null ? [] : [{ id: each.id, finishedAt: each.finishedAt ?? each.createdAt }],
+    )
+    await this.#same(async ({ retention }) => {
+      const { jobs, paths } = await retention.purge(doomed)
+      return { jobs: jobs.toSorted(), paths: paths.toSorted() }
+    })
   }
 
   #advance(ms: number): void {

@@ -72,6 +72,8 @@ export type Command =
   /** Several acts of the same moment. */
   | { readonly do: 'together'; readonly acts: readonly (HeldAct | OutsideAct)[] }
   | { readonly do: 'advance'; readonly step: number }
+  /** Deletes those of the latest jobs that are over. */
+  | { readonly do: 'purge'; readonly job: number; readonly amount: number }
   | { readonly do: 'sweep'; readonly graceMs: number; readonly random: number }
   /** `die`: ended, swept up after and followed by a new one. */
   | { readonly do: 'session'; readonly act: 'end' | 'abandon' | 'open' | 'die'; readonly session: number }
@@ -155,6 +157,10 @@ const command: fc.Arbitrary<Command> = fc.oneof(
       scope: fc.oneof({ weight: 4, arbitrary: fc.constant(0) }, { weight: 1, arbitrary: choice }),
       service: choice,
     }),
+  },
+  {
+    weight: 1,
+    arbitrary: fc.record({ do: fc.constant('purge' as const), job: choice, amount: fc.nat({ max: 5 }) }),
   },
   { weight: 12, arbitrary: heldAct },
   { weight: 5, arbitrary: outsideAct },

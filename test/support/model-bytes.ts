@@ -15,6 +15,8 @@ export function modelBytes(kept: Map<string, Buffer>): ArtifactBytes {
     sizeOf: async (path) => kept.get(path)?.length ?? null,
     read: (path) => Readable.from([kept.get(path) ?? Buffer.alloc(0)], { objectMode: false }),
     remove: async (path) => void kept.delete(path),
+    // Nobody knows how old they are.
+    old: () => Readable.from([]),
     fileOf: () => null,
   }
 }

@@ -51,11 +51,13 @@ function enqueue(state: ModelState, jobs: readonly NewJob[]): readonly Enqueued[
   const types = new Map(state.types)
   const events = state.events.length
   const { latest } = state.insertions
+  const logged = state.log.latest
   const added: string[] = []
   const undo = (): void => {
     for (const id of added) state.jobs.delete(id)
     state.events.length = events
     state.insertions.latest = latest
+    state.log.latest = logged
     state.types.clear()
     for (const [type, entry] of types) state.types.set(type, entry)
   }
@@ -76,6 +78,12 @@ function enqueue(state: ModelState, jobs: readonly NewJob[]): readonly Enqueued[
 function enqueueOne(state: ModelState, made: NewJob): Enqueued | 'id-taken' {
   noteProducerType(state, made)
   const keyed = keyHolder(state, made)
+  const gone = keyed === undefined ? goneKeyHolder(state, made) : undefined
+  if (gone !== undefined) {
+    return sameInput(gone.made, made)
+      ? { outcome: 'duplicate', id: gone.row.id, state: 'deleted' }
+      : { outcome: 'key-reused', id: gone.row.id }
+  }
   if (keyed !== undefined && !sameInput(keyed.made, made)) return { outcome: 'key-reused', id: keyed.row.id }
   const present = keyed ?? uniqueHolder(state, made, made.uniqueKey, null)
   if (present !== undefined) return duplicateOf(present)
@@ -100,6 +108,15 @@ function duplicateOf({ row }: ModelJob): Enqueued {
 function keyHolder(state: ModelState, { tenant, type, key }: NewJob): ModelJob | undefined {
   if (key === null) return undefined
   return [...state.jobs.values()].find(({ made }) => made.key === key && made.tenant === tenant && made.type === type)
+}
+
+/** A deleted job holds its key until its time is over. */
+function goneKeyHolder(state: ModelState, { tenant, type, key }: NewJob): Pick<ModelJob, 'row' | 'made'> | undefined {
+  if (key === null) return undefined
+  return [...state.gone.values()].find(
+    ({ made, heldUntil }) =>
+      heldUntil > state.clock.at && made.key === key && made.tenant === tenant && made.type === type,
+  )
 }
 
 function sameInput(one: NewJob, other: NewJob): boolean {

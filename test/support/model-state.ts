@@ -79,6 +79,12 @@ export interface ModelState {
   readonly listeners: Set<() => void>
   readonly clock: { at: number }
   readonly insertions: { latest: number }
+  /** The position of the latest event. */
+  readonly log: { latest: number }
+  /** Jobs that were deleted, and until when their keys are held. */
+  readonly gone: Map<string, { readonly row: JobRow; readonly made: NewJob; readonly heldUntil: number }>
+  /** When the latest cleanup took its turn. */
+  readonly turns: { lastAt: number | null }
   /** Sessions that this store beats for. */
   readonly kept: Set<number>
   readonly planted: Defect
@@ -102,6 +108,9 @@ export function emptyModel(planted: Defect): ModelState {
     listeners: new Set(),
     clock: { at: MODEL_EPOCH },
     insertions: { latest: 0 },
+    log: { latest: 0 },
+    gone: new Map(),
+    turns: { lastAt: null },
     kept: new Set(),
     planted,
   }
@@ -155,8 +164,9 @@ export function presentPhase({ row, phaseNames }: ModelJob): string {
 
 /** Appends an event with the sequence number that the row has already. */
 export function appendEvent(state: ModelState, { row, made }: ModelJob, name: EventName, detail: string | null): void {
+  state.log.latest += 1
   state.events.push({
-    position: state.events.length + 1,
+    position: state.log.latest,
     jobId: row.id,
     type: made.type,
     tenant: row.tenant,

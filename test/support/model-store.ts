@@ -14,7 +14,9 @@ import type { Store } from '../../src/store/store.ts'
 import { modelBytes } from './model-bytes.ts'
 import { modelClaims } from './model-claims.ts'
 import { holderOf } from './model-locks.ts'
+import { modelIntegrity } from './model-integrity.ts'
 import { modelJobs } from './model-jobs.ts'
+import { modelRetention } from './model-retention.ts'
 import type { NewJob } from '../../src/store/jobs.ts'
 import { beat, commit, emptyModel, presentEpoch } from './model-state.ts'
 import type { Defect, ModelState } from './model-state.ts'
@@ -55,6 +57,8 @@ function storeOver(state: ModelState): ModelStore {
     events: modelEvents(state),
     artifacts: modelArtifacts(state),
     audit: modelAudit(state),
+    retention: modelRetention(state),
+    integrity: modelIntegrity(state),
     transactions: {
       enqueue: () => Promise.reject(new RangeError('the model has no connections')),
       run: () => Promise.reject(new RangeError('the model has no connections')),
@@ -178,13 +182,13 @@ function modelEvents(state: ModelState): EventStore {
         .slice(0, limit)
     },
     async latest() {
-      return state.events.at(-1)?.position ?? 0
+      return state.log.latest
     },
   }
 }
 
 function isVisible(state: ModelState, jobId: string, scope: Scope): boolean {
-  const job = state.jobs.get(jobId)
+  const job = state.jobs.get(jobId) ?? state.gone.get(jobId)
   return job !== undefined && canTouch(scope, job.row)
 }
 

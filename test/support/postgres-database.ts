@@ -80,20 +80,24 @@ async function connectTo(url: string): Promise<OwnConnection> {
   }
 }
 
-/** The server looks after its files. The log is the store's own: a commit says how many events it has, and its place follows the one before. */
+/**
+ * The server looks after its files. The log is the store's own: a commit says how many events it has, and its place follows the one before.
+ * Where jobs were deleted there may be fewer, and gaps.
+ */
 async function assertLogIsWhole(url: string, schema: string): Promise<void> {
   const own = await connectTo(url)
   try {
     const miscounted = await own.rows(
       `SELECT c.n FROM "${schema}".commits AS c LEFT JOIN "${schema}".events AS e ON e.commit = c.n
-       GROUP BY c.n HAVING count(e.commit) <> c.events`,
+       GROUP BY c.n HAVING count(e.commit) > c.events OR count(e.commit) = 0
+       OR (count(e.commit) < c.events AND NOT EXISTS (SELECT FROM "${schema}".deleted_jobs))`,
     )
     assert.deepEqual(miscounted, [])
     const misplaced = await own.rows(
       `SELECT * FROM (
          SELECT n, first, lag(first + events, 1, 1::bigint) OVER (ORDER BY first) AS expected
          FROM "${schema}".commits WHERE first IS NOT NULL
-       ) AS placed WHERE first <> expected`,
+       ) AS placed WHERE first < expected OR (first > expected AND NOT EXISTS (SELECT FROM "${schema}".deleted_jobs))`,
     )
     assert.deepEqual(misplaced, [])
   } finally {

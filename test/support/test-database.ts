@@ -24,6 +24,20 @@ export interface OwnConnection {
   readonly close: () => Promise<void>
 }
 
+type TableName =
+  | 'jobs'
+  | 'events'
+  | 'types'
+  | 'sessions'
+  | 'keys'
+  | 'labels'
+  | 'phases'
+  | 'attempts'
+  | 'artifacts'
+  | 'artifact_chunks'
+  | 'deleted_jobs'
+  | 'meta'
+
 export interface TestDatabase {
   readonly url: string
   /** What `openMillrace` is told beside the URL. */
@@ -31,7 +45,7 @@ export interface TestDatabase {
   /** What the command `millrace` is told. */
   readonly flags: readonly string[]
   /** The name that SQL has for one of Millrace's tables. */
-  readonly table: (name: 'jobs' | 'events' | 'artifact_chunks') => string
+  readonly table: (name: TableName) => string
   readonly openStore: (params: OpenStoreParams) => Promise<Store>
   readonly connect: () => Promise<OwnConnection>
   /** Fails unless the store's own layout is whole. */

@@ -155,6 +155,8 @@ function withFaults(store: Store, { faults, calls, onLost }: Watched): Store {
     events: store.events,
     audit: store.audit,
     artifacts: store.artifacts,
+    retention: store.retention,
+    integrity: store.integrity,
     transactions: store.transactions,
     description: store.description,
     claims: {

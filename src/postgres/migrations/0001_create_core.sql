@@ -245,6 +245,17 @@ CREATE TABLE millrace.events (
 ) WITH (autovacuum_vacuum_insert_scale_factor = 0.1);
 CREATE UNIQUE INDEX events_job ON millrace.events (job, seq);
 
+-- What is left of a job that was deleted: whose it was, for as long as the event that tells of it is kept.
+CREATE TABLE millrace.deleted_jobs (
+  id uuid PRIMARY KEY,
+  type integer NOT NULL,
+  tenant text NOT NULL,
+  owner text,
+  idempotency_key text,
+  deleted_at bigint NOT NULL
+);
+CREATE INDEX deleted_jobs_at ON millrace.deleted_jobs (deleted_at);
+
 CREATE TABLE millrace.artifacts (
   n bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
   id uuid NOT NULL UNIQUE,
@@ -262,6 +273,7 @@ CREATE TABLE millrace.artifacts (
   CHECK (length(sha256) = 32)
 );
 CREATE UNIQUE INDEX artifacts_job ON millrace.artifacts (job, generation, name);
+CREATE INDEX artifacts_expiry ON millrace.artifacts (expires_at) WHERE expires_at IS NOT NULL;
 
 -- What was done by right of a role, and by whom. It outlives the jobs that it tells of; `tenant` is the job's.
 CREATE TABLE millrace.audit (

@@ -92,8 +92,9 @@ CREATE TABLE millrace_sessions (
 ) STRICT;
 CREATE INDEX millrace_sessions_open ON millrace_sessions (expires_at) WHERE ended_at IS NULL;
 
+-- The integer key of a job that was deleted is never given to another: claims carry it.
 CREATE TABLE millrace_jobs (
-  n INTEGER PRIMARY KEY,
+  n INTEGER PRIMARY KEY AUTOINCREMENT,
   id BLOB NOT NULL,
   type INTEGER NOT NULL,
   lane INTEGER NOT NULL,
@@ -221,6 +222,19 @@ CREATE TABLE millrace_events (
 ) STRICT;
 CREATE UNIQUE INDEX millrace_events_job ON millrace_events (job, seq);
 
+-- What is left of a job that was deleted: whose it was, for as long as the event that tells of it is kept.
+CREATE TABLE millrace_deleted_jobs (
+  position INTEGER PRIMARY KEY,
+  job INTEGER NOT NULL,
+  id BLOB NOT NULL,
+  type INTEGER NOT NULL,
+  tenant TEXT NOT NULL,
+  owner TEXT,
+  idempotency_key TEXT,
+  deleted_at INTEGER NOT NULL
+) STRICT;
+CREATE INDEX millrace_deleted_jobs_id ON millrace_deleted_jobs (id);
+
 CREATE TABLE millrace_artifacts (
   n INTEGER PRIMARY KEY,
   id BLOB NOT NULL UNIQUE,
@@ -239,6 +253,7 @@ CREATE TABLE millrace_artifacts (
   CHECK (length(sha256) = 32)
 ) STRICT;
 CREATE UNIQUE INDEX millrace_artifacts_job ON millrace_artifacts (job, generation, name);
+CREATE INDEX millrace_artifacts_expiry ON millrace_artifacts (expires_at) WHERE expires_at IS NOT NULL;
 
 -- What was done by right of a role, and by whom. It outlives the jobs that it tells of; `tenant` is the job's.
 CREATE TABLE millrace_audit (

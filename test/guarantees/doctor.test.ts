@@ -1,0 +1,342 @@
+/** Whatever is wrong with a store is found, and what can be put right without losing anything is. */
+import assert from 'node:assert/strict'
+import { utimesSync } from 'node:fs'
+import { Readable } from 'node:stream'
+import { test } from 'node:test'
+import type { TestContext } from 'node:test'
+
+import { defineJob, handle } from '../../src/index.ts'
+import type { DoctorReport, Handler, JobState } from '../../src/index.ts'
+import { openTestMill } from '../support/open-test-mill.ts'
+import type { TestMill } from '../support/open-test-mill.ts'
+import type { TestDatabase } from '../support/test-database.ts'
+
+const one = defineJob('one', { service: 'press' })
+const two = defineJob('two', { service: 'press', phases: ['ink', 'dry'] })
+const HANDLERS: readonly Handler[] = [
+  handle(one, () => 1),
+  handle(two)
+    .phase('ink', () => 1)
+    .phase('dry', () => 2),
+]
+
+const ON_POSTGRES = process.env['MILLRACE_TEST_STORE'] === 'postgres'
+const LOST_ID = '019b7613-6800-7000-8000-00000000dead'
+
+/** A job as it was, and what is done to its row. */
+interface Damage {
+  readonly code: string
+  readonly job: 'queued' | 'scheduled' | 'completed' | 'two-phases' | 'cancelled'
+  /** Columns and what they are set to; or a whole statement on another table, which names the job as `$job`. */
+  readonly set?: string
+  readonly sql?: (table: TestDatabase['table']) => string
+  /** The state that a repair leaves; absent: a person has to choose. */
+  readonly repaired?: JobState
+}
+
+const DAMAGES: readonly Damage[] = [
+  { code: 'progress-out-of-range', job: 'queued', set: 'progress = 150', repaired: 'queued' },
+  {
+    code: 'running-without-holder',
+    job: 'queued',
+    set: 'state = 3, attempt = 1, fence = 1, started_at = run_at, phase_started_at = run_at',
+    repaired: 'queued',
+  },
+  { code: 'holder-without-running', job: 'queued', set: 'holder = 5', repaired: 'queued' },
+  { code: 'deadline-without-running', job: 'queued', set: 'deadline_at = 5', repaired: 'queued' },
+  { code: 'final-without-finished-at', job: 'completed', set: 'finished_at = NULL', repaired: 'completed' },
+  { code: 'finished-at-without-final', job: 'queued', set: 'finished_at = created_at', repaired: 'queued' },
+  {
+    code: 'cancel-forgotten',
+    job: 'queued',
+    set: "cancel_requested_at = created_at, cancelled_by = 'ann'",
+    repaired: 'cancelled',
+  },
+  {
+    code: 'cancelled-without-request',
+    job: 'cancelled',
+    set: 'cancel_requested_at = NULL, cancelled_by = NULL, cancel_reason = NULL',
+    repaired: 'cancelled',
+  },
+  { code: 'cancel-incomplete', job: 'completed', set: 'cancel_requested_at = finished_at', repaired: 'completed' },
+  { code: 'completed-below-full', job: 'completed', set: 'progress = 50', repaired: 'completed' },
+  { code: 'completed-with-phases-left', job: 'completed', set: 'phase = 0' },
+  { code: 'state-unknown', job: 'queued', set: 'state = 9' },
+  { code: 'fence-behind-attempts', job: 'completed', set: 'fence = 0' },
+  { code: 'failures-beyond-attempts', job: 'queued', set: 'failures = 4' },
+  { code: 'strikes-beyond-attempts', job: 'queued', set: 'strikes = 4' },
+  { code: 'scheduled-after-start', job: 'scheduled', set: 'attempt = 1, fence = 1, started_at = created_at' },
+  { code: 'retrying-without-failure', job: 'queued', set: 'state = 4' },
+  { code: 'instants-out-of-order', job: 'completed', set: 'finished_at = created_at - 100000' },
+  { code: 'reference-unknown', job: 'queued', set: 'lane = 999' },
+  {
+    code: 'events-gap',
+    job: 'completed',
+    sql: (table) => `DELETE FROM ${table('events')} WHERE job = $job AND seq = 2`,
+  },
+  {
+    code: 'final-events-mismatch',
+    job: 'completed',
+    sql: (table) => `UPDATE ${table('events')} SET code = 9 WHERE job = $job AND seq = 3`,
+  },
+  {
+    code: 'results-mismatch',
+    job: 'two-phases',
+    sql: (table) => `DELETE FROM ${table('phases')} WHERE job = $job AND ordinal = 0`,
+  },
+]
+
+interface Patient extends TestMill {
+  readonly damage: (sql: string) => Promise<void>
+  /** The job's name in a statement on its own row, and in one on what belongs to it. */
+  readonly row: (id: string) => string
+  readonly belongs: (id: string) => string
+  readonly make: (job: Damage['job']) => Promise<string>
+}
+
+async function openPatient(context: TestContext): Promise<Patient> {
+  const place = await openTestMill(context, { maintenance: false })
+  const { mill, database, connect } = place
+  const own = await connect()
+  await own.run(ON_POSTGRES ? dropChecks(database.table('jobs')) : 'PRAGMA ignore_check_constraints = ON')
+  const row = (id: string): string => (ON_POSTGRES ? `'${id}'` : `x'${id.replaceAll('-', '')}'`)
+  const drain = async (): Promise<void> => {
+    const worker = await mill.work(HANDLERS, { manual: true })
+    await worker.runOnce()
+    await worker.stop()
+  }
+  return {
+    ...place,
+    damage: (sql) => own.run(sql),
+    row,
+    belongs: (id) => (ON_POSTGRES ? row(id) : `(SELECT n FROM ${database.table('jobs')} WHERE id = ${row(id)})`),
+    async make(kind) {
+      const definition = kind === 'two-phases' ? two : one
+      const { job } = await mill.enqueue(definition, undefined, kind === 'scheduled' ? { delay: '1d' } : {})
+      if (kind === 'completed' || kind === 'two-phases') await drain()
+      if (kind === 'cancelled') await mill.cancel(job)
+      return job.id
+    },
+  }
+}
+
+/** Constraints would not let such a job be. */
+function dropChecks(table: string): string {
+  return `DO $$ DECLARE name text; BEGIN FOR name IN SELECT conname FROM pg_constraint WHERE conrelid = '${table}'::regclass AND contype = 'c'
+    LOOP EXECUTE 'ALTER TABLE ${table} DROP CONSTRAINT ' || quote_ident(name); END LOOP; END $$`
+}
+
+function codesOf({ findings }: DoctorReport, isRepaired: boolean): readonly string[] {
+  return findings
+    .filter(({ code, repaired }) => repaired === isRepaired && code !== 'constraint-missing')
+    .map(({ code, subject }) => `${code} ${subject}`)
+    .toSorted()
+}
+
+test('every impossible state of a job is found, and put right where there is one right way', async (context) => {
+  const { mill, damage, database, row, belongs, make } = await openPatient(context)
+  const jobs: { readonly id: string; readonly harm: Damage }[] = []
+  // Jobs that complete come first, since whoever waits is worked off with them.
+  const inOrder = DAMAGES.toSorted((left, right) => Number(isDone(right)) - Number(isDone(left)))
+  for (const harm of inOrder) jobs.push({ id: await make(harm.job), harm })
+  for (const { id, harm } of jobs) {
+    const set = `UPDATE ${database.table('jobs')} SET ${harm.set} WHERE id = ${row(id)}`
+    await damage(harm.sql?.(database.table).replaceAll('$job', belongs(id)) ?? set)
+  }
+  const found = jobs.map(({ id, harm }) => `${harm.code} ${id}`).toSorted()
+  const looked = await mill.doctor()
+  assert.deepEqual(codesOf(looked, false), found)
+  assert.equal(looked.jobs, jobs.length)
+  assert.equal(looked.isSound, false)
+  for (const { id, harm } of jobs) {
+    const { isValid, issues } = await mill.validate(id)
+    assert.deepEqual([isValid, issues.map(({ code }) => code)], [false, [harm.code]])
+    assert.equal(issues[0]?.repairable, harm.repaired !== undefined)
+  }
+  assert.deepEqual(codesOf(await mill.doctor(), false), found, 'looking changes nothing')
+  const repaired = await mill.doctor({ repair: true })
+  const safe = jobs.filter(({ harm }) => harm.repaired !== undefined)
+  assert.deepEqual(codesOf(repaired, true), safe.map(({ id, harm }) => `${harm.code} ${id}`).toSorted())
+  for (const { id, harm } of safe) {
+    assert.deepEqual(await mill.validate(id), { isValid: true, issues: [] })
+    const { state, attempts } = await mill.get(id)
+    assert.equal(state, harm.repaired)
+    const last = (await mill.events({ job: id })).at(-1)
+    if (harm.code === 'running-without-holder') {
+      assert.deepEqual([last?.name, last?.detail], ['job:queued', { cause: 'repair' }])
+      assert.deepEqual(
+        attempts.map(({ outcome }) => outcome),
+        ['lost'],
+      )
+    }
+    if (harm.code === 'cancel-forgotten')
+      assert.deepEqual([last?.name, last?.detail['cancelledBy']], ['job:cancelled', 'ann'])
+  }
+  const left = await mill.doctor({ repair: true })
+  assert.deepEqual(
+    codesOf(left, false),
+    found.filter((each) => !codesOf(repaired, true).includes(each)),
+  )
+})
+
+function isDone({ job }: Damage): boolean {
+  return job === 'completed' || job === 'two-phases'
+}
+
+test('a cleanup puts the same right by itself', async (context) => {
+  const { mill, damage, database, row, make } = await openPatient(context)
+  const id = await make('queued')
+  await damage(`UPDATE ${database.table('jobs')} SET progress = -1, deadline_at = 5 WHERE id = ${row(id)}`)
+  assert.equal((await mill.cleanup.runOnce()).validationIssuesFixed, 2)
+  assert.deepEqual((await mill.validate(id)).issues, [])
+})
+
+test('what belongs to no job is found and cleared away', async (context) => {
+  const { mill, damage, database, make, row } = await openPatient(context)
+  const { table } = database
+  const kept = await make('completed')
+  const lost = ON_POSTGRES ? `'${LOST_ID}'` : '99'
+  const log = ON_POSTGRES
+    ? '(commit, idx, job, seq, code, at, attempt) SELECT min(commit), 1,'
+    : '(job, seq, code, at, attempt) SELECT'
+  const from = ON_POSTGRES ? ` FROM ${table('events')}` : ''
+  const strays: Readonly<Record<string, string>> = {
+    label: `INSERT INTO ${table('labels')} (job, name, content) VALUES (${lost}, 'a', 'b')`,
+    phase: `INSERT INTO ${table('phases')} (job, ordinal, generation, attempt, finished_at, result) VALUES (${lost}, 0, 1, 1, 1, '1')`,
+    attempt: `INSERT INTO ${table('attempts')} (job, attempt, generation, outcome, phase, progress, started_at, ended_at) VALUES (${lost}, 1, 1, 1, 'run', 0, 1, 1)`,
+    event: `INSERT INTO ${table('events')} ${log} ${lost}, 1, 2, 1, 0${from}`,
+    artifact:
+      `INSERT INTO ${table('artifacts')} (id, job, generation, attempt, phase, name, content_type, size_bytes, sha256, path, created_at) ` +
+      `VALUES (${row(LOST_ID)}, ${lost}, 1, 1, 'run', 'x', 'text/plain', 1, ${ON_POSTGRES ? "decode(repeat('ab', 32), 'hex')" : 'zeroblob(32)'}, 'aa/x', 1)`,
+    key:
+      `INSERT INTO ${table('keys')} (tenant, type, key, job, input_hash, held_until) ` +
+      `VALUES ('', 1, 'k', ${row(LOST_ID)}, ${ON_POSTGRES ? "''::bytea" : "x''"}, 1)`,
+    ...(ON_POSTGRES ? {} : { body: "INSERT INTO millrace_bodies (job, kind, body) VALUES (99, 1, 'x')" }),
+  }
+  for (const sql of Object.values(strays)) await damage(sql)
+  if (ON_POSTGRES) await damage(`UPDATE ${table('events').replace('events', 'commits')} SET events = 2 WHERE n = 1`)
+  const wanted = Object.keys(strays).map((name) => `stray-${name} null`)
+  const codes = codesOf(await mill.doctor(), false).filter((each) => each.startsWith('stray'))
+  assert.deepEqual(codes, wanted.toSorted())
+  const repaired = await mill.doctor({ repair: true })
+  assert.deepEqual(codesOf(repaired, true), wanted.toSorted())
+  assert.deepEqual(codesOf(await mill.doctor(), false), [])
+  assert.equal((await mill.get(kept)).state, 'completed')
+  assert.equal((await mill.events({ job: kept })).length, 3)
+})
+
+test('bytes of artifacts that are missing or cut off are told, and those that belong to none are removed', async (context) => {
+  const { mill, openStore, damage, database } = await openPatient(context)
+  const write = handle(one, async ({ artifact }) => {
+    for (const name of ['gone', 'cut', 'whole']) await artifact.write(name, 'ink')
+  })
+  const { job } = await mill.enqueue(one, undefined)
+  const worker = await mill.work([write], { manual: true })
+  await worker.runOnce()
+  await worker.stop()
+  const { artifacts, retention } = await openStore()
+  const [gone = '', cut = ''] = (await mill.artifacts(job)).map(({ id }) => id)
+  const paths = await retention.artifactPaths([gone, cut])
+  for (const path of paths.values()) await artifacts.bytes.remove(path)
+  await artifacts.bytes.write(paths.get(cut) ?? '', Readable.from([Buffer.from('i')]))
+  const orphan = `ad/${LOST_ID}.txt`
+  await artifacts.bytes.write(orphan, Readable.from([Buffer.from('i')]))
+  const file = artifacts.bytes.fileOf(orphan)
+  if (file === null) await damage(`UPDATE ${database.table('artifact_chunks')} SET written_at = 1`)
+  else utimesSync(file, 0, 0)
+  const wanted = [`artifact-bytes-cut ${cut}`, `artifact-bytes-missing ${gone}`, `bytes-orphaned ${orphan}`]
+  assert.deepEqual(codesOf(await mill.doctor(), false), wanted)
+  assert.deepEqual(codesOf(await mill.doctor({ repair: true }), true), wanted.slice(2))
+  assert.deepEqual(codesOf(await mill.doctor(), false), wanted.slice(0, 2))
+})
+
+test('a session that nobody has ended long after its lease is ended', async (context) => {
+  const { mill, damage, database } = await openPatient(context)
+  await damage(
+    `INSERT INTO ${database.table('sessions')} (holder, service, host, pid, concurrency, lease_ms, started_at, beat_at, expires_at) ` +
+      "VALUES (7, 'press', 'gone', 1, 1, 1, 1, 1, 2)",
+  )
+  assert.deepEqual(codesOf(await mill.doctor(), false), ['session-overdue null'])
+  assert.equal((await mill.doctor({ repair: true })).findings.filter(({ repaired }) => repaired).length, 1)
+  assert.deepEqual(codesOf(await mill.doctor(), false), [])
+})
+
+test('an index, a view and a constraint that are missing are told, and the first two are made again', async (context) => {
+  const { mill, database, connect } = await openTestMill(context, { maintenance: false })
+  const { run: damage } = await connect()
+  assert.deepEqual((await mill.doctor()).findings, [])
+  const named = (name: string): string => database.table('jobs').replace(/jobs$/, name)
+  const bare = (name: string): string => (ON_POSTGRES ? name : `millrace_${name}`)
+  await damage(`DROP INDEX ${named('jobs_tenant')}; DROP VIEW ${named('job_view')}`)
+  await damage(
+    ON_POSTGRES
+      ? dropChecks(database.table('types'))
+      : 'ALTER TABLE millrace_types RENAME COLUMN policy TO rules; ALTER TABLE millrace_types RENAME COLUMN rules TO policy; ALTER TABLE millrace_types ADD COLUMN extra TEXT',
+  )
+  const wanted = [`index-missing ${bare('jobs_tenant')}`, `view-missing ${bare('job_view')}`]
+  const report = await mill.doctor()
+  assert.deepEqual(codesOf(report, false), wanted)
+  const constraint = report.findings.find(({ code }) => code === 'constraint-missing')
+  assert.deepEqual([constraint?.subject, constraint?.repair], [bare('types'), null])
+  assert.deepEqual(codesOf(await mill.doctor({ repair: true }), true), wanted)
+  assert.deepEqual(codesOf(await mill.doctor(), false), [])
+})
+
+test(
+  'on PostgreSQL a log that is numbered wrongly is told, and goes on where it can',
+  { skip: !ON_POSTGRES },
+  async (context) => {
+    const { mill, damage, database, make } = await openPatient(context)
+    const commits = database.table('events').replace('events', 'commits')
+    const head = database.table('events').replace('events', 'log_head')
+    const lost = await make('queued')
+    const kept = await make('queued')
+    const other = await make('queued')
+    assert.equal((await mill.events()).length, 3)
+    await damage(
+      `DELETE FROM ${commits} WHERE n = (SELECT commit FROM ${database.table('events')} WHERE job = '${lost}')`,
+    )
+    await damage(`UPDATE ${head} SET position = 1`)
+    await damage(
+      `UPDATE ${commits} SET events = 3 WHERE n = (SELECT commit FROM ${database.table('events')} WHERE job = '${kept}')`,
+    )
+    const { findings } = await mill.doctor()
+    assert.deepEqual(
+      findings.filter(({ code }) => code.startsWith('log-')).map(({ code, repair }) => [code, repair !== null]),
+      [
+        ['log-head-behind', true],
+        ['log-commit-missing', true],
+        ['log-place-taken', false],
+      ],
+    )
+    await mill.doctor({ repair: true })
+    assert.deepEqual(
+      codesOf(await mill.doctor(), false).map((each) => each.split(' ')[0]),
+      ['log-place-taken'],
+    )
+    const told = (await mill.events()).map(({ jobId }) => jobId)
+    assert.deepEqual(told.toSorted(), [lost, kept, other].toSorted())
+    assert.equal(told.at(-1), lost)
+  },
+)
+
+test('the command tells what is wrong, repairs it if it is told to, and says by its exit code whether all is sound', async (context) => {
+  const { damage, database, row, make, command } = await openPatient(context)
+  const id = await make('queued')
+  const run = async (...args: readonly string[]): Promise<readonly [number | null, string]> => {
+    const child = command(...args)
+    const { code } = await child.exit
+    return [code, child.output]
+  }
+  await damage(`UPDATE ${database.table('jobs')} SET progress = 150 WHERE id = ${row(id)}`)
+  const [invalid, issues] = await run('validate', id)
+  assert.equal(invalid, 1)
+  assert.match(issues, /progress-out-of-range/)
+  const [broken, text] = await run('doctor')
+  assert.equal(broken, 1)
+  assert.match(text, /progress-out-of-range.*\n.*Safe to repair/)
+  const [, json] = await run('doctor', '--repair', '--json')
+  const report = JSON.parse(json) as DoctorReport
+  assert.deepEqual(codesOf(report, true), [`progress-out-of-range ${id}`])
+  assert.deepEqual(await run('validate', id), [0, 'The job is sound.\n'])
+})
