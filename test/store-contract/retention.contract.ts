@@ -154,6 +154,8 @@ export function retentionContract(open: OpenStore): void {
         at: await bench.store.now(),
         attempt,
         detail: JSON.stringify({ deletedJobId: id }),
+        tenant: 'acme',
+        owner: 'ann',
       })
       assert.deepEqual((await readEvents(bench.store)).at(-1), event)
     })
