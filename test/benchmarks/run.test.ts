@@ -24,7 +24,7 @@ describe('the queue benchmark', () => {
   })
 
   test('says what only several processes can do, with a part for each', (context) => {
-    const only = ['--only', 'drain-two,phases,pickup-other,cancel-other']
+    const only = ['--only', 'drain-two,phases,pickup-other,cancel-other,cancel-forced']
     const { results } = runTiny(context, ['--contenders', 'millrace', ...only])
     const best = results.figures.filter(({ settings }) => settings === 'best')
     for (const [measure, figure] of [
@@ -32,6 +32,7 @@ describe('the queue benchmark', () => {
       ['phases', 'jobsPerSecond'],
       ['pickup-other', 'p99Ms'],
       ['cancel-other', 'p99Ms'],
+      ['cancel-forced', 'endedP99Ms'],
     ]) {
       const found = best.find((known) => known.measure === measure && known.figure === figure)
       assert.ok(found !== undefined && found.median >= 0, `${measure} ${figure}`)

@@ -2,6 +2,7 @@ import { backlog } from './backlog.ts'
 import { backlogPostgres } from './backlog-postgres.ts'
 import { bulk } from './bulk.ts'
 import { callers } from './callers.ts'
+import { cancelForced } from './cancel-forced.ts'
 import { cancelOther, cancelSame } from './cancel.ts'
 import { drainTwo } from './drain-two.ts'
 import { drain } from './drain.ts'
@@ -26,6 +27,7 @@ export const MEASURES: readonly Measure[] = [
   pickupOther,
   cancelSame,
   cancelOther,
+  cancelForced,
   backlog,
   backlogPostgres,
   horizon,
