@@ -332,7 +332,7 @@ export class FaultyLink {
       audit: { list: (query) => send('read audit', () => audit.list(query)) },
       retention: {
         finished: (query) => send('find what is over', () => retention.finished(query)),
-        purge: (over) => send('purge', () => retention.purge(over)),
+        purge: (over) => send('purge', () => referee.watchPurge(() => retention.purge(over))),
         sweepUp: (bounds) => send('sweep up', () => retention.sweepUp(bounds)),
         artifactPaths: (ids) => send('find paths', () => retention.artifactPaths(ids)),
         takeTurn: (leastMs) => send('take a turn', () => retention.takeTurn(leastMs)),
@@ -340,7 +340,7 @@ export class FaultyLink {
       integrity: {
         audit: (page) => send('examine jobs', () => integrity.audit(page)),
         auditOne: (id, scope) => send('examine a job', () => integrity.auditOne(id, scope)),
-        repairJob: (id) => send('repair a job', () => integrity.repairJob(id)),
+        repairJob: (id) => send('repair a job', () => referee.watchRepair(() => integrity.repairJob(id))),
         strays: (belonging, page) => send('find strays', () => integrity.strays(belonging, page)),
         dropStrays: (belonging, strays) => send('drop strays', () => integrity.dropStrays(belonging, strays)),
         faults: () => send('find faults', () => integrity.faults()),

@@ -3,6 +3,7 @@ import { FINAL_EVENTS } from '../../src/core/events.ts'
 import type { JobRow } from '../../src/core/job-row.ts'
 import { isFinal } from '../../src/core/states.ts'
 import { validateJob } from '../../src/core/validation.ts'
+import type { EventRecord } from '../../src/store/events.ts'
 import type { ModelJob, ModelState } from '../support/model-state.ts'
 
 /** Whom it tells. */
@@ -25,7 +26,6 @@ export class JobJudge {
   readonly #state: ModelState
   readonly #hearing: Hearing
   readonly #seen = new Map<string, Seen>()
-  #events = 0
   #lastPosition = 0
   unfinished = 0
 
@@ -42,7 +42,7 @@ export class JobJudge {
       changed = true
       if (seen === undefined) this.#meet(job)
     }
-    if (!changed && this.#events === this.#state.events.length) return
+    if (!changed && this.#lastPosition === (this.#state.events.at(-1)?.position ?? this.#lastPosition)) return
     this.#readLog()
     this.#judgeChanged()
   }
@@ -52,13 +52,9 @@ export class JobJudge {
   }
 
   #readLog(): void {
-    const { events } = this.#state
-    for (; this.#events < events.length; this.#events += 1) {
-      const event = events[this.#events]
-      if (event === undefined) return
+    for (const event of this.#unread()) {
       const seen = this.#seen.get(event.jobId)
       const facts = `${event.name}, number ${event.seq} of ${event.jobId}`
-      if (event.position <= this.#lastPosition) this.#hearing.accuse('the log grows', facts)
       this.#lastPosition = event.position
       if (seen === undefined) {
         this.#hearing.accuse('every event has its job', facts)
@@ -69,7 +65,24 @@ export class JobJudge {
       seen.told += 1
       seen.lastSeq = event.seq
       if (FINALS.has(event.name)) this.#countFinal(seen)
+      if (event.name === 'job:deleted') this.#judgeDeleted(seen)
     }
+  }
+
+  /** Those of a job that is deleted are gone, but for the one that says so. */
+  #unread(): readonly EventRecord[] {
+    const { events } = this.#state
+    const from = events.findLastIndex(({ position }) => position <= this.#lastPosition) + 1
+    return events.slice(from)
+  }
+
+  #judgeDeleted({ row }: Seen): void {
+    const { id } = row
+    const gone = this.#state.gone.get(id)
+    if (gone === undefined || this.#state.jobs.has(id))
+      this.#hearing.accuse('a job that is told to be deleted is gone', id)
+    else if (!isFinal(gone.row.state)) this.#hearing.accuse('only what is over is deleted', `${id}: ${gone.row.state}`)
+    this.#seen.delete(id)
   }
 
   /** A generation that is over is followed by the next in another step, or by nothing. */

@@ -16,7 +16,7 @@ export function judgeStandstill(state: ModelState): boolean {
 export function judgeEnd({ model, referee, ledger }: Scene, acknowledged: ReadonlySet<string>): void {
   const { state } = model
   for (const id of acknowledged) {
-    if (!state.jobs.has(id)) referee.accuse('an acknowledged job is there', id)
+    if (!state.jobs.has(id) && !state.gone.has(id)) referee.accuse('an acknowledged job is there, or was deleted', id)
   }
   for (const job of state.jobs.values()) {
     const { row, ended } = job

@@ -132,9 +132,11 @@ function cancelledBySweep(after: JobRow, before: JobRow): Probe {
 }
 
 export function noteEnqueue(probes: Probes, jobs: readonly NewJob[], enqueued: readonly Enqueued[]): void {
-  for (const [index, { outcome }] of enqueued.entries()) {
+  for (const [index, answer] of enqueued.entries()) {
+    const { outcome } = answer
     if (outcome === 'key-reused') probes.see('a key was refused for another input')
     if (outcome !== 'duplicate') continue
+    if (answer.state === 'deleted') probes.see('a key answered with a job that had been deleted')
     const isKeyed = (jobs[index]?.key ?? null) !== null
     probes.see(isKeyed ? 'a key answered with the job that has it' : 'a unique key answered with the job that holds it')
   }

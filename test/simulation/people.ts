@@ -25,6 +25,7 @@ const ACTS = {
   pause: 0.6,
   resume: 0.8,
   wait: 0.7,
+  cleanUp: 0.7,
 } as const
 
 /** How often a job is of each manner. */
@@ -90,6 +91,8 @@ export class People {
         return this.#began(life, act, mill.pauseQueue(this.#choice.pick(QUEUES)))
       case 'resume':
         return this.#began(life, act, mill.resumeQueue(this.#choice.pick(QUEUES)))
+      case 'cleanUp':
+        return this.#began(life, act, mill.cleanup.forceCleanup())
       case 'wait':
         return this.#began(life, act, mill.waitFor(jobId, { timeout: '20s' }))
     }

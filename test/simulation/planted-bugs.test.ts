@@ -103,7 +103,7 @@ const BUGS: readonly { readonly bug: string; readonly planted: Planted; readonly
   {
     bug: 'acknowledges jobs before they are kept',
     planted: { store: answersTooSoon },
-    breaks: ['an acknowledged job is there'],
+    breaks: ['an acknowledged job is there, or was deleted'],
   },
   { bug: 'hands out a job twice', planted: { store: handsOutTwice }, breaks: ['a phase is begun once at a fence'] },
   {

@@ -64,6 +64,8 @@ export const PROBES = [
   'a running job was failed by force',
   'a running job was put back by force',
   'a waiting job was run now',
+  'a job was deleted when its time had come',
+  'a key answered with a job that had been deleted',
   'a paused queue held a job back',
   'the store could not be asked for cancellations',
   'results waited for the store',

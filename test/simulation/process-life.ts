@@ -1,5 +1,5 @@
 /** One life of a simulated process, from its start to its crash or its end: a real Millrace with a real worker, on a store of its own over the link. */
-import { DEFAULT_RETENTION } from '../../src/core/retention.ts'
+import type { Retention } from '../../src/core/retention.ts'
 import { Millrace } from '../../src/open-millrace.ts'
 import type { Logger } from '../../src/runtime/logger.ts'
 import type { Store } from '../../src/store/store.ts'
@@ -52,6 +52,10 @@ export interface LifeOptions {
   readonly onGone: () => void
 }
 
+/** So short that jobs are deleted while their world lasts. */
+const SOON = { ageMs: 8_000, count: null }
+const RETENTION: Retention = { completed: SOON, failed: SOON, cancelled: SOON }
+
 export class ProcessLife implements Owner {
   readonly link: FaultyLink
   readonly mill: Millrace
@@ -88,7 +92,7 @@ export class ProcessLife implements Owner {
       logger: this.#logger(),
       service: 'mill',
       version: null,
-      retention: DEFAULT_RETENTION,
+      retention: RETENTION,
       maintenance: null,
     })
   }

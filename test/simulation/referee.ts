@@ -2,8 +2,10 @@
 import { commandOf } from '../core/plan-commands.ts'
 import type { JobRow } from '../../src/core/job-row.ts'
 import { isFinal, mayMove } from '../../src/core/states.ts'
+import type { IssueCode } from '../../src/core/validation.ts'
 import type { Claimed, ClaimRequest, PlanCall, PlanResult, SweepReport } from '../../src/store/claims.ts'
 import type { Enqueued, NewJob } from '../../src/store/jobs.ts'
+import type { Purged } from '../../src/store/retention.ts'
 import { isAlive } from '../support/model-state.ts'
 import type { ModelState } from '../support/model-state.ts'
 import { JobJudge } from './job-judge.ts'
@@ -105,6 +107,19 @@ export class Referee {
     if (suspects.length > 1) this.accuse('a session runs one suspect at a time', `${suspects.length} of them`)
     noteClaim(this.#probes, this.#state, request, claimed)
     return claimed
+  }
+
+  async watchPurge(purge: () => Promise<Purged>): Promise<Purged> {
+    const purged = await purge()
+    if (purged.jobs.length > 0) this.#probes.see('a job was deleted when its time had come')
+    return purged
+  }
+
+  /** Nobody but Millrace writes to this store. */
+  async watchRepair(repair: () => Promise<readonly IssueCode[]>): Promise<readonly IssueCode[]> {
+    const repaired = await repair()
+    if (repaired.length > 0) this.accuse('no job needs a repair', repaired.join(', '))
+    return repaired
   }
 
   async watchSweep(sweep: () => Promise<SweepReport>): Promise<SweepReport> {
