@@ -20,7 +20,6 @@ export type { Job, JobAttempt, JobError, JobPhase, ListedJob } from './client/jo
 export type { JobClient, RunOptions } from './client/job-client.ts'
 export { JobManager } from './client/job-manager.ts'
 export { JobStateManager } from './client/job-state-manager.ts'
-export type { Validated } from './client/job-state-manager.ts'
 export type { InputOf, JobHandle, JobReference, OutputOf } from './client/job-values.ts'
 export type { EnqueueOptions } from './client/new-job.ts'
 export type { PauseOptions, Queue, SynchronousConnection, WorkerSession } from './client/operator-client.ts'

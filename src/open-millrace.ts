@@ -14,7 +14,7 @@ import { EventTailer } from './events/event-tailer.ts'
 import { JobCleanupService } from './maintenance/cleanup.ts'
 import { examineStore } from './maintenance/doctor.ts'
 import type { DoctorReport } from './maintenance/doctor.ts'
-import { reaper } from './maintenance/reaper.ts'
+import { Reaper } from './maintenance/reaper.ts'
 import type { ReaperReport } from './maintenance/reaper.ts'
 import { redFlagWatch } from './maintenance/red-flags.ts'
 import { isIsolated } from './runtime/isolation-mark.ts'
@@ -90,7 +90,7 @@ export class Millrace extends OperatorClient {
   readonly #parts: MillraceParts
   readonly #context: ClientContext
   readonly #tailer: EventTailer
-  readonly #reaper: Service<ReaperReport>
+  readonly #reaper: Reaper
   readonly #redFlags: Service<readonly RedFlag[]>
   readonly #cleanup: JobCleanupService
   readonly #workers = new Map<Worker, readonly Handler[]>()
@@ -107,9 +107,10 @@ export class Millrace extends OperatorClient {
     this.#parts = parts
     this.#context = context
     this.#tailer = tailer
-    this.#reaper = reaper({ store, runtime, logger })
+    this.#reaper = new Reaper({ store, runtime, logger })
     this.#redFlags = redFlagWatch({ store, runtime, logger, probes: () => this.#entityProbes() })
-    this.#cleanup = new JobCleanupService({ store, runtime, logger, retention })
+    const recover = this.#reaper.recover.bind(this.#reaper)
+    this.#cleanup = new JobCleanupService({ store, runtime, logger, retention, recover })
     if (parts.maintenance === true) this.#startMaintenance()
   }
 
@@ -182,6 +183,7 @@ export class Millrace extends OperatorClient {
   #startMaintenance(): void {
     this.#reaper.start()
     this.#redFlags.start()
+    this.#cleanup.startScheduler()
   }
 
   #entityProbes(): ReadonlyMap<string, EntityProbe> {

@@ -39,15 +39,15 @@ async function write({ store, claim }: Drive, calls: readonly HandCall[]): Promi
   const { jobId } = claim
   const beside = { jobId, scope: OPERATOR, claim, values: {}, detail: null, byHand: { lockMs: null } }
   const results = await Promise.all(calls.map((call) => store.claims.apply({ ...beside, ...call })))
-  let written: Written | null = null
-  for (const result of results) {
-    if (result.applied) {
-      const { state, cancelRequestedAt } = result.row
-      written = { success: true, jobId, state: managedState(state), cancelRequested: cancelRequestedAt !== null }
-    } else if (result.refusal === 'lease-lost') return lost(jobId)
-    else throw refusalError({ jobId, act: 'driven by hand', refusal: result.refusal, row: result.row })
+  // The last builds on those before it: if it was applied, they were, whoever made them. Two that complete at once share the phases.
+  const last = results.at(-1)
+  if (last?.applied === true) {
+    const { state, cancelRequestedAt } = last.row
+    return { success: true, jobId, state: managedState(state), cancelRequested: cancelRequestedAt !== null }
   }
-  return written ?? lost(jobId)
+  const refused = results.find((result) => !result.applied)
+  if (refused === undefined || refused.refusal === 'lease-lost') return lost(jobId)
+  throw refusalError({ jobId, act: 'driven by hand', refusal: refused.refusal, row: refused.row })
 }
 
 export function lost(jobId: string): NotWritten {

@@ -10,11 +10,11 @@ import type {
 } from './by-hand.ts'
 import type { ForceFailed, ForceReset } from './force-job.ts'
 import { JobStateManager } from './job-state-manager.ts'
-import type { Validated } from './job-state-manager.ts'
 import type { JobReference } from './job-values.ts'
 import type { OperatorClient } from './operator-client.ts'
 import { idOf } from './read-jobs.ts'
 import type { Transitioned, TransitionFields } from './transition-job.ts'
+import type { Validation } from './validate-job.ts'
 
 /**
  * Drives jobs by hand, from a web handler, a script or anything else that is no worker. Every write is made under the lock that
@@ -122,7 +122,7 @@ export class JobManager {
    *
    * @throws NotFoundError
    */
-  async validateJobState(job: JobReference): Promise<Validated> {
+  async validateJobState(job: JobReference): Promise<Validation> {
     return this.#states.validateJobState(job)
   }
 

@@ -6,8 +6,6 @@ import { DEFAULTS, LIMITS } from '../core/limits.ts'
 import { encodeLockId } from '../core/lock-id.ts'
 import { acceptProgress, PROGRESS_EVENT_MS } from '../core/progress.ts'
 import { OPERATOR } from '../core/scope.ts'
-import { validateJob } from '../core/validation.ts'
-import type { Issue } from '../core/validation.ts'
 import type { Taken } from '../store/claims.ts'
 import type { LockHolder } from '../store/sessions.ts'
 import { claimOf, managedState, outputIn } from './by-hand.ts'
@@ -30,16 +28,12 @@ import type { JobReference } from './job-values.ts'
 import { checkKey, checkName } from './names.ts'
 import type { OperatorClient } from './operator-client.ts'
 import { checkOptions, checkWhole } from './option-values.ts'
-import { idOf, readDetails } from './read-jobs.ts'
+import { idOf } from './read-jobs.ts'
 import { notYours } from './refusals.ts'
 import { transitionJob } from './transition-job.ts'
 import type { Transitioned, TransitionFields } from './transition-job.ts'
-
-/** What was found of a job's stored state. */
-export interface Validated {
-  readonly isValid: boolean
-  readonly issues: readonly Issue[]
-}
+import { validateStoredJob } from './validate-job.ts'
+import type { Validation } from './validate-job.ts'
 
 /** So many locks are remembered for the pace of their events. */
 const MOST_REMEMBERED = 1_000
@@ -157,17 +151,12 @@ export class JobStateManager {
   }
 
   /**
-   * Holds what is stored of the job against the rules that every job must keep.
+   * Holds what is stored of the job, its results and its events against the rules that every job must keep.
    *
    * @throws NotFoundError
    */
-  async validateJobState(job: JobReference): Promise<Validated> {
-    const details = await readDetails(this.#context.reader(), OPERATOR, idOf(job))
-    const { phases, phaseNames } = details
-    // The only phase of a job keeps no result of its own.
-    const counted = phaseNames.length === 1 ? {} : { results: phases.filter(({ result }) => result !== null).length }
-    const issues = validateJob({ ...details, ...counted })
-    return { isValid: issues.length === 0, issues }
+  async validateJobState(job: JobReference): Promise<Validation> {
+    return validateStoredJob(this.#context.reader(), OPERATOR, idOf(job))
   }
 
   /**

@@ -68,5 +68,5 @@ export const DEFAULTS = {
   /** How long a session that has ended is listed at least. */
   endedSessionMs: DAY,
   /** How old a file of the artifact folder is at least before it is removed because no artifact is kept in it. */
-  orphanFileMs: HOUR,
+  orphanFileMs: DAY,
 } as const

@@ -34,6 +34,9 @@ export class EntityAsker {
   readonly #options: Omit<AskEntities, 'probes'>
   /** With the time of the job's end, so that a job that is run again is asked about again. */
   #final = new Map<string, number>()
+  /** In which pass each job was asked about last, so that all have their turn. */
+  #askedIn = new Map<string, number>()
+  #passes = 0
 
   constructor(options: Omit<AskEntities, 'probes'>) {
     this.#options = options
@@ -49,6 +52,7 @@ export class EntityAsker {
     ])
     const known = [...entities, ...ended].filter(({ type, endedAt }) => probes.has(type) && endedAt <= now - GRACE_MS)
     const notes: EntityNote[] = []
+    this.#passes += 1
     for (const [type, jobs] of Map.groupBy(known, (job) => job.type)) {
       const probe = probes.get(type)
       if (probe !== undefined) notes.push(...(await this.#askAll(probe, jobs)))
@@ -56,6 +60,8 @@ export class EntityAsker {
     if (notes.length > 0) await store.jobTypes.noteEntities(notes)
     const still = new Set(ended.map(({ jobId }) => jobId))
     this.#final = new Map([...this.#final].filter(([jobId]) => still.has(jobId)))
+    const present = new Set(known.map(({ jobId }) => jobId))
+    this.#askedIn = new Map([...this.#askedIn].filter(([jobId]) => present.has(jobId)))
   }
 
   async #askAll(
@@ -64,7 +70,10 @@ export class EntityAsker {
   ): Promise<readonly EntityNote[]> {
     const open = new Map(jobs.map(({ jobId, endedAt }) => [jobId, endedAt]))
     for (const [jobId, endedAt] of this.#final) if (open.get(jobId) === endedAt) open.delete(jobId)
-    const asked = [...open].slice(0, ASKED_AT_ONCE)
+    const lastPass = ([jobId]: readonly [string, number]): number => this.#askedIn.get(jobId) ?? 0
+    const byTurn = [...open].toSorted((left, right) => lastPass(left) - lastPass(right))
+    const asked = byTurn.slice(0, ASKED_AT_ONCE)
+    for (const [jobId] of asked) this.#askedIn.set(jobId, this.#passes)
     const notes = await Promise.all(asked.map(([jobId, endedAt]) => this.#askOne(probe, jobId, endedAt)))
     return notes.filter((note) => note !== null)
   }

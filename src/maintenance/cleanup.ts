@@ -9,16 +9,19 @@ import type { Logger } from '../runtime/logger.ts'
 import type { Runtime } from '../runtime/runtime.ts'
 import { validateJob } from '../core/validation.ts'
 import { Service } from '../runtime/service.ts'
+import type { Pass } from '../runtime/service.ts'
+import type { SweepReport } from '../store/claims.ts'
 import type { Store } from '../store/store.ts'
 import { findOrphans, removeBytes } from './orphaned-bytes.ts'
 import { purgeExpired } from './purge.ts'
-import { FRESH_TRUST, judgePass } from './reaper-trust.ts'
 
 export interface CleanupOptions {
   readonly store: Store
   readonly runtime: Runtime
   readonly logger: Logger
   readonly retention: Retention
+  /** The reaper's sweep, which by time is held where the reaper does not trust its clock. */
+  readonly recover: (cause: Pass['cause']) => Promise<SweepReport>
 }
 
 /** What one cleanup did. */
@@ -48,8 +51,7 @@ const SWEPT_AT_ONCE = 500
 const AUDITED_PAGES = 4
 
 interface Extent {
-  /** Whether jobs may be taken from sessions that look dead. */
-  readonly sweeps: boolean
+  readonly cause: Pass['cause']
   /** All jobs and the bytes of all artifacts, or the next share of them. */
   readonly isWhole: boolean
 }
@@ -58,10 +60,10 @@ interface Extent {
 export class JobCleanupService {
   readonly #options: CleanupOptions
   readonly #service: Service<CleanupReport>
-  #trust = FRESH_TRUST
   #cleaning: Promise<CleanupReport> | null = null
   #stopping = false
-  #bytesPart = 0
+  /** A process that lives for less than an hour looks at other shares than the one before it. */
+  #bytesPart: number
   /** How far the jobs have been looked through. */
   #audited: string | null = null
 
@@ -69,6 +71,7 @@ export class JobCleanupService {
   constructor(options: CleanupOptions) {
     this.#options = options
     const { runtime, logger } = options
+    this.#bytesPart = Math.floor(runtime.random() * BYTES_PARTS)
     this.#service = new Service({
       name: 'cleanup',
       runtime,
@@ -108,23 +111,17 @@ export class JobCleanupService {
     this.#stopping = false
     return this.#begin(async () => {
       await this.#options.store.retention.takeTurn(0)
-      return this.#clean({ sweeps: true, isWhole: true })
+      return this.#clean({ cause: 'asked', isWhole: true })
     })
   }
 
-  async #takeTurn(cause: 'time' | 'asked'): Promise<CleanupReport> {
-    const { store, runtime } = this.#options
-    const { sweep, trust } = judgePass(this.#trust, {
-      now: runtime.now(),
-      everyMs: DEFAULTS.cleanupMs,
-      leaseMs: DEFAULTS.leaseMs,
-    })
-    this.#trust = trust
+  async #takeTurn(cause: Pass['cause']): Promise<CleanupReport> {
+    const { store } = this.#options
     // Whoever forces a cleanup meanwhile is to be given one, not this waiting for a turn.
     const isMine = this.#cleaning === null && (await store.retention.takeTurn(DEFAULTS.cleanupApartMs))
     if (this.#cleaning !== null) return this.#cleaning
     if (!isMine) return this.#report([])
-    return this.#begin(() => this.#clean({ sweeps: cause === 'asked' || sweep, isWhole: false }))
+    return this.#begin(() => this.#clean({ cause, isWhole: false }))
   }
 
   #begin(clean: () => Promise<CleanupReport>): Promise<CleanupReport> {
@@ -135,9 +132,9 @@ export class JobCleanupService {
     return cleaning
   }
 
-  async #clean({ sweeps, isWhole }: Extent): Promise<CleanupReport> {
+  async #clean({ cause, isWhole }: Extent): Promise<CleanupReport> {
     const report = await this.#report([
-      ...(sweeps ? [['stuck jobs', () => this.#recoverStuckJobs()] as const] : []),
+      ['stuck jobs', () => this.#recoverStuckJobs(cause)],
       ['expired jobs', () => this.#deleteExpiredJobs()],
       ['what is left over', () => this.#sweepUp()],
       ['impossible states', () => this.#fixJobs(isWhole)],
@@ -171,9 +168,8 @@ export class JobCleanupService {
     return { timestamp, ...counts, totalProcessingTime: Math.round(runtime.monotonic() - begunAt), errors }
   }
 
-  async #recoverStuckJobs(): Promise<Partial<Counts>> {
-    const { store, runtime } = this.#options
-    const swept = await store.claims.sweep({ graceMs: DEFAULTS.overdueGraceMs, random: runtime.random() })
+  async #recoverStuckJobs(cause: Pass['cause']): Promise<Partial<Counts>> {
+    const swept = await this.#options.recover(cause)
     return {
       stuckJobsRecovered: swept.jobsReaped + swept.jobsTimedOut + swept.jobsCancelled + swept.jobsStuck,
       expiredLocksCleared: swept.sessionsEnded + swept.locksCleared,

@@ -229,5 +229,6 @@ const STRAYS: Readonly<Record<Belonging, string>> = {
   attempt: 'Attempts',
   event: 'Events',
   artifact: 'Artifacts',
+  entity: 'Notes of unfinished entities',
   key: 'Idempotency keys whose time is over',
 }

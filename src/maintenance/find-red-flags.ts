@@ -24,7 +24,8 @@ export async function findRedFlags(store: Store): Promise<readonly RedFlag[]> {
     }),
     sessions: sessions.filter(({ endedAt, expiresAt }) => endedAt === null && expiresAt > now),
     refusals,
-    ended: sameWindow(ended.filter(isOutcome), ENDED_LIMIT),
+    // What people do by hand tells nothing of how the type's workers do.
+    ended: sameWindow(ended.filter(isOutcome), ENDED_LIMIT).filter(({ byHand }) => !byHand),
     entities,
   })
 }

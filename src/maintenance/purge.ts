@@ -47,16 +47,52 @@ async function purgeOld(purge: Purge, until: number): Promise<number> {
   return walk(purge, 'oldest', until, (job) => isExpired(ruleOf(job.type), job.finishedAt, now))
 }
 
-/** From the latest back, counted type by type. */
+/** Those of which as many of their type ended later as are to be kept. Looks twice: a store need not tell them in the order of their ends. */
 async function purgeExcess(purge: Purge): Promise<number> {
-  const kept = new Map<string, number>()
-  return walk(purge, 'newest', null, ({ type }) => {
+  const kept = new Map<string, Kept>()
+  for (const [type, ends] of await latestEnds(purge)) {
     const { count } = purge.ruleOf(type)
-    const before = kept.get(type) ?? 0
-    if (count !== null && before >= count) return true
-    kept.set(type, before + 1)
+    const least = count === 0 ? Number.POSITIVE_INFINITY : ends[(count ?? 0) - 1]
+    if (count === null || least === undefined) continue
+    kept.set(type, { least, ofLeast: ends.slice(0, count).filter((end) => end === least).length })
+  }
+  if (kept.size === 0) return 0
+  return walk(purge, 'newest', null, ({ type, finishedAt }) => {
+    const bound = kept.get(type)
+    if (bound === undefined || finishedAt > bound.least) return false
+    if (finishedAt < bound.least || bound.ofLeast === 0) return true
+    bound.ofLeast -= 1
     return false
   })
+}
+
+interface Kept {
+  /** The earliest end that is kept. */
+  readonly least: number
+  /** How many that ended at that moment are still to be kept. */
+  ofLeast: number
+}
+
+/** Of each type of which so many are kept, the ends of at least so many, the latest first. */
+async function latestEnds({
+  store,
+  state,
+  ruleOf,
+  isStopping,
+}: Purge): Promise<ReadonlyMap<string, readonly number[]>> {
+  const byType = new Map<string, number[]>()
+  let after: string | null = null
+  do {
+    const page = await store.retention.finished({ state, from: 'newest', until: null, limit: PAGE_JOBS, after })
+    for (const [type, jobs] of Map.groupBy(page.jobs, (job) => job.type)) {
+      const { count } = ruleOf(type)
+      if (count === null) continue
+      const ends = [...(byType.get(type) ?? []), ...jobs.map(({ finishedAt }) => finishedAt)]
+      byType.set(type, ends.toSorted((left, right) => right - left).slice(0, Math.max(count, 1)))
+    }
+    after = page.next
+  } while (after !== null && !isStopping())
+  return byType
 }
 
 async function walk(

@@ -44,3 +44,17 @@ export function judgePass(trust: ReaperTrust, { now, everyMs, leaseMs }: ReaperP
   const next: ReaperTrust = { lastPassAt: now, onTime, heldUntil: isOnTime ? heldUntil : now + leaseMs }
   return { sweep: onTime >= ENOUGH_ON_TIME && now >= next.heldUntil, trust: next }
 }
+
+/**
+ * Whether somebody else may sweep between two passes: the latest was trusted, and the next is not late by now.
+ *
+ * @param pass `everyMs`: null where no passes are made by time, so that none can be late
+ */
+export function isTrusted(
+  { lastPassAt, onTime, heldUntil }: ReaperTrust,
+  { now, everyMs }: { readonly now: number; readonly everyMs: number | null },
+): boolean {
+  if (onTime < ENOUGH_ON_TIME || now < heldUntil) return false
+  if (lastPassAt === null || everyMs === null) return true
+  return now >= lastPassAt && now - lastPassAt <= everyMs * LATE_FACTOR
+}

@@ -5,6 +5,7 @@
 import { createHash } from 'node:crypto'
 import { Readable } from 'node:stream'
 
+import { MillraceError } from '../core/errors.ts'
 import type { ArtifactBytes, OldBytes, WrittenBytes } from '../store/artifacts.ts'
 import { NOW } from './database.ts'
 import type { Database } from './database.ts'
@@ -17,6 +18,7 @@ const ADD =
   'INSERT INTO millrace.artifact_chunks (path, ordinal, bytes, written_at) ' +
   'VALUES ($1, $2, $3, coalesce($4::bigint, floor(extract(epoch FROM clock_timestamp()) * 1000)::bigint)) ON CONFLICT DO NOTHING'
 const SIZE = 'SELECT sum(octet_length(bytes))::bigint AS size FROM millrace.artifact_chunks WHERE path = $1'
+const PIECES = 'SELECT count(*) AS pieces FROM millrace.artifact_chunks WHERE path = $1'
 const ONE = 'SELECT bytes FROM millrace.artifact_chunks WHERE path = $1 AND ordinal = $2'
 /** In the order of their index. The latest piece counts: somebody may be writing for long. */
 const PAGE_OF_PATHS = `SELECT path, max(written_at) <= ${NOW} - $2::bigint AS old FROM millrace.artifact_chunks WHERE path > $3 GROUP BY path ORDER BY path LIMIT $4`
@@ -41,11 +43,22 @@ export class ArtifactChunks implements ArtifactBytes {
         ordinal += 1
         sizeBytes += piece.byteLength
       }
+      await this.#checkPieces(path, ordinal)
     } catch (error) {
       if (ordinal > 0) await this.remove(path).catch(() => undefined)
       throw error
     }
     return { sizeBytes, sha256: hash.digest('hex') }
+  }
+
+  /** What was written for longer than orphans are left alone may have lost its first pieces to a cleanup. */
+  async #checkPieces(path: string, written: number): Promise<void> {
+    const [row] = await this.#db.ask(PIECES, path)
+    if (Number(row?.['pieces']) === written) return
+    throw new MillraceError(
+      'artifact-missing',
+      `Pieces of the artifact at ${path} were removed while it was being written.`,
+    )
   }
 
   async sizeOf(path: string): Promise<number | null> {

@@ -12,13 +12,14 @@ const WAITING =
   `${NOW} AS now FROM millrace.types AS t`
 
 const ENDED =
-  'SELECT j.id, t.name AS type, j.state, j.attempt, j.generation, j.started_at, j.finished_at, s.service AS worker_service, s.host, s.version, ' +
+  'SELECT j.id, t.name AS type, j.state, j.attempt, j.generation, j.started_at, j.finished_at, s.service AS worker_service, s.host, s.version, s.hand IS NOT NULL AS by_hand, ' +
   "coalesce(j.output <> 'null', (SELECT p.result <> 'null' FROM millrace.phases AS p WHERE p.job = j.id AND p.ordinal = j.phase_count - 1), false) AS has_output " +
   'FROM (SELECT * FROM millrace.jobs WHERE state = $1 AND finished_at IS NOT NULL ORDER BY finished_at DESC LIMIT $2) AS j ' +
   'JOIN millrace.types AS t ON t.n = j.type LEFT JOIN millrace.sessions AS s ON s.n = j.session'
 
 const ENTITIES =
-  'SELECT j.id, t.name AS type, j.finished_at, e.status FROM (SELECT job, status FROM millrace.entities ORDER BY noted_at DESC LIMIT $1) AS e ' +
+  'SELECT j.id, t.name AS type, j.finished_at, e.status FROM (SELECT job, status FROM millrace.entities ' +
+  `WHERE noted_at > ${NOW} - $2::bigint ORDER BY noted_at DESC LIMIT $3) AS e ` +
   'CROSS JOIN LATERAL (SELECT id, type, finished_at FROM millrace.jobs WHERE id = e.job AND state + 0 >= 5) AS j JOIN millrace.types AS t ON t.n = j.type'
 
 export async function readEvidence(
@@ -29,7 +30,7 @@ export async function readEvidence(
   const waiting = await run(WAITING, now)
   const ended = []
   for (const state of FINAL_STATES) ended.push(...(await run(ENDED, STATE_CODES[state], endedLimit)))
-  const entities = await run(ENTITIES, entityLimit)
+  const entities = await run(ENTITIES, now, ENTITY_NOTE_MS, entityLimit)
   return {
     waiting: waitingOf(waiting, Number(waiting[0]?.['now'])),
     ended: ended.map((row) => endedRecord(row, String(row['id']))),

@@ -1,6 +1,5 @@
 /** Whether the schema is all there, by comparison with what the migrations make, and whether the log is numbered as it should be. */
 import type { StoreFault } from '../store/integrity.ts'
-import type { Transaction } from './database.ts'
 import type { RunRows } from './driver.ts'
 import { readMigrations } from './migrate.ts'
 
@@ -49,8 +48,8 @@ const OBJECTS =
   "k.contype IN ('c', 'p', 'u')) AS constraints, coalesce((SELECT i.indisvalid FROM pg_index AS i WHERE i.indexrelid = c.oid), true) AS valid " +
   'FROM pg_class AS c JOIN pg_namespace AS s ON s.oid = c.relnamespace WHERE s.nspname = $1'
 
-async function schemaFaults(tx: Transaction, schema: string): Promise<readonly StoreFault[]> {
-  const rows = await tx.rows(OBJECTS, schema)
+async function schemaFaults(run: RunRows, schema: string): Promise<readonly StoreFault[]> {
+  const rows = await run(OBJECTS, schema)
   const there = new Map(rows.filter((row) => row['valid'] === true).map((row) => [String(row['name']), row]))
   const { tables, indexes, views } = wantedSchema()
   const faults: StoreFault[] = []
@@ -90,8 +89,8 @@ function viewMissing(name: string): StoreFault {
 const HEAD =
   'SELECT h.position, (SELECT c.first + c.events - 1 FROM millrace.commits AS c WHERE c.first IS NOT NULL ORDER BY c.first DESC LIMIT 1) AS last FROM millrace.log_head AS h'
 
-async function headFaults(tx: Transaction): Promise<readonly StoreFault[]> {
-  const [head] = await tx.rows(HEAD)
+async function headFaults(run: RunRows): Promise<readonly StoreFault[]> {
+  const [head] = await run(HEAD)
   const [position, last] = [Number(head?.['position'] ?? -1), Number(head?.['last'] ?? 0)]
   if (position >= last) return []
   const message = `The log says that it is numbered to ${position}, but there are events up to ${last}: new ones would get places that are taken.`
@@ -106,11 +105,11 @@ const PLACES =
   'SELECT p.n, p.first, p.first < lag(p.first + p.events) OVER (ORDER BY p.first) AS taken FROM ' +
   '(SELECT n, first, events FROM millrace.commits WHERE first IS NOT NULL AND first >= $1 ORDER BY first LIMIT $2) AS p ORDER BY p.first'
 
-async function commitFaults(tx: Transaction): Promise<readonly StoreFault[]> {
+async function commitFaults(run: RunRows): Promise<readonly StoreFault[]> {
   const faults: StoreFault[] = []
   let after = 0
   for (let length = PAGE; length === PAGE;) {
-    const rows = await tx.rows(EVENTS_OF_COMMITS, after, PAGE)
+    const rows = await run(EVENTS_OF_COMMITS, after, PAGE)
     for (const row of rows) {
       if (row['missing'] === true) faults.push(commitMissing(String(row['commit'])))
       else if (row['beyond'] === true) faults.push(placeTaken(String(row['commit'])))
@@ -121,11 +120,11 @@ async function commitFaults(tx: Transaction): Promise<readonly StoreFault[]> {
   return faults
 }
 
-async function placeFaults(tx: Transaction): Promise<readonly StoreFault[]> {
+async function placeFaults(run: RunRows): Promise<readonly StoreFault[]> {
   const faults: StoreFault[] = []
   let from = 0
   for (let length = PAGE; length === PAGE;) {
-    const rows = await tx.rows(PLACES, from, PAGE)
+    const rows = await run(PLACES, from, PAGE)
     faults.push(...rows.filter((row) => row['taken'] === true).map((row) => placeTaken(String(row['n']))))
     from = Number(rows.at(-1)?.['first'] ?? from)
     length = rows.length
@@ -144,11 +143,12 @@ function placeTaken(commit: string): StoreFault {
   return { code: 'log-place-taken', subject: commit, message, repair: null }
 }
 
-export async function findFaults(tx: Transaction, schema: string): Promise<readonly StoreFault[]> {
-  const faults = [...(await schemaFaults(tx, schema))]
+/** Each page is a statement of its own, so that no snapshot is held for as long as the log is long. */
+export async function findFaults(run: RunRows, schema: string): Promise<readonly StoreFault[]> {
+  const faults = [...(await schemaFaults(run, schema))]
   // Without its tables there is no log to look at.
   if (faults.some(({ code }) => code === 'table-missing')) return faults
-  faults.push(...(await headFaults(tx)), ...(await commitFaults(tx)), ...(await placeFaults(tx)))
+  faults.push(...(await headFaults(run)), ...(await commitFaults(run)), ...(await placeFaults(run)))
   return faults
 }
 

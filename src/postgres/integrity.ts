@@ -88,6 +88,7 @@ const TABLES: Readonly<Record<Exclude<Belonging, 'key' | 'body'>, string>> = {
   attempt: 'millrace.attempts',
   event: 'millrace.events',
   artifact: 'millrace.artifacts',
+  entity: 'millrace.entities',
 }
 
 /** The event that tells of a deletion outlives its job. */

@@ -175,7 +175,7 @@ export class PostgresStore implements Store {
     repairJob: (id) => this.#write(() => this.#db.write((tx) => repairStoredJob(tx, id))),
     strays: (belonging, page) => this.#read(() => findStrays(this.#reader, belonging, page)),
     dropStrays: (belonging, strays) => this.#write(() => this.#db.write((tx) => dropStrays(tx, belonging, strays))),
-    faults: () => this.#read(() => this.#db.read((tx) => findFaults(tx, this.#db.schema))),
+    faults: () => this.#read(() => findFaults(this.#db.ask, this.#db.schema)),
     repairFault: (fault) => this.#write(() => this.#db.script((run) => repairFault(run, fault))),
     artifacts: (page) => this.#read(() => keptArtifacts(this.#reader, page)),
   }

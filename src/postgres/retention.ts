@@ -46,7 +46,7 @@ const DOOMED =
   'WHERE id = ANY($1::uuid[]) AND finished_at IS NOT NULL ORDER BY id FOR UPDATE SKIP LOCKED'
 
 const OF_JOBS = 'WHERE job = ANY($1::uuid[])'
-const CHILDREN = ['labels', 'phases', 'attempts'].map((table) => `DELETE FROM millrace.${table} ${OF_JOBS}`)
+const CHILDREN = ['labels', 'phases', 'attempts', 'entities'].map((table) => `DELETE FROM millrace.${table} ${OF_JOBS}`)
 const ARTIFACTS = `DELETE FROM millrace.artifacts ${OF_JOBS} RETURNING path`
 const EVENTS = `DELETE FROM millrace.events ${OF_JOBS} RETURNING commit`
 const JOBS = 'DELETE FROM millrace.jobs WHERE id = ANY($1::uuid[])'

@@ -10,7 +10,7 @@ const WAITING =
   '(SELECT min(run_at) FROM millrace_jobs WHERE state IN (1, 4) AND type = t.n) AS next_due FROM millrace_types AS t'
 
 const ENDED =
-  'SELECT j.id, t.name AS type, j.state, j.attempt, j.generation, j.started_at, j.finished_at, s.service AS worker_service, s.host, s.version, ' +
+  'SELECT j.id, t.name AS type, j.state, j.attempt, j.generation, j.started_at, j.finished_at, s.service AS worker_service, s.host, s.version, s.hand IS NOT NULL AS by_hand, ' +
   "coalesce(j.output <> 'null', (SELECT p.result <> 'null' FROM millrace_phases AS p WHERE p.job = j.n AND p.ordinal = j.phase_count - 1), " +
   'EXISTS (SELECT 1 FROM millrace_bodies AS b WHERE b.job = j.n AND b.kind = 2)) AS has_output FROM ' +
   '(SELECT n FROM millrace_jobs WHERE state = ? AND finished_at IS NOT NULL ORDER BY n DESC LIMIT ?) AS latest ' +
@@ -18,7 +18,7 @@ const ENDED =
 
 const ENTITIES =
   'SELECT j.id, t.name AS type, j.finished_at, e.status FROM ' +
-  '(SELECT job, status FROM millrace_entities ORDER BY job DESC LIMIT ?) AS e CROSS JOIN millrace_jobs AS j ON j.n = e.job ' +
+  '(SELECT job, status FROM millrace_entities WHERE noted_at > ? ORDER BY job DESC LIMIT ?) AS e CROSS JOIN millrace_jobs AS j ON j.n = e.job ' +
   'CROSS JOIN millrace_types AS t ON t.n = j.type WHERE j.state >= 5'
 
 export function readEvidence(db: Database, { endedLimit, entityLimit }: EvidenceQuery): EvidenceRecords {
@@ -27,7 +27,9 @@ export function readEvidence(db: Database, { endedLimit, entityLimit }: Evidence
     ended: FINAL_STATES.flatMap((state) =>
       db.all(ENDED, STATE_CODES[state], endedLimit).map((row) => endedRecord(row, idFromBytes(row['id']))),
     ),
-    entities: db.all(ENTITIES, entityLimit).map((row) => entityEvidence(row, idFromBytes(row['id']))),
+    entities: db
+      .all(ENTITIES, db.readClock() - ENTITY_NOTE_MS, entityLimit)
+      .map((row) => entityEvidence(row, idFromBytes(row['id']))),
   }
 }
 

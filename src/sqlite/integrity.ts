@@ -79,6 +79,7 @@ const TABLES: Readonly<Record<Exclude<Belonging, 'key'>, string>> = {
   attempt: 'millrace_attempts',
   event: 'millrace_events',
   artifact: 'millrace_artifacts',
+  entity: 'millrace_entities',
 }
 
 /** The event that tells of a deletion outlives its job. */

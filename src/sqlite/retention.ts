@@ -36,7 +36,7 @@ const DOOMED =
   "CROSS JOIN millrace_jobs AS j ON j.id = unhex(s.value ->> 0, '-') WHERE j.finished_at = s.value ->> 1"
 
 const LIST = 'IN (SELECT value FROM json_each(?))'
-const CHILDREN = ['bodies', 'labels', 'phases', 'attempts', 'events'].map(
+const CHILDREN = ['bodies', 'labels', 'phases', 'attempts', 'events', 'entities'].map(
   (table) => `DELETE FROM millrace_${table} WHERE job ${LIST}`,
 )
 const ARTIFACTS = `DELETE FROM millrace_artifacts WHERE job ${LIST} RETURNING path`

@@ -22,6 +22,8 @@ export interface EvidenceRecords {
 
 export interface EndedRecord extends Omit<EndedEvidence, 'state'> {
   readonly state: FinalState
+  /** Under a lock: no worker ran it last. */
+  readonly byHand: boolean
 }
 
 /** What was found out about the entity of a job that is over. */
@@ -61,6 +63,7 @@ export function endedRecord(row: Columns, jobId: string): EndedRecord {
     endedAt,
     durationMs: isFirst && startedAt !== null ? endedAt - startedAt : null,
     hasOutput: state === 'completed' && Boolean(row['has_output']),
+    byHand: Boolean(row['by_hand']),
     worker: typeof service === 'string' ? { service, host: String(row['host']), version } : null,
   }
 }

@@ -18,7 +18,7 @@ export interface AuditPage {
 }
 
 /** What belongs to a job and stands in a table of its own. Keys outlive their jobs: those alone count whose time is over. */
-export const BELONGINGS = ['body', 'label', 'phase', 'attempt', 'event', 'artifact', 'key'] as const
+export const BELONGINGS = ['body', 'label', 'phase', 'attempt', 'event', 'artifact', 'entity', 'key'] as const
 
 export type Belonging = (typeof BELONGINGS)[number]
 

@@ -1,3 +1,4 @@
+import { DEFAULTS } from '../core/limits.ts'
 import type { JobPolicy } from '../core/policy.ts'
 import type { TypeRetention } from '../core/retention.ts'
 import { FINAL_STATES } from '../core/states.ts'
@@ -29,8 +30,14 @@ function encodedRetention(retention: TypeRetention): object {
   )
 }
 
+/** What a definition has that says nothing of it, and what a text has that was written when there was no such thing. */
+const LEFT_OUT: Pick<JobPolicy, 'expect' | 'lock'> = {
+  expect: { minDurationMs: null, output: false },
+  lock: { durationMs: DEFAULTS.lockMs, quietMs: DEFAULTS.lockQuietMs, progressed: 'fail' },
+}
+
 export function decodePolicy(text: string): JobPolicy {
-  return JSON.parse(text) as JobPolicy
+  return { ...LEFT_OUT, ...(JSON.parse(text) as JobPolicy) }
 }
 
 /** An encoder that remembers the last: jobs that come together share their policy. */

@@ -16,7 +16,7 @@ export interface FinishedJob {
 
 export interface FinishedQuery {
   readonly state: FinalState
-  /** About in the order in which they ended; which of two that overlapped comes first is the store's affair. */
+  /** In the order in which they ended or in that in which they were made, as suits the store. */
   readonly from: 'oldest' | 'newest'
   /** Those that ended by then, and perhaps some later ones; null: all. From the oldest only. */
   readonly until: number | null

@@ -220,6 +220,14 @@ describe('driving a job by hand', () => {
 })
 
 describe('looking after jobs by hand', () => {
+  test('a job is completed although one of its phases was finished at the same moment', async (t) => {
+    const { mill, jobs } = openManager(t)
+    const { job } = await mill.enqueue(cake)
+    await jobs.startProcessing(job)
+    await Promise.all([jobs.completePhase(job, 1), jobs.completeJob(job)])
+    assert.equal((await mill.get(job)).state, 'completed')
+  })
+
   test('a sound job is valid, in every state', async (t) => {
     const { mill, jobs } = openManager(t)
     for (const definition of [bread, cake]) {
@@ -239,16 +247,17 @@ describe('looking after jobs by hand', () => {
   test('what is wrong with a job is named', async (t) => {
     const { mill, store } = openManager(t)
     const { job } = await mill.enqueue(bread)
-    const get: typeof store.jobs.get = async (...asked) => {
-      const details = await store.jobs.get(...asked)
-      return typeof details === 'string' ? details : { ...details, progress: 140, holder: 7 }
+    const auditOne: typeof store.integrity.auditOne = async (...asked) => {
+      const audited = await store.integrity.auditOne(...asked)
+      const events = { count: 2, lastSeq: 2, finals: 0 }
+      return typeof audited === 'string' ? audited : { ...audited, progress: 140, holder: 7, events }
     }
-    const broken = new ClientContext({ ...store, jobs: { ...store.jobs, get } }, virtualRuntime())
+    const broken = new ClientContext({ ...store, integrity: { ...store.integrity, auditOne } }, virtualRuntime())
     const { isValid, issues } = await new JobManager(new OperatorClient(broken)).validateJobState(job)
     assert.equal(isValid, false)
     assert.deepEqual(
       issues.map(({ code }) => code),
-      ['progress-out-of-range', 'holder-without-running'],
+      ['progress-out-of-range', 'holder-without-running', 'events-gap'],
     )
   })
 

@@ -146,7 +146,7 @@ test('expired artifacts and old bytes of none are removed, and nothing else is',
   const stranger = bytes.fileOf('ab/notes.txt')
   if (stranger !== null) writeFileSync(stranger, '')
   touch(stranger, 0)
-  await runtime.advance(3_599_000)
+  await runtime.advance(24 * 60 * MINUTE - 1_000)
   await mill.cleanup.forceCleanup()
   const left = (await mill.artifacts(job)).map(({ name }) => name)
   assert.deepEqual(left, ['lasting.txt'])
@@ -155,6 +155,20 @@ test('expired artifacts and old bytes of none are removed, and nothing else is',
   const kept = await Promise.all([...paths.values()].map((path) => bytes.sizeOf(path)))
   assert.deepEqual(new Set(kept), new Set([7, null]))
   assert.ok(stranger === null || existsSync(stranger))
+})
+
+test('a Millrace that looks after its store cleans up by itself', async (context) => {
+  const runtime = virtualRuntime()
+  const { mill } = await openTestMill(context, { runtime, maintenance: true, retention: { cancelled: '1m' } })
+  const { job } = await mill.enqueue(draw, undefined)
+  await mill.cancel(job)
+  let isThere = true
+  for (let minutes = 0; isThere && minutes < 500; minutes += 1) {
+    await runtime.advance(MINUTE)
+    const found = await mill.list()
+    isThere = found.jobs.length > 0
+  }
+  assert.equal(isThere, false)
 })
 
 /** Files go by the machine's clock, which no test moves. */

@@ -154,3 +154,24 @@ test('more than a thousand jobs go in one cleanup, and none of them twice', asyn
   )
   assert.equal((await mill.get(last)).state, 'queued')
 })
+
+test('of those of which so many are kept, the last to end are, not the last to be made', async (context) => {
+  const { mill, drain, after } = await openPress(context)
+  const few = defineJob('few', {
+    service: 'press',
+    retry: { maxAttempts: 1 },
+    retention: { failed: { age: 'none', count: 2 } },
+  })
+  const failing = [handle(few, () => Promise.reject(new Error('torn')))]
+  const made: string[] = []
+  for (let count = 0; count < 3; count += 1) {
+    await after(10)
+    made.push((await mill.enqueue(few, undefined)).job.id)
+  }
+  await drain(failing)
+  await after(10)
+  await mill.retry(made[0] ?? '')
+  await drain(failing)
+  assert.equal((await mill.cleanup.forceCleanup()).expiredJobsDeleted, 1)
+  assert.equal((await mill.get(made[0] ?? '')).state, 'failed')
+})

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import { FRESH_TRUST, judgePass } from '../../src/maintenance/reaper-trust.ts'
+import { FRESH_TRUST, isTrusted, judgePass } from '../../src/maintenance/reaper-trust.ts'
 
 const EVERY_MS = 5_000
 const LEASE_MS = 30_000
@@ -43,4 +43,16 @@ describe('a reaper', () => {
   test('with a short lease wants two passes on time all the same', () => {
     assert.deepEqual(sweeps([100, 200, 205, 210], 1_000), [T, F, F, T])
   })
+})
+
+test('between two passes somebody else may sweep as long as the latest was trusted and the next is not late', () => {
+  const trusted = { lastPassAt: 100_000, onTime: 2, heldUntil: 0 }
+  const pass = { now: 101_000, everyMs: 5_000 }
+  assert.equal(isTrusted(FRESH_TRUST, pass), true)
+  assert.equal(isTrusted(trusted, pass), true)
+  assert.equal(isTrusted({ ...trusted, onTime: 1 }, pass), false)
+  assert.equal(isTrusted({ ...trusted, heldUntil: 101_001 }, pass), false)
+  assert.equal(isTrusted(trusted, { ...pass, now: 110_001 }), false)
+  assert.equal(isTrusted(trusted, { ...pass, now: 99_999 }), false)
+  assert.equal(isTrusted(trusted, { now: 900_000, everyMs: null }), true)
 })

@@ -4,9 +4,8 @@ import { describe, test } from 'node:test'
 import type { TestContext } from 'node:test'
 import type { ProcessMark, ProcessSight } from '../../src/core/process-death.ts'
 import { defineJob } from '../../src/client/define-job.ts'
-import { reaper } from '../../src/maintenance/reaper.ts'
+import { Reaper } from '../../src/maintenance/reaper.ts'
 import type { ReaperReport } from '../../src/maintenance/reaper.ts'
-import type { Service } from '../../src/runtime/service.ts'
 import { handle } from '../../src/worker/handler.ts'
 import { openWorkplace } from '../worker/open-workplace.ts'
 import type { Workplace } from '../worker/open-workplace.ts'
@@ -14,7 +13,7 @@ import type { Workplace } from '../worker/open-workplace.ts'
 const render = defineJob('render', { service: 'tests', timeout: '1m', cancelGrace: '5s' })
 
 interface Graveyard extends Workplace {
-  readonly reaper: Service<ReaperReport>
+  readonly reaper: Reaper
   /** A job whose worker has died with it. */
   readonly orphan: string
 }
@@ -34,7 +33,7 @@ async function openGraveyard(context: TestContext): Promise<Graveyard> {
   const { jobs } = await store.claims.claim({ holder: 7, types: ['render'], limit: 1 })
   assert.equal(jobs.length, 1)
   await store.sessions.abandon(7)
-  const service = reaper({ store, runtime, logger })
+  const service = new Reaper({ store, runtime, logger })
   context.after(() => service.stop())
   return { ...place, reaper: service, orphan }
 }
@@ -61,7 +60,7 @@ test('a reaper that was not on time does nothing for one lease', async (context)
   const logger = { info: (message: string) => void lines.push(message), warn: () => {}, error: () => {} }
   const reports: ReaperReport[] = []
   const watched = { ...store, claims: { ...store.claims } }
-  const service = reaper({ store: watched, runtime: asleep, logger })
+  const service = new Reaper({ store: watched, runtime: asleep, logger })
   watched.claims.sweep = async (options) => {
     const report = await store.claims.sweep(options)
     reports.push({ ...report, held: false })
@@ -128,7 +127,7 @@ describe('a worker whose process looks dead', () => {
     assert.equal((await store.claims.claim({ holder: 8, types: ['render'], limit: 1 })).jobs.length, 1)
     const logger = { info: () => {}, warn: () => {}, error: () => {} }
     const processes = { own: look.own === undefined ? own : look.own, see: () => sight }
-    const service = reaper({ store, runtime, logger, processes })
+    const service = new Reaper({ store, runtime, logger, processes })
     return (await service.runOnce()).jobsReaped
   }
 

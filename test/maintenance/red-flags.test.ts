@@ -118,6 +118,20 @@ test('the flag of an entity is told by processes that have no handler for it', a
   )
 })
 
+test('however many entities are unfinished, each has its turn to be asked about', async (context) => {
+  const asked = new Set<string>()
+  const watched = await openWatched(context, ({ jobId }) => {
+    asked.add(jobId)
+    return { final: false, status: 'PROCESSING' }
+  })
+  const { watch, runtime } = watched
+  for (let count = 0; count < 25; count += 1) await finishBook(watched)
+  await runtime.advance(10_000)
+  await watch.runOnce()
+  await watch.runOnce()
+  assert.equal(asked.size, 25)
+})
+
 for (const [what, probe] of [
   [
     'throws',

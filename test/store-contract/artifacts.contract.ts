@@ -146,6 +146,18 @@ export function artifactsContract(open: OpenStore): void {
         assert.equal(await bytes.sizeOf('ab/broken'), null)
       })
 
+      test('bytes that were cleared away while they were written are all there in the end, or none', async (t) => {
+        const { bytes } = (await openBench(t, open)).store.artifacts
+        async function* slow(): AsyncGenerator<Buffer> {
+          yield Buffer.alloc(300_000)
+          yield Buffer.alloc(300_000)
+          await bytes.remove('ab/slow')
+          yield Buffer.alloc(300_000)
+        }
+        const written = await bytes.write('ab/slow', slow()).catch(() => null)
+        assert.equal(await bytes.sizeOf('ab/slow'), written?.sizeBytes ?? null)
+      })
+
       test('are gone once they are removed, and only they', async (t) => {
         const { bytes } = (await openBench(t, open)).store.artifacts
         for (const path of ['ab/one', 'ab/other']) await bytes.write(path, Readable.from([Buffer.from(path)]))

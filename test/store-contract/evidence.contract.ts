@@ -60,14 +60,22 @@ export function evidenceContract(open: OpenStore): void {
       })
       const nobody = { service: 'workers', host: 'mill-1', version: null }
       assert.deepEqual(told, [
-        { state: 'completed', durationMs: 5, hasOutput: true, worker },
-        { state: 'completed', durationMs: 5, hasOutput: false, worker },
-        { state: 'completed', durationMs: 5, hasOutput: true, worker },
-        { state: 'failed', durationMs: 7, hasOutput: false, worker: nobody },
-        { state: 'cancelled', durationMs: null, hasOutput: false, worker: null },
+        { state: 'completed', durationMs: 5, hasOutput: true, byHand: false, worker },
+        { state: 'completed', durationMs: 5, hasOutput: false, byHand: false, worker },
+        { state: 'completed', durationMs: 5, hasOutput: true, byHand: false, worker },
+        { state: 'failed', durationMs: 7, hasOutput: false, byHand: false, worker: nobody },
+        { state: 'cancelled', durationMs: null, hasOutput: false, byHand: false, worker: null },
       ])
       assert.deepEqual(ended.get(completed)?.type, 'map.export')
       assert.equal(ended.get(completed)?.endedAt, (await bench.details(completed)).finishedAt)
+    })
+
+    test('tells which jobs were driven by hand', async (t) => {
+      const bench = await openBench(t, open)
+      await bench.register(ONE_PHASE)
+      const claim = await bench.byHand(await bench.add())
+      await bench.must(COMPLETE_ONLY_PHASE, claim, { output: '1' }, { byHand: { lockMs: null } })
+      assert.equal(byJob((await evidenceOf(bench)).ended).get(claim.jobId)?.byHand, true)
     })
 
     test('the output of a job of several phases is the result of its last', async (t) => {
@@ -130,6 +138,7 @@ export function evidenceContract(open: OpenStore): void {
         [two],
       )
       bench.advance(ENTITY_NOTE_MS)
+      assert.deepEqual((await evidenceOf(bench)).entities, [])
       await bench.store.jobTypes.noteEntities([])
       assert.deepEqual((await evidenceOf(bench)).entities, [])
     })

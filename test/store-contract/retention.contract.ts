@@ -160,6 +160,15 @@ export function retentionContract(open: OpenStore): void {
       assert.deepEqual((await readEvents(bench.store)).at(-1), event)
     })
 
+    test('a note of its entity goes with it', async (t) => {
+      const bench = await openBench(t, open)
+      const id = await completed(bench)
+      await bench.store.jobTypes.noteEntities([{ jobId: id, status: 'DRAFT' }])
+      await purge(bench, id)
+      assert.deepEqual((await bench.store.integrity.strays('entity', { after: null, limit: 9 })).strays, [])
+      assert.deepEqual((await bench.store.jobTypes.evidence({ endedLimit: 9, entityLimit: 9 })).entities, [])
+    })
+
     test('the event is told to those who could see the job, and to nobody else', async (t) => {
       const bench = await openBench(t, open)
       const id = await completed(bench, { tenant: 'acme', owner: 'ann' })

@@ -52,6 +52,7 @@ function purge(state: ModelState, jobs: readonly Pick<FinishedJob, 'id' | 'finis
     const job = state.jobs.get(id)
     if (job === undefined || job.row.finishedAt !== finishedAt) continue
     state.jobs.delete(id)
+    state.entities.delete(id)
     state.gone.set(id, { row: job.row, made: job.made, heldUntil: job.row.createdAt + DEFAULTS.keyHoldMs })
     keepOnly(state.events, ({ jobId }) => jobId !== id)
     const own = keepOnly(state.artifacts, ({ jobId }) => jobId !== id)

@@ -71,7 +71,9 @@ function evidence(state: ModelState, { endedLimit, entityLimit }: EvidenceQuery)
   const waiting = [...state.types.keys()].map((type) => [type, waitingOf(state, type)] as const)
   const entities = over.flatMap(({ row, made: { type } }) => {
     const note = state.entities.get(row.id)
-    return note === undefined ? [] : [{ jobId: row.id, type, endedAt: row.finishedAt ?? 0, status: note.status }]
+    return note === undefined || note.notedAt <= state.clock.at - ENTITY_NOTE_MS
+      ? []
+      : [{ jobId: row.id, type, endedAt: row.finishedAt ?? 0, status: note.status }]
   })
   return {
     waiting: new Map(waiting),
@@ -104,6 +106,7 @@ function endedRecord({ sessions }: ModelState, { row, made, output, done, worker
     endedAt,
     durationMs: attempt === 1 && generation === 1 && startedAt !== null ? endedAt - startedAt : null,
     hasOutput: row.state === 'completed' && result !== 'null',
+    byHand: typeof session?.hand === 'string',
     worker: worker === null ? null : { service: worker.service, host: worker.host, version: session?.version ?? null },
   }
 }
