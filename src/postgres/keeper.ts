@@ -13,6 +13,8 @@ import type { FromThread, ThreadData, ToThread } from './thread-messages.ts'
 export type KeptSession = Pick<NewSession, 'holder' | 'leaseMs'>
 
 export interface Keeper {
+  /** It keeps nothing alive any more, and never will again. */
+  readonly gone: boolean
   /** From now on the session is kept alive, until `drop`. */
   keep(session: KeptSession): void
   drop(holder: number): void
@@ -63,6 +65,10 @@ export class ThreadKeeper implements Keeper {
     this.#worker.unref()
   }
 
+  get gone(): boolean {
+    return this.#gone
+  }
+
   keep({ holder, leaseMs }: KeptSession): void {
     if (this.#gone) return this.#onLost(holder)
     this.#held.add(holder)
@@ -79,7 +85,7 @@ export class ThreadKeeper implements Keeper {
   }
 
   interruptionsNow(held: readonly Claim[]): readonly Interruption[] | null {
-    if (this.#closed) return null
+    if (this.#closed || this.#gone) return null
     return (this.#line.ask(held) as readonly Interruption[] | null | undefined) ?? null
   }
 
@@ -101,6 +107,7 @@ const RETRY_MS = 100
 
 /** Beats from the main loop: a handler that blocks it for longer than a lease loses its job. */
 export class LoopKeeper implements Keeper {
+  readonly gone = false
   readonly #db: Database
   readonly #runtime: Runtime
   readonly #onLost: (holder: number) => void
@@ -150,6 +157,7 @@ export class LoopKeeper implements Keeper {
 
 /** With a virtual clock nobody waits: beats come before whatever else is written. */
 export class VirtualKeeper implements Keeper {
+  readonly gone = false
   readonly #db: Database
   readonly #kept = new Map<number, { readonly everyMs: number; beatAt: number }>()
   readonly #onLost: (holder: number) => void

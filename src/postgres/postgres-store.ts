@@ -1,5 +1,5 @@
 /** The store: which calls share a commit, and who is told of it. */
-import type { MillraceError } from '../core/errors.ts'
+import { MillraceError } from '../core/errors.ts'
 import type { Logger } from '../runtime/logger.ts'
 import type { Pulse } from '../runtime/pulse.ts'
 import type { Runtime } from '../runtime/runtime.ts'
@@ -281,6 +281,7 @@ export class PostgresStore implements Store {
   }
 
   async #openSession(session: NewSession, onLost: () => void): Promise<void> {
+    if (this.#keeper?.gone === true) throw keeperGone()
     this.#onLost.set(session.holder, onLost)
     this.#parts.pulse?.want(session.holder, beatEveryMs(session.leaseMs))
     try {
@@ -342,6 +343,13 @@ export class PostgresStore implements Store {
     await this.#notices?.close()
     await this.#parts.closePool()
   }
+}
+
+function keeperGone(): MillraceError {
+  return new MillraceError(
+    'internal',
+    "The thread that keeps this process's workers alive has died, and no worker can be started any more: restart the process.",
+  )
 }
 
 function weigh({ values, result, error, detail, input }: PlanCall): number {

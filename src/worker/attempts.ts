@@ -234,6 +234,8 @@ export class Attempts implements AttemptHost, AttemptRunner {
 
   async runElsewhere(attempt: Attempt): Promise<string> {
     const { cells } = this.#options
+    // It needs no thread or process to learn that it may not begin.
+    if (attempt.stop !== null) throw attempt.stop.error
     if (cells === null) throw new RangeError('a handler that is not inline has nowhere to run')
     return cells.run(attempt)
   }
@@ -325,7 +327,8 @@ export class Attempts implements AttemptHost, AttemptRunner {
     // It has had its time to notice, or to be ended.
     if (attempt.over) this.#left.ring(attempt)
     else if (attempt.stop === null) this.#timeOut(attempt)
-    else this.#abandon(attempt)
+    // The alarm of an old deadline. How long a shutdown waits is up to its own clock.
+    else if (attempt.stop.cause !== 'shutdown' || !this.#shuttingDown) this.#abandon(attempt)
   }
 
   #timeOut(attempt: Attempt): void {

@@ -1,7 +1,7 @@
 /**
  * Handlers that run on although their attempt is over: it was ended without them, or its claim is lost.
  *
- * - One that runs inline can't be ended: it counts as abandoned until it returns, if it ever does.
+ * - One that runs inline can't be ended: it counts as abandoned until it returns, if it ever does; a lost one from the end of its grace.
  * - One that runs in a thread or process is ended by force once its row is final, or once a lost one has had its grace. One that has not ended
  *   a second later counts as abandoned too: a thread that a system call holds up.
  *
@@ -62,17 +62,13 @@ export class LeftHandlers {
 
   /** Its attempt is ended without it. */
   leave(attempt: Attempt): void {
-    this.#add(attempt, false)
+    this.#left.set(attempt, { settled: false, stoppedBy: null, forced: false, abandoned: attempt.isInline })
     if (attempt.isInline) this.#options.onAbandoned(this.abandoned)
   }
 
-  /** Its claim is lost. */
+  /** Its claim is lost. It has its grace, until the alarm. */
   lose(attempt: Attempt): void {
-    this.#add(attempt, true)
-  }
-
-  #add(attempt: Attempt, settled: boolean): void {
-    this.#left.set(attempt, { settled, stoppedBy: null, forced: false, abandoned: attempt.isInline })
+    this.#left.set(attempt, { settled: true, stoppedBy: null, forced: false, abandoned: false })
   }
 
   /** The end of its attempt is in the store, or can't be brought there. */

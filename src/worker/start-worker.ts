@@ -90,7 +90,7 @@ export async function startWorker(options: StartWorkerOptions): Promise<Worker> 
     await worker.open()
     return worker
   } catch (error) {
-    await cells?.close()
+    await cells?.giveUp()
     throw error
   }
 }

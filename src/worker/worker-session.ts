@@ -1,4 +1,5 @@
 /** The worker's session with the store: its lease on every job it runs. A lost one is replaced by a new one, under a new key. */
+import { MillraceError } from '../core/errors.ts'
 import { backoffDelayMs } from '../core/retry.ts'
 import type { Logger } from '../runtime/logger.ts'
 import { Pauses } from '../runtime/pause.ts'
@@ -43,9 +44,16 @@ export class WorkerSession {
   async #open(): Promise<void> {
     const { store, runtime, session } = this.#options
     const holder = runtime.key()
-    await store.sessions.open({ ...session, holder }, () => this.lost(holder))
-    if (this.#ended) await store.sessions.end(holder)
-    else this.#holder = holder
+    const opened = { isLost: false }
+    await store.sessions.open({ ...session, holder }, () => {
+      opened.isLost = true
+      this.lost(holder)
+    })
+    // Nobody keeps it alive when it is lost before it is known here.
+    if (this.#ended || opened.isLost) await store.sessions.end(holder)
+    if (this.#ended) return
+    if (opened.isLost) throw new MillraceError('internal', 'The session of the worker was lost while it was opened.')
+    this.#holder = holder
   }
 
   /** The session of that key is known to be gone. */

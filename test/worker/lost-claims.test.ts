@@ -197,6 +197,26 @@ describe('a worker that loses its session', () => {
     await runtime.advance(15_000)
     assert.equal((await job(id)).state, 'completed')
   })
+
+  test('opens another one if the new one is lost before it is open', async (context) => {
+    const { store, enqueue, start, runtime, job, faults, sessionLost } = await openWorkplace(context)
+    await start([handle(single, () => null)])
+    faults.openSession = () => {
+      delete faults.openSession
+      sessionLost()
+      return undefined
+    }
+    sessionLost()
+    await runtime.advance(15_000)
+    const sessions = await store.sessions.list()
+    assert.deepEqual(
+      sessions.map(({ endedAt }) => endedAt !== null).toSorted((one, other) => Number(one) - Number(other)),
+      [false, true, true],
+    )
+    const id = await enqueue(single)
+    await runtime.advance(1_000)
+    assert.equal((await job(id)).state, 'completed')
+  })
 })
 
 describe('a worker that is stopped while it opens a new session', () => {
@@ -290,8 +310,30 @@ describe('an abandoned handler', () => {
     await runtime.advance(0)
     await takeAway(place, id)
     await runtime.advance(100)
-    assert.deepEqual([worker.state, worker.abandoned], ['running', 1])
+    assert.deepEqual([worker.state, worker.abandoned], ['running', 0])
     await runtime.advance(2_500)
+    assert.equal(worker.state, 'stopped')
+  })
+
+  test('of a lost session does not count before that, beside one that ignores its cancel', async (context) => {
+    const { enqueue, start, runtime, cancel, sessionLost } = await openWorkplace(context)
+    const patient = defineJob('patient', { service: 'tests', cancelGrace: '1m' })
+    const hangs = ({ attempt }: { readonly attempt: number }): Promise<null> | null =>
+      attempt === 1 ? new Promise<null>(() => {}) : null
+    const worker = await start([handle(patient, hangs), handle(quick, hangs)], {
+      concurrency: 10,
+      maxAbandonedSlots: 10,
+    })
+    for (let job = 0; job < 10; job += 1) await enqueue(patient)
+    await runtime.advance(10)
+    sessionLost()
+    await runtime.advance(1_000)
+    const ignoring = await enqueue(quick)
+    await runtime.advance(10)
+    await cancel(ignoring)
+    await runtime.advance(3_000)
+    assert.deepEqual([worker.state, worker.abandoned], ['running', 1])
+    await runtime.advance(60_000)
     assert.equal(worker.state, 'stopped')
   })
 

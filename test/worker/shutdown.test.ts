@@ -4,6 +4,7 @@ import { defineJob } from '../../src/client/define-job.ts'
 import { drainShares } from '../../src/worker/drain.ts'
 import { handle } from '../../src/worker/handler.ts'
 import type { ContextOf } from '../../src/worker/handler.ts'
+import { steady, steadyHandler } from './isolated-handlers.ts'
 import { openWorkplace } from './open-workplace.ts'
 
 const convert = defineJob('convert', { service: 'tests', cancelGrace: '2s' })
@@ -69,6 +70,47 @@ describe('stopping a worker', () => {
     assert.deepEqual({ state, failures }, { state: 'queued', failures: 0 })
     assert.equal(attempts[0]?.outcome, 'released')
     assert.deepEqual(JSON.parse((await events(id)).at(-1)?.detail ?? ''), { cause: 'release' })
+  })
+
+  test('leaves a handler its grace although its time-out runs out meanwhile', async (context) => {
+    const { enqueue, start, runtime, job } = await openWorkplace(context)
+    const timed = defineJob('timed', { service: 'tests', cancelGrace: '5s', timeout: '6s' })
+    const id = await enqueue(timed)
+    const gate = Promise.withResolvers<string>()
+    const worker = await start([handle(timed, () => gate.promise)])
+    await runtime.advance(0)
+    const stopping = worker.stop({ timeout: '10s' })
+    await runtime.advance(7_000)
+    assert.deepEqual([worker.state, worker.abandoned], ['draining', 0])
+    gate.resolve('in time')
+    await stopping
+    const { state, output } = await job(id)
+    assert.deepEqual({ state, output }, { state: 'completed', output: '"in time"' })
+  })
+
+  test('starts no thread for jobs that are given back unbegun', async (context) => {
+    const { enqueue, start, runtime, job, faults } = await openWorkplace(context)
+    const ids: string[] = []
+    for (let count = 0; count < 6; count += 1) ids.push(await enqueue(steady))
+    const gate = Promise.withResolvers<undefined>()
+    faults.claim = () => gate.promise
+    const worker = await start([steadyHandler], { concurrency: 6 })
+    await runtime.advance(0)
+    // Its threads end by the real clock, which may be later than its time by the virtual one.
+    const stopping = worker.stop({ timeout: '10s' }).catch(() => {})
+    await runtime.advance(9_100)
+    let started = 0
+    const count = (): void => {
+      started += 1
+    }
+    process.on('worker', count)
+    context.after(() => process.off('worker', count))
+    gate.resolve(undefined)
+    await runtime.advance(500)
+    assert.equal(started, 0)
+    await runtime.advance(500)
+    await stopping
+    for (const id of ids) assert.equal((await job(id)).state, 'queued')
   })
 
   test('lets a worker elsewhere go on at the first phase that is not done', async (context) => {

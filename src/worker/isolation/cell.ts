@@ -92,6 +92,8 @@ export class Cell {
   /** Runs the phase at hand of an attempt; resolves with its result as JSON text. Rejects with a JudgedError. */
   async run(attempt: Attempt): Promise<string> {
     this.#attempt = attempt
+    // What ended the place of an earlier phase says nothing of this one.
+    attempt.stoppedBy = null
     this.#body.hold(true)
     try {
       await this.check(attempt.job.type).catch((error: unknown) => {

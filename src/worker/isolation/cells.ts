@@ -1,6 +1,6 @@
 /** The threads and processes of a worker: started when a handler needs one, used again, and no more of them than jobs may run. */
 import { MillraceError } from '../../core/errors.ts'
-import { pause } from '../../runtime/pause.ts'
+import { pause, settlesWithin } from '../../runtime/pause.ts'
 import type { Runtime, Timer } from '../../runtime/runtime.ts'
 import type { Attempt } from '../attempt.ts'
 import type { Handler } from '../handler.ts'
@@ -11,6 +11,8 @@ import { ThreadBody } from './thread-body.ts'
 
 /** One that has had nothing to do for so long is ended. */
 const REST_MS = 60_000
+/** An end by force takes no longer, or it is not counted on. */
+const GIVE_UP_MS = 1_000
 
 export interface CellsOptions {
   readonly runtime: Runtime
@@ -47,11 +49,13 @@ export class Cells {
       const key = `${place.isolation} ${place.module}`
       const cell = started.get(key) ?? this.#start(place)
       started.set(key, cell)
-      checks.push(cell.check(handler.definition.name))
+      const checking = cell.check(handler.definition.name)
+      // Should a later handler be refused at once, nobody waits for this one.
+      checking.catch(() => {})
+      checks.push(checking)
     }
     await Promise.all(checks)
     for (const cell of started.values()) this.#rest(cell)
-    for (const cell of this.#idle.splice(0, Math.max(0, this.#idle.length - this.#options.most))) cell.kill()
   }
 
   /** Runs the phase at hand; resolves with its result as JSON text. Rejects with a JudgedError, also if it was ended. */
@@ -82,6 +86,11 @@ export class Cells {
     await Promise.all([...this.#all].map((cell) => cell.exited))
     // Until then those who ran something there have learned of it.
     await pause(this.#options.runtime, 0)
+  }
+
+  /** As `close`, for a worker that does not start: what a module holds up by a system call is not waited for. */
+  async giveUp(): Promise<void> {
+    await settlesWithin(this.#options.runtime, GIVE_UP_MS, this.close())
   }
 
   #take(place: CellPlace): Cell {
@@ -115,6 +124,9 @@ export class Cells {
   #rest(cell: Cell): void {
     cell.rest(this.#options.runtime.monotonic())
     this.#idle.push(cell)
+    // The ones that have rested longest go first. Handlers whose claims are lost may have been at work beside `most` others.
+    const tooMany = this.#busy.size + this.#idle.length - this.#options.most
+    for (const spare of this.#idle.splice(0, Math.max(0, tooMany))) spare.kill()
     this.#timer ??= this.#options.runtime.after(REST_MS, () => this.#endRested(), { idle: true })
   }
 

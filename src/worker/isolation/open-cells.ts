@@ -35,7 +35,7 @@ export async function openCells(
     await cells.check(isolated)
     return cells
   } catch (error) {
-    await cells.close()
+    await cells.giveUp()
     throw error
   }
 }

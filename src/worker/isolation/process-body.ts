@@ -6,6 +6,7 @@ import type { Runtime, Timer } from '../../runtime/runtime.ts'
 import type { CellBody, CellEvents } from './cell.ts'
 import { readFrames, writeFrame } from './frames.ts'
 import type { FromHandler, ToHandler } from './messages.ts'
+import { flagsFor } from './process-flags.ts'
 import { PROCESS_MARK } from './process-mark.ts'
 
 /** Between SIGTERM and SIGKILL. */
@@ -19,7 +20,9 @@ export class ProcessBody implements CellBody {
   #timer: Timer | null = null
   #terminating = false
   #killing = false
+  /** It has exited. */
   #gone = false
+  #told = false
 
   constructor(
     file: URL,
@@ -28,7 +31,11 @@ export class ProcessBody implements CellBody {
   ) {
     this.#runtime = runtime
     const args = [...flagsFor(process.execArgv), fileURLToPath(file), PROCESS_MARK, module]
-    this.#child = spawn(process.execPath, args, { detached: true, stdio: ['ignore', 'inherit', 'inherit', 'pipe'] })
+    this.#child = spawn(process.execPath, args, {
+      detached: process.platform !== 'win32',
+      windowsHide: true,
+      stdio: ['ignore', 'inherit', 'inherit', 'pipe'],
+    })
     const pipe = this.#child.stdio[3]
     this.#pipe = pipe instanceof Socket ? pipe : null
     if (this.#pipe !== null) {
@@ -38,17 +45,24 @@ export class ProcessBody implements CellBody {
       this.#pipe.on('error', () => {})
     }
     let failure: unknown = null
-    this.#child.once('error', (error) => {
+    this.#child.on('error', (error) => {
       failure = error
       if (this.#child.pid === undefined) this.#exited({ events, exitCode: null, signal: null, error })
     })
+    this.#child.once('exit', () => this.#endGroup())
     this.#child.once('close', (exitCode, signal) => this.#exited({ events, exitCode, signal, error: failure }))
   }
 
-  #exited({ events, exitCode, signal, error }: Exited): void {
-    if (this.#gone) return
-    // What it started is ended too, whatever it did with its SIGTERM.
+  /** What it started is ended too, whatever it did with its SIGTERM. From then on the number may be another group's. */
+  #endGroup(): void {
     this.#signal('SIGKILL')
+    this.#gone = true
+    this.#timer?.cancel()
+  }
+
+  #exited({ events, exitCode, signal, error }: Exited): void {
+    if (this.#told) return
+    this.#told = true
     this.#gone = true
     this.#timer?.cancel()
     const stoppedBy = stoppedByOf({ terminating: this.#terminating, killing: this.#killing })
@@ -70,13 +84,14 @@ export class ProcessBody implements CellBody {
   }
 
   end(): void {
-    if (this.#terminating || this.#killing) return
+    if (this.#terminating || this.#killing || this.#gone) return
     this.#terminating = true
     this.#signal('SIGTERM')
     this.#timer = this.#runtime.after(TERM_MS, () => this.kill())
   }
 
   kill(): void {
+    if (this.#gone) return
     this.#killing = true
     this.#timer?.cancel()
     this.#signal('SIGKILL')
@@ -111,16 +126,4 @@ function stoppedByOf({
 }): 'handler' | 'SIGTERM' | 'SIGKILL' {
   if (killing) return 'SIGKILL'
   return terminating ? 'SIGTERM' : 'handler'
-}
-
-const WITH_TEXT = new Set(['-e', '--eval', '-p', '--print', '-pe'])
-const NOT_FOR_HANDLERS = /^--?(?:inspect|debug|test|watch|check|interactive|input-type|cpu-prof|heap-prof|[ci]$)/
-
-/** The flags of this process that its handlers need too, as a loader; not those that are for its main program alone, as a debugger's port. */
-function flagsFor(flags: readonly string[]): readonly string[] {
-  return flags.filter((flag, index) => {
-    const before = flags[index - 1]
-    if (WITH_TEXT.has(flag) || (before !== undefined && WITH_TEXT.has(before))) return false
-    return !NOT_FOR_HANDLERS.test(flag)
-  })
 }
