@@ -236,8 +236,7 @@ export class Worker {
     const { maxAbandonedSlots, logger } = this.#parts
     if (this.#state !== 'running' || abandoned <= maxAbandonedSlots) return
     logger.error(
-      'Too many handlers run on although their jobs have ended. The worker takes no more jobs and stops: restart its process, ' +
-        'by a signal, since process.exit() waits for threads that a system call holds up.',
+      'Too many handlers run on although their jobs have ended. The worker takes no more jobs and stops: end its process by a signal, and start it again.',
       { abandoned, maxAbandonedSlots },
     )
     this.stop().catch((error: unknown) => logger.error('The worker did not stop as it should.', { error }))

@@ -155,7 +155,7 @@ export function noteLateBeat(probes: Probes, state: ModelState): void {
 const LINES: Readonly<Record<string, Probe>> = {
   'The session of the worker was lost; its jobs are dropped, and it opens a new one.':
     'a session was lost, and another opened',
-  'Too many handlers run on although their jobs have ended. The worker takes no more jobs and stops: restart its process.':
+  'Too many handlers run on although their jobs have ended. The worker takes no more jobs and stops: end its process by a signal, and start it again.':
     'a worker stopped, with too many handlers left to themselves',
   'A handler did not stop when it was told to; its job ends without it.': 'a handler was left to itself',
   'The store cannot be asked for cancellations; it is asked again.': 'the store could not be asked for cancellations',
