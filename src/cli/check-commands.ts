@@ -3,6 +3,7 @@ import type { CleanupReport, DoctorReport } from '../index.ts'
 import type { Command } from './command-line.ts'
 import { EXIT } from './exit-codes.ts'
 import { formatSpan } from './moments.ts'
+import { printRedFlags } from './owner-commands.ts'
 import { printable } from './printable.ts'
 import type { Screen } from './screen.ts'
 import { withMill } from './with-mill.ts'
@@ -60,14 +61,16 @@ export function addCheckCommands(program: Command): void {
     })
 }
 
-function printDoctor(screen: Screen, { jobs, isSound, findings, more }: DoctorReport): void {
+function printDoctor(screen: Screen, { jobs, isSound, findings, more, redFlags }: DoctorReport): void {
   for (const { code, message, repair, repaired } of findings) {
     screen.print(`${screen.paint(repaired ? 'green' : 'yellow', code)}  ${printable(message)}`)
     const plan = repaired ? `Repaired. ${repair}` : `Safe to repair. ${repair}`
     screen.print(`  ${screen.paint('dim', repair === null ? 'A person has to choose.' : plan)}`)
   }
   if (more > 0) screen.print(`… and ${more} more.`)
-  screen.print(`${jobs} jobs looked at. ${verdict(isSound, findings.length)}`)
+  screen.print(`${jobs} ${jobs === 1 ? 'job' : 'jobs'} looked at. ${verdict(isSound, findings.length)}`)
+  if (redFlags.length > 0) screen.print(`\n${redFlags.length === 1 ? 'A red flag' : 'Red flags'}:\n`)
+  printRedFlags(screen, redFlags)
 }
 
 function verdict(isSound: boolean, findings: number): string {

@@ -30,6 +30,7 @@ export function addOwnerCommands(program: Command): void {
       await withMill(command, { creates: false }, async ({ mill, screen }) => {
         const redFlags = await mill.redFlags()
         if (screen.json) screen.answer({ redFlags })
+        else if (redFlags.length === 0) screen.print('No red flags.')
         else printRedFlags(screen, redFlags)
       })
     })
@@ -57,8 +58,7 @@ function addTransfer(owners: Command): void {
     })
 }
 
-function printRedFlags(screen: Screen, redFlags: readonly RedFlag[]): void {
-  if (redFlags.length === 0) screen.print('No red flags.')
+export function printRedFlags(screen: Screen, redFlags: readonly RedFlag[]): void {
   for (const { code, message, action } of redFlags) {
     screen.print(`${screen.paint('red', code)}  ${printable(message)}`)
     screen.print(`${' '.repeat(code.length)}  ${screen.paint('dim', printable(action))}`)

@@ -76,7 +76,7 @@ export interface JobOptions<
   readonly timeout?: Duration | 'none'
   /** How long a handler may go on after it was told to stop, before the job is final without it. Default `'5s'`. */
   readonly cancelGrace?: Duration
-  /** A name for pausing and limits, which several types may share. Default: the type's name. */
+  /** A name to pause jobs by, which several types may share. Default: the type's name. */
   readonly queue?: string
   /** Deaths of a worker with the job as the suspect, after which the job has failed as poison: 1 to 100, default 3. */
   readonly maxStrikes?: number

@@ -91,7 +91,7 @@ export class OperatorClient extends JobClient {
    * Where the connection is synchronous (SQLite) the answer is too. The schema must validate at once; a type that is given by name waits
    * in the queue of that name.
    *
-   * @param connection to the same database file: of `node:sqlite` (`DatabaseSync`) or better-sqlite3
+   * @param connection to the same database: of `node:sqlite` (`DatabaseSync`) or better-sqlite3; on PostgreSQL a client of `pg`, or any `PostgresConnection`
    * @throws MillraceError `not-in-transaction`, `other-database`; what `enqueue` throws
    */
   enqueueIn<Connection extends CallerConnection, const Target extends JobDefinition | string>(

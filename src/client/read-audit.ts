@@ -11,7 +11,7 @@ import { checkText } from './names.ts'
 import { checkOptions, checkWhole } from './option-values.ts'
 import { idOf } from './read-jobs.ts'
 
-/** An act that was carried out by right of a role. */
+/** An act that was carried out by force. */
 export interface AuditEntry {
   readonly id: string
   /** Epoch milliseconds by the store's clock. */

@@ -12,7 +12,7 @@ export interface JobDefinition<
   readonly name: Name
   /** The one service that works on the type. */
   readonly service: string
-  /** A name for pausing and limits; the type's name unless said. */
+  /** A name to pause jobs by; the type's name unless said. */
   readonly queue: string
   readonly input: InputSchema
   readonly output: OutputSchema

@@ -94,7 +94,7 @@ export interface LockFacts {
  * | `jobs-ahead` | waits behind others of its type |
  * | `due` | has come due, and will be queued by the next claim or sweep |
  * | `ready` | is queued with nothing in its way |
- * | `holder-lost` | is held by a worker whose lease, or by hand under a lock that has run out |
+ * | `holder-lost` | is held by a worker whose lease has run out, or by hand under a lock that has |
  * | `holder-blocked` | runs at a worker whose event loop stands still |
  * | `overdue` | runs past its deadline |
  * | `stopping` | runs, and has been asked to stop |

@@ -28,7 +28,7 @@ export interface CleanupOptions {
 export interface CleanupReport {
   /** When it began, epoch milliseconds by the store's clock. */
   readonly timestamp: number
-  /** Jobs that were taken back from dead workers, or ended because they were overdue. */
+  /** Jobs that were taken back from dead workers or silent drivers, or ended because their time or grace was over. */
   readonly stuckJobsRecovered: number
   readonly expiredJobsDeleted: number
   /** Leases of dead workers, and locks taken by hand, that were cleared away. */

@@ -4,6 +4,7 @@
  */
 import { readText } from '../core/classification/error-tree.ts'
 import { DEFAULTS, LIMITS } from '../core/limits.ts'
+import type { RedFlag } from '../core/red-flags.ts'
 import { OPERATOR } from '../core/scope.ts'
 import { validateJob } from '../core/validation.ts'
 import type { Issue } from '../core/validation.ts'
@@ -12,6 +13,7 @@ import type { Runtime } from '../runtime/runtime.ts'
 import { BELONGINGS } from '../store/integrity.ts'
 import type { AuditedJob, Belonging, KeptArtifact } from '../store/integrity.ts'
 import type { Store } from '../store/store.ts'
+import { findRedFlags } from './find-red-flags.ts'
 import { findOrphans, removeBytes } from './orphaned-bytes.ts'
 
 export interface DoctorOptions {
@@ -46,6 +48,8 @@ export interface DoctorReport {
   readonly findings: readonly DoctorFinding[]
   /** How many there were besides. */
   readonly more: number
+  /** Signs that jobs are worked on as they should not be. The store can be sound all the same. */
+  readonly redFlags: readonly RedFlag[]
 }
 
 type NewFinding = Omit<DoctorFinding, 'repaired' | 'count'> & Partial<Pick<DoctorFinding, 'count'>>
@@ -77,7 +81,9 @@ class Examination {
       await this.#checkArtifacts()
       await this.#checkSessions(checkedAt)
     }
-    return { checkedAt, jobs: this.#jobs, isSound: this.#left === 0, findings: this.#findings, more: this.#more }
+    const redFlags = isWhole ? await findRedFlags(this.#options.store) : []
+    const isSound = this.#left === 0
+    return { checkedAt, jobs: this.#jobs, isSound, findings: this.#findings, more: this.#more, redFlags }
   }
 
   /** Keeps the finding, and has it repaired where that is wanted and possible. */

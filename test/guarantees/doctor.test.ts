@@ -340,3 +340,14 @@ test('the command tells what is wrong, repairs it if it is told to, and says by 
   assert.deepEqual(codesOf(report, true), [`progress-out-of-range ${id}`])
   assert.deepEqual(await run('validate', id), [0, 'The job is sound.\n'])
 })
+
+test('red flags are told too, and make no store unsound', async (context) => {
+  const { mill } = await openPatient(context)
+  await mill.enqueue('nobody.works', 1)
+  const { redFlags, isSound } = await mill.doctor()
+  assert.deepEqual(
+    redFlags.map(({ code, type }) => [code, type]),
+    [['no-owner', 'nobody.works']],
+  )
+  assert.equal(isSound, true)
+})
