@@ -47,6 +47,7 @@ async function openTown(context: TestContext): Promise<Town> {
   await pass(town, 2 * STEP_MS)
   // None of its sweeps is under way when the clock is set: it would have been judged before that, and made after it.
   await lookout.maintenance.runOnce()
+  await lookout.cleanup.forceCleanup()
   return town
 }
 

@@ -342,7 +342,7 @@ test('the command tells what is wrong, repairs it if it is told to, and says by 
 })
 
 test('red flags are told too, and make no store unsound', async (context) => {
-  const { mill } = await openPatient(context)
+  const { mill } = await openTestMill(context)
   await mill.enqueue('nobody.works', 1)
   const { redFlags, isSound } = await mill.doctor()
   assert.deepEqual(
