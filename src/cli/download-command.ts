@@ -1,6 +1,7 @@
-import { createWriteStream } from 'node:fs'
-import { rm } from 'node:fs/promises'
+import { open, rm } from 'node:fs/promises'
+import type { FileHandle } from 'node:fs/promises'
 import { basename, resolve } from 'node:path'
+import type { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 
 import { InvalidInputError } from '../index.ts'
@@ -29,7 +30,7 @@ export function addDownloadCommand(program: Command): void {
         const { record, stream } = await mill.openArtifact(id)
         if (flags.to === '-') return pipeline(stream(), process.stdout, { end: false })
         const file = resolve(flags.to ?? basename(record.name))
-        await writeNew(file, stream(), flags.force === true ? 'w' : 'wx')
+        await writeNew(file, stream, flags.force === true ? 'w' : 'wx')
         const { sizeBytes, sha256 } = record
         if (screen.json) screen.answer({ id, file, sizeBytes, sha256 })
         else screen.print(printable(file))
@@ -37,22 +38,29 @@ export function addDownloadCommand(program: Command): void {
     })
 }
 
-/** What was begun and not brought to its end is not left behind. */
-async function writeNew(file: string, bytes: NodeJS.ReadableStream, flags: 'w' | 'wx'): Promise<void> {
+/** What was begun and not brought to its end is not left behind; what could not be begun is left as it is. */
+async function writeNew(path: string, stream: () => Readable, flags: 'w' | 'wx'): Promise<void> {
+  const file = await openNew(path, flags)
   try {
-    await pipeline(bytes, createWriteStream(file, { flags }))
+    await pipeline(stream(), file.createWriteStream())
   } catch (error) {
-    const code = error instanceof Error && 'code' in error ? error.code : null
-    if (code === 'EEXIST') {
-      throw new InvalidInputError({
-        path: '--to',
-        expected: 'a file that is not there yet, or --force',
-        received: file,
-      })
-    }
-    if (code === 'ENOENT')
-      throw new InvalidInputError({ path: '--to', expected: 'a file in a folder that is there', received: file })
-    await rm(file, { force: true })
+    await rm(path, { force: true })
     throw error
+  }
+}
+
+const WANTED: Readonly<Record<string, string>> = {
+  EEXIST: 'a file that is not there yet, or --force',
+  ENOENT: 'a file in a folder that is there',
+  EISDIR: 'the path of a file, not of a folder',
+}
+
+async function openNew(path: string, flags: 'w' | 'wx'): Promise<FileHandle> {
+  try {
+    return await open(path, flags)
+  } catch (error) {
+    const code = error instanceof Error && 'code' in error ? String(error.code) : ''
+    const expected = WANTED[code]
+    throw expected === undefined ? error : new InvalidInputError({ path: '--to', expected, received: path })
   }
 }

@@ -164,7 +164,7 @@ async function applyPlan(asker: Asker, jobId: string, plan: Plan, values: PlanVa
   return asker.store.claims.apply(actOf(asker, jobId, plan, values))
 }
 
-function actOf({ scope }: Asker, jobId: string, plan: Plan, values: PlanValues): PlanCall {
+export function actOf({ scope }: Pick<Asker, 'scope'>, jobId: string, plan: Plan, values: PlanValues): PlanCall {
   return { jobId, plan, scope, claim: null, values, detail: null }
 }
 

@@ -1,13 +1,13 @@
 /** Cancelling all jobs that match, a batch at a time, while they move. */
 import { InvalidInputError } from '../core/errors.ts'
 import { LIMITS } from '../core/limits.ts'
-import type { Plan, Refusal } from '../core/plan.ts'
+import type { Refusal } from '../core/plan.ts'
 import { CANCEL, CANCEL_WAITING } from '../core/plans.ts'
-import { isFinal } from '../core/states.ts'
+import { isFinal, UNFINISHED_STATES } from '../core/states.ts'
 import type { JobState } from '../core/states.ts'
 import type { PlanResult } from '../store/claims.ts'
 import type { JobFilter } from '../store/jobs.ts'
-import { cancelValues, refused } from './act-on-job.ts'
+import { actOf, cancelValues, refused } from './act-on-job.ts'
 import type { CancelOptions } from './act-on-job.ts'
 import type { Asker } from './asker.ts'
 import { checkBoolean, checkOptions, checkWhole } from './option-values.ts'
@@ -48,7 +48,6 @@ export interface CancelledMany {
 
 type Tally = { -readonly [Name in Exclude<keyof CancelledMany, 'preview' | 'more'>]: number }
 
-const UNFINISHED: readonly JobState[] = ['scheduled', 'queued', 'running', 'retrying']
 const KNOWN_OPTIONS: Readonly<Record<keyof CancelManyOptions, true>> = {
   actor: true,
   reason: true,
@@ -71,7 +70,7 @@ export async function cancelManyJobs(
   const plan = filter.states.includes('running') ? CANCEL : CANCEL_WAITING
   return cancelThem(asker, filter, {
     limit,
-    act: (jobId) => asker.store.claims.apply(callFor(asker, jobId, plan, values)),
+    act: (jobId) => asker.store.claims.apply(actOf(asker, jobId, plan, values)),
   })
 }
 
@@ -83,29 +82,20 @@ function checkFilter(given: JobFilterOptions): CheckedFilter {
   if (Object.keys(filter).length === 0) {
     throw new InvalidInputError({
       path: 'filter',
-      expected: `at least one condition; for all jobs name the states: ${UNFINISHED.join(', ')}`,
+      expected: `at least one condition; for all jobs name the states: ${UNFINISHED_STATES.join(', ')}`,
       received: 'none',
     })
   }
-  const { states = UNFINISHED } = filter
+  const { states = UNFINISHED_STATES } = filter
   const final = states.find(isFinal)
   if (final === undefined) return { ...filter, states }
-  const expected = `states of jobs that are not over: ${UNFINISHED.join(', ')}`
+  const expected = `states of jobs that are not over: ${UNFINISHED_STATES.join(', ')}`
   throw new InvalidInputError({ path: 'state', expected, received: final })
 }
 
 async function countThem({ store, scope }: Asker, filter: CheckedFilter): Promise<CancelPreview> {
   const { scheduled, queued, retrying, running } = await store.jobs.counts({ ...filter, scope })
   return { preview: true, waiting: scheduled + queued + retrying, running }
-}
-
-function callFor(
-  { scope }: Asker,
-  jobId: string,
-  plan: Plan,
-  values: ReturnType<typeof cancelValues>,
-): Parameters<Asker['store']['claims']['apply']>[0] {
-  return { jobId, plan, scope, claim: null, values, detail: null }
 }
 
 interface Cancelling {

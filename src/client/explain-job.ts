@@ -1,11 +1,11 @@
 import { explainWaiting } from '../core/explain.ts'
 import type { Act, Bystanders, Explanation, HolderFacts, LiveWorkers, WaitingFacts } from '../core/explain.ts'
 import { LIMITS } from '../core/limits.ts'
-import { worksOn } from '../core/ownership.ts'
+import { isLive, worksOn } from '../core/ownership.ts'
 import type { Ownership } from '../core/ownership.ts'
 import type { Scope } from '../core/scope.ts'
 import { stuckAt } from '../core/settle.ts'
-import { isFinal } from '../core/states.ts'
+import { isFinal, UNFINISHED_STATES } from '../core/states.ts'
 import type { JobState } from '../core/states.ts'
 import type { JobDetails } from '../store/jobs.ts'
 import type { QueueRecord } from '../store/queues.ts'
@@ -25,7 +25,7 @@ export async function explainJob(store: Store, scope: Scope, jobId: string): Pro
     details.state === 'queued' ? countAhead(store, scope, details) : 0,
     isFinal(details.state) && details.uniqueKey !== null ? findUniqueHolder(store, scope, details) : null,
   ])
-  const live = sessions.filter((session) => session.endedAt === null && session.expiresAt > now)
+  const live = sessions.filter((session) => isLive(session, now))
   const { type, service } = details
   const owned = types.find((known) => known.type === type) ?? { type, service, epoch: 0 }
   return explainWaiting({
@@ -123,14 +123,12 @@ async function countAhead(store: Store, scope: Scope, job: JobDetails): Promise<
   return before.length + Math.max(0, counts.queued - page.jobs.length)
 }
 
-const UNFINISHED: readonly JobState[] = ['scheduled', 'queued', 'running', 'retrying']
-
 async function findUniqueHolder(store: Store, scope: Scope, job: JobDetails): Promise<string | null> {
   const { type, tenant } = job
   const { jobs } = await store.jobs.list({
     type,
     tenant,
-    states: UNFINISHED,
+    states: UNFINISHED_STATES,
     scope,
     limit: LIMITS.listPage,
     after: null,

@@ -1,7 +1,7 @@
 /** Who works on which type, and the hand-over of a type from one service to another. */
 import { ConflictError, InvalidInputError } from '../core/errors.ts'
 import { LIMITS } from '../core/limits.ts'
-import { worksOn } from '../core/ownership.ts'
+import { isLive, worksOn } from '../core/ownership.ts'
 import type { SessionRecord } from '../store/sessions.ts'
 import type { Store } from '../store/store.ts'
 import { checkKey, checkName, checkText, shown } from './names.ts'
@@ -72,7 +72,7 @@ export async function findProcessors(
 
 async function liveSessions(store: Store): Promise<readonly SessionRecord[]> {
   const [now, sessions] = await Promise.all([store.now(), store.sessions.list()])
-  return sessions.filter(({ endedAt, expiresAt }) => endedAt === null && expiresAt > now)
+  return sessions.filter((session) => isLive(session, now))
 }
 
 const KNOWN: Readonly<Record<keyof TransferOptions, true>> = { from: true, to: true, actor: true, reason: true }

@@ -9,6 +9,7 @@ import { settleFailure } from '../core/settle.ts'
 import type { Runtime } from '../runtime/runtime.ts'
 import type { JobDetails } from '../store/jobs.ts'
 import type { Store } from '../store/store.ts'
+import { actOf } from './act-on-job.ts'
 import { claimOf, managedState } from './by-hand.ts'
 import type {
   CompletionFields,
@@ -200,8 +201,7 @@ async function cancelled(move: Move): Promise<Transitioned | NotWritten> {
   const { id: jobId } = details
   if (details.state !== 'running') {
     const values = { actor: actor ?? 'system', reason }
-    const beside = { scope: OPERATOR, claim: null, detail: null }
-    const result = await store.claims.apply({ jobId, plan: CANCEL_WAITING, values, ...beside })
+    const result = await store.claims.apply(actOf({ scope: OPERATOR }, jobId, CANCEL_WAITING, values))
     if (result.applied) return reached({ jobId, state: result.row.state })
     throw refused(jobId, 'it has moved on meanwhile', { state: result.row?.state ?? details.state })
   }

@@ -17,6 +17,14 @@ export interface Working {
   readonly epoch: number
 }
 
+/** Whether its lease lasts: it is open, and gave a sign of life in time. Stores say the same in their claims. */
+export function isLive(
+  { endedAt, expiresAt }: { readonly endedAt: number | null; readonly expiresAt: number },
+  now: number,
+): boolean {
+  return endedAt === null && expiresAt > now
+}
+
 /**
  * Whether the session takes jobs of the type: it has a handler, its service owns the type, and the type was not handed over since the
  * session's registration. So a worker from before a hand-over takes none afterwards, not even when the type has come back: its definition

@@ -39,7 +39,8 @@ interface Transition {
 }
 
 const WAITING: readonly JobState[] = ['scheduled', 'retrying']
-const UNFINISHED: readonly JobState[] = ['scheduled', 'queued', 'running', 'retrying']
+/** A job in one of these is not over. */
+export const UNFINISHED_STATES: readonly JobState[] = ['scheduled', 'queued', 'running', 'retrying']
 
 /** Which states a command may find a job in, and which it may leave it in. `enqueue` makes the job; `purge` removes it. */
 export const TRANSITIONS: Readonly<Record<JobCommand, Transition>> = {
@@ -51,12 +52,12 @@ export const TRANSITIONS: Readonly<Record<JobCommand, Transition>> = {
   complete: { from: ['running'], to: ['completed'] },
   fail: { from: ['running'], to: ['retrying', 'failed', 'cancelled'] },
   release: { from: ['running'], to: ['queued', 'cancelled'] },
-  cancel: { from: UNFINISHED, to: ['running', 'cancelled'] },
+  cancel: { from: UNFINISHED_STATES, to: ['running', 'cancelled'] },
   'end-of-grace': { from: ['running'], to: ['cancelled'] },
   reap: { from: ['running'], to: ['queued', 'failed', 'cancelled'] },
   'time-out': { from: ['running'], to: ['retrying', 'failed', 'cancelled'] },
-  'force-fail': { from: UNFINISHED, to: ['failed'] },
-  'force-reset': { from: [...UNFINISHED, 'failed', 'cancelled'], to: ['queued'] },
+  'force-fail': { from: UNFINISHED_STATES, to: ['failed'] },
+  'force-reset': { from: [...UNFINISHED_STATES, 'failed', 'cancelled'], to: ['queued'] },
   retry: { from: FINAL_STATES, to: ['queued'] },
   'run-now': { from: WAITING, to: ['queued'] },
   purge: { from: FINAL_STATES, to: [] },

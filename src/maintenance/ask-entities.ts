@@ -9,6 +9,7 @@ import type { Runtime } from '../runtime/runtime.ts'
 import type { EndedRecord, EntityNote } from '../store/evidence.ts'
 import type { JobDetails } from '../store/jobs.ts'
 import type { Store } from '../store/store.ts'
+import { LOOK_BACK } from './find-red-flags.ts'
 
 /** The function of each type that this process works on and that has one. */
 export type EntityProbes = ReadonlyMap<string, EntityProbe>
@@ -24,8 +25,6 @@ export interface AskEntities {
 const GRACE_MS = 10_000
 /** Jobs that one pass asks about, of each type. */
 const ASKED_AT_ONCE = 20
-const ENDED_LIMIT = 500
-const UNFINISHED_LIMIT = 100
 const ANSWER_MS = 5_000
 const STATUS_CHARACTERS = 100
 
@@ -46,10 +45,7 @@ export class EntityAsker {
   async ask(probes: EntityProbes): Promise<void> {
     if (probes.size === 0) return
     const { store } = this.#options
-    const [now, { ended, entities }] = await Promise.all([
-      store.now(),
-      store.jobTypes.evidence({ endedLimit: ENDED_LIMIT, entityLimit: UNFINISHED_LIMIT }),
-    ])
+    const [now, { ended, entities }] = await Promise.all([store.now(), store.jobTypes.evidence(LOOK_BACK)])
     const known = [...entities, ...ended].filter(({ type, endedAt }) => probes.has(type) && endedAt <= now - GRACE_MS)
     const notes: EntityNote[] = []
     this.#passes += 1

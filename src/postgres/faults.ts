@@ -158,7 +158,7 @@ const ADD_COMMIT =
   'INSERT INTO millrace.commits (n, events) OVERRIDING SYSTEM VALUE SELECT $1::bigint, max(idx) + 1 FROM millrace.events WHERE commit = $1::bigint ' +
   'HAVING count(*) > 0 ON CONFLICT (n) DO NOTHING RETURNING 1'
 
-/** The statement that repairs the fault, with its values; null: there is none. */
+/** False: there was nothing that could be repaired. */
 export async function repairFault(
   run: RunRows,
   { code, subject }: Pick<StoreFault, 'code' | 'subject'>,

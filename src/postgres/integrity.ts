@@ -7,7 +7,7 @@ import { forgiveDisorder } from '../core/validation.ts'
 import type { IssueCode } from '../core/validation.ts'
 import { auditedJob } from '../store/audited-job.ts'
 import { EVENT_CODES, OUTCOME_CODES, STATE_CODES } from '../store/codes.ts'
-import { isId } from '../store/ids.ts'
+import { FIRST_ID, isId } from '../store/ids.ts'
 import type { ArtifactPage, AuditPage, AuditedJob, Belonging, Page, StrayPage } from '../store/integrity.ts'
 import { NOW } from './database.ts'
 import type { Transaction } from './database.ts'
@@ -26,8 +26,6 @@ const JOINED =
   `count(*) FILTER (WHERE o.code IN (${FINAL_CODES})) AS finals FROM (SELECT * FROM millrace.events AS i WHERE i.job = j.id OFFSET 0) AS o) AS e`
 const AUDIT_PAGE = `${BESIDE} (SELECT * FROM millrace.jobs AS i WHERE i.id > $1 ORDER BY i.id LIMIT $2) ${JOINED} ORDER BY j.id`
 const AUDIT_ONE = `${BESIDE} (SELECT * FROM millrace.jobs AS i WHERE i.id = $1 OFFSET 0) ${JOINED}`
-
-const FIRST_ID = '00000000-0000-0000-0000-000000000000'
 
 /** No transaction of ours waits longer between its beginning and its first look. */
 const CLOCK_SLACK_MS = 20_000

@@ -1,7 +1,7 @@
 /** Deleting what is over, batch by batch, each in a transaction of its own. One deletes at a time; whoever else would gives way at once. */
 import { EVENT_CODES, STATE_CODES } from '../store/codes.ts'
-import { isId } from '../store/ids.ts'
-import type { FinishedPage, FinishedQuery, Purged, SweptUp } from '../store/retention.ts'
+import { FIRST_ID, isId } from '../store/ids.ts'
+import type { FinishedPage, FinishedQuery, Purged, SweepUp, SweptUp } from '../store/retention.ts'
 import type { Transaction } from './database.ts'
 import type { Row, RunRows } from './driver.ts'
 import { writeEvents } from './history.ts'
@@ -17,7 +17,6 @@ const FROM_NEWEST =
   `${COLUMNS} AND i.finished_at <= $2 AND (i.finished_at < $2 OR i.id < $3::uuid) ` +
   `ORDER BY i.finished_at DESC, i.id DESC LIMIT $4) ${TYPE} DESC, j.id DESC`
 
-const FIRST_ID = '00000000-0000-0000-0000-000000000000'
 const LAST_ID = 'ffffffff-ffff-ffff-ffff-ffffffffffff'
 
 export async function finishedJobs(run: RunRows, query: FinishedQuery): Promise<FinishedPage> {
@@ -116,12 +115,6 @@ const DROP_COMMITS =
 async function dropCommits(tx: Transaction, events: readonly Row[]): Promise<void> {
   const commits = [...new Set(events.map((row) => Number(row['commit'])))].toSorted((left, right) => left - right)
   if (commits.length > 0) await tx.rows(DROP_COMMITS, commits)
-}
-
-export interface SweepUp {
-  readonly eventsMs: number
-  readonly sessionsMs: number
-  readonly limit: number
 }
 
 const EXPIRED_ARTIFACTS =

@@ -1,7 +1,7 @@
 /** Deleting what is over, batch by batch, each in a transaction of its own that is over in a few milliseconds. */
 import { EVENT_CODES, STATE_CODES } from '../store/codes.ts'
 import { isId } from '../store/ids.ts'
-import type { FinishedPage, FinishedQuery, Purged, SweptUp } from '../store/retention.ts'
+import type { FinishedPage, FinishedQuery, Purged, SweepUp, SweptUp } from '../store/retention.ts'
 import type { Database } from './database.ts'
 import type { Row, SqlValue } from './driver.ts'
 import { idFromBytes, idToBytes } from './ids.ts'
@@ -71,12 +71,6 @@ function leaveTrace(db: Database, row: Row): void {
 function freeKey(db: Database, row: Row): void {
   const { tenant = null, type = null, idempotency_key: key = null, id = null } = row
   if (key !== null) db.run(FREE_KEY, tenant, type, key, id, db.now)
-}
-
-export interface SweepUp {
-  readonly eventsMs: number
-  readonly sessionsMs: number
-  readonly limit: number
 }
 
 const EXPIRED_ARTIFACTS =

@@ -1,5 +1,5 @@
 import type { Role, Scope } from '../core/scope.ts'
-import { isId } from './ids.ts'
+import { FIRST_ID, isId } from './ids.ts'
 
 /** What is written down of an act, in its transaction, if it applies. The act is the plan's name, the role that of the call's scope, the tenant the job's. */
 export interface NewAudit {
@@ -48,7 +48,7 @@ export interface AuditPlace {
   readonly id: string
 }
 
-const NEWEST: AuditPlace = { at: Number.MAX_SAFE_INTEGER, id: '00000000-0000-0000-0000-000000000000' }
+const NEWEST: AuditPlace = { at: Number.MAX_SAFE_INTEGER, id: FIRST_ID }
 const CURSOR = /^(?<at>[0-9a-z]{1,11})-(?<id>.+)$/
 
 /** Null: the cursor is none of ours, and leads nowhere. */

@@ -37,6 +37,12 @@ export interface Purged {
   readonly paths: readonly string[]
 }
 
+export interface SweepUp {
+  readonly eventsMs: number
+  readonly sessionsMs: number
+  readonly limit: number
+}
+
 export interface SweptUp {
   readonly deletedEvents: number
   readonly sessions: number
@@ -59,7 +65,7 @@ export interface RetentionStore {
    * Deletes up to `limit` of each: artifacts that have expired; `job:deleted` events of more than `eventsMs` ago; sessions that ended more
    * than `sessionsMs` ago, before the oldest job that is kept was made.
    */
-  sweepUp(options: { readonly eventsMs: number; readonly sessionsMs: number; readonly limit: number }): Promise<SweptUp>
+  sweepUp(options: SweepUp): Promise<SweptUp>
   /** Those of the artifacts' ids that have a row, with its path. What is not there is an orphan. */
   artifactPaths(ids: readonly string[]): Promise<ReadonlyMap<string, string>>
   /** Whether the last turn of whatever process was taken at least so many milliseconds ago; then this is one. */

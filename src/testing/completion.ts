@@ -1,12 +1,13 @@
 /** Waiting for a job's good end, and proof of who brought it there. */
 import type { DefinitionIn, JobReference } from '../client/job-values.ts'
 import type { Job } from '../client/job.ts'
+import { idOf } from '../client/read-jobs.ts'
 import { MillraceError } from '../core/errors.ts'
 import { LIMITS } from '../core/limits.ts'
 import type { Millrace } from '../open-millrace.ts'
 import { settlesWithin } from '../runtime/pause.ts'
 import { systemRuntime } from '../runtime/system-runtime.ts'
-import { errorOf, failure, listed } from './failure.ts'
+import { errorOf, failure, listed, whyOf } from './failure.ts'
 
 /** The completed job. @throws AssertionError */
 export async function waitForCompletion<Reference extends JobReference>(
@@ -34,22 +35,11 @@ function endOf({ state, phase, cancelledBy, cancelReason }: Job): string {
 }
 
 async function notInTime(mill: Millrace, job: JobReference, ms: number): Promise<Error> {
-  const { state, reasons } = await mill.explain(job)
-  const { id, type } = await mill.get(typeof job === 'string' ? job : job.id)
-  return failure(
-    [
-      `Expected job ${id} (${type}) to complete within ${ms} ms; it is ${state}.`,
-      ...listed(
-        'Why:',
-        reasons.map(({ message }) => message),
-      ),
-    ],
-    {
-      operator: 'waitForJobCompletion',
-      actual: state,
-      expected: 'completed',
-    },
-  )
+  const explanation = await mill.explain(job)
+  const { state: actual } = explanation
+  const { id, type } = await mill.get(idOf(job))
+  const lines = [`Expected job ${id} (${type}) to complete within ${ms} ms; it is ${actual}.`, ...whyOf(explanation)]
+  return failure(lines, { operator: 'waitForJobCompletion', actual, expected: 'completed' })
 }
 
 /** An attempt that began while it was watched. */

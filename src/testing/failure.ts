@@ -2,6 +2,7 @@
 import { AssertionError } from 'node:assert'
 import { inspect } from 'node:util'
 import type { Job } from '../client/job.ts'
+import type { Explanation } from '../core/explain.ts'
 
 export interface FailureFacts {
   readonly operator: string
@@ -35,6 +36,14 @@ export function listed(heading: string, lines: readonly string[]): readonly stri
     ...lines.slice(0, MOST_LINES).map((line) => `  ${line}`),
     ...(more > 0 ? [`  … and ${more} more`] : []),
   ]
+}
+
+/** Why a job is where it is. */
+export function whyOf({ reasons }: Explanation): readonly string[] {
+  return listed(
+    'Why:',
+    reasons.map(({ message }) => message),
+  )
 }
 
 /** What the job failed with last, on a line of its own; none where nothing failed. */

@@ -4,12 +4,11 @@ import type { Job } from '../client/job.ts'
 import type { JobEvent } from '../client/read-events.ts'
 import type { JobDefinition } from '../core/definition.ts'
 import { LIMITS } from '../core/limits.ts'
-import { FINAL_STATES } from '../core/states.ts'
-import type { JobState } from '../core/states.ts'
+import { FINAL_STATES, isFinal } from '../core/states.ts'
 import type { Millrace } from '../open-millrace.ts'
 import type { Handler } from '../worker/handler.ts'
 import { Crew } from './crew.ts'
-import { failure, listed } from './failure.ts'
+import { failure, whyOf } from './failure.ts'
 import { lineOf } from './recorded.ts'
 import type { RecordedArtifact, RecordedLine } from './recorded.ts'
 import type { TestClock } from './test-clock.ts'
@@ -40,7 +39,7 @@ export async function runJob<Definition extends JobDefinition, Results extends o
   const { job } = await mill.enqueue<Definition>(definition, ...args)
   const crew = await Crew.open(surroundings, [handler], 1)
   try {
-    while (!isOver((await mill.get(job.id)).state)) {
+    while (!isFinal((await mill.get(job.id)).state)) {
       const { claimed } = await crew.runOnce()
       if (claimed > 0) continue
       if (crew.nextDueInMs === null) throw await stuck(mill, job.id)
@@ -59,26 +58,11 @@ export async function runJob<Definition extends JobDefinition, Results extends o
   }
 }
 
-function isOver(state: JobState): boolean {
-  return FINAL_STATES.some((final) => final === state)
-}
-
 async function stuck(mill: Millrace, id: string): Promise<Error> {
-  const { state, reasons } = await mill.explain(id)
-  return failure(
-    [
-      `runJob: job ${id} does not come to its end; it is ${state}.`,
-      ...listed(
-        'Why:',
-        reasons.map(({ message }) => message),
-      ),
-    ],
-    {
-      operator: 'runJob',
-      actual: state,
-      expected: FINAL_STATES,
-    },
-  )
+  const explanation = await mill.explain(id)
+  const { state: actual } = explanation
+  const lines = [`runJob: job ${id} does not come to its end; it is ${actual}.`, ...whyOf(explanation)]
+  return failure(lines, { operator: 'runJob', actual, expected: FINAL_STATES })
 }
 
 async function eventsOf(mill: Millrace, job: string): Promise<readonly JobEvent[]> {

@@ -18,7 +18,8 @@ export interface Delivery {
   readonly pauses: Pauses
 }
 
-const RETRY_BACKOFF = { kind: 'exponential', baseMs: 50, maxMs: 2_000, factor: 2, jitter: 0.5 } as const
+/** Before a write that the store did not take is tried again. */
+export const WRITE_BACKOFF = { kind: 'exponential', baseMs: 50, maxMs: 2_000, factor: 2, jitter: 0.5 } as const
 
 /**
  * Makes the calls, and makes those that failed again. A refusal is an answer; only an error of the store is tried again.
@@ -43,7 +44,7 @@ export async function insist(delivery: Delivery, first: Failed): Promise<PlanRes
   for (let tries = 1; 'again' in outcome; tries += 1) {
     const isClosed = readField(outcome.error, 'code') === 'store-closed'
     if (!isClosed && mayTryAgain()) {
-      await pauses.wait(host.runtime, backoffDelayMs(RETRY_BACKOFF, tries, host.runtime.random()))
+      await pauses.wait(host.runtime, backoffDelayMs(WRITE_BACKOFF, tries, host.runtime.random()))
     }
     if (isClosed || !mayTryAgain()) {
       host.logger.error('What came of a job could not be kept; the job will be run again.', fieldsOf(calls, outcome))

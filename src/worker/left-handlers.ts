@@ -12,11 +12,8 @@ import { backoffDelayMs } from '../core/retry.ts'
 import { Pauses } from '../runtime/pause.ts'
 import type { StoppedBy } from '../store/attempt-stops.ts'
 import type { Attempt, AttemptHost } from './attempt.ts'
-
-/** An end by force takes no longer, or it is not counted on. */
-const FORCE_MS = 1_000
-
-const RETRY_BACKOFF = { kind: 'exponential', baseMs: 50, maxMs: 2_000, factor: 2, jitter: 0.5 } as const
+import { WRITE_BACKOFF } from './deliver.ts'
+import { FORCED_END_MS } from './isolation/cells.ts'
 
 export interface LeftHandlersOptions {
   readonly host: Pick<AttemptHost, 'store' | 'runtime' | 'logger'>
@@ -95,7 +92,7 @@ export class LeftHandlers {
 
   #force(attempt: Attempt, left: Left): void {
     left.forced = true
-    this.#options.alarm(attempt, FORCE_MS)
+    this.#options.alarm(attempt, FORCED_END_MS)
     this.#options.end(attempt)
   }
 
@@ -140,7 +137,7 @@ export class LeftHandlers {
         if (this.#closed || readField(error, 'code') === 'store-closed') return
         if (tries === 1)
           logger.warn('The store did not take when a handler stopped; it is tried again.', { jobId, error })
-        await this.#pauses.wait(runtime, backoffDelayMs(RETRY_BACKOFF, tries, runtime.random()))
+        await this.#pauses.wait(runtime, backoffDelayMs(WRITE_BACKOFF, tries, runtime.random()))
       }
     }
   }

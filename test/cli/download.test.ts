@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict'
-import { mkdirSync, readFileSync, rmSync } from 'node:fs'
+import { once } from 'node:events'
+import { existsSync, mkdirSync, readFileSync, rmSync, statSync } from 'node:fs'
+import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { test } from 'node:test'
 
@@ -46,4 +48,27 @@ test('download writes an artifact to a file, and over one that is there only if 
   rmSync(join(folder, 'jobs.db-artifacts'), { recursive: true })
   const gone = await download('--to', 'empty/map.svg')
   assert.deepEqual([gone.code, /artifact-missing/.test(gone.stderr)], [3, true])
+})
+
+test('a download to what cannot be written says so, and leaves what is there', async (context) => {
+  const folder = writeTree(context, { 'there/kept.txt': 'kept' })
+  const url = `sqlite:${join(folder, 'jobs.db')}`
+  await using mill = await openMillrace(url)
+  await mill.work([handle(draw, ({ artifact }) => artifact.write('map.svg', '<svg/>'))])
+  const { artifactId } = (await mill.run(draw)) as { readonly artifactId: string }
+  mkdirSync(join(folder, 'empty'))
+  const server = createServer().listen(join(folder, 'socket'))
+  context.after(() => server.close())
+  await once(server, 'listening')
+  const download = (to: string): Promise<CliRun> =>
+    runCli(['download', artifactId, '--force', '--to', to], { cwd: folder, env: { MILLRACE_URL: url } })
+
+  const [full, empty, socket] = await Promise.all([download('there'), download('empty'), download('socket')])
+  for (const run of [full, empty]) {
+    assert.equal(run.code, 2, run.stderr)
+    assert.match(run.stderr, /--to: expected the path of a file, not of a folder/)
+  }
+  assert.equal(readFileSync(join(folder, 'there/kept.txt'), 'utf8'), 'kept')
+  assert.equal(statSync(join(folder, 'empty')).isDirectory(), true)
+  assert.deepEqual([socket.code, existsSync(join(folder, 'socket'))], [1, true], socket.stderr)
 })

@@ -12,7 +12,7 @@ import { ThreadBody } from './thread-body.ts'
 /** One that has had nothing to do for so long is ended. */
 const REST_MS = 60_000
 /** An end by force takes no longer, or it is not counted on. */
-const GIVE_UP_MS = 1_000
+export const FORCED_END_MS = 1_000
 
 export interface CellsOptions {
   readonly runtime: Runtime
@@ -90,7 +90,7 @@ export class Cells {
 
   /** As `close`, for a worker that does not start: what a module holds up by a system call is not waited for. */
   async giveUp(): Promise<void> {
-    await settlesWithin(this.#options.runtime, GIVE_UP_MS, this.close())
+    await settlesWithin(this.#options.runtime, FORCED_END_MS, this.close())
   }
 
   #take(place: CellPlace): Cell {
