@@ -128,11 +128,14 @@ export class MillRun {
     for (const worker of this.#workers) await worker.kill()
     const jobs = await assertAccounts(opened, { acknowledged: this.#acknowledged, effects: this.#readEffects() })
     await this.#follower.assertHeardAll(opened.mill)
-    const longestMs = longestSilence(await readLog(opened.mill))
+    const silence = longestSilence(await readLog(opened.mill))
     const lost = jobs.flatMap(({ attempts }) => attempts.filter(({ outcome }) => outcome === 'lost')).length
-    context.diagnostic(`${jobs.length} jobs, ${lost} attempts lost, the longest silence of a job ${longestMs} ms`)
+    context.diagnostic(`${jobs.length} jobs, ${lost} attempts lost, the longest silence of a job ${silence.ms} ms`)
     assert.ok(mayLose || lost === 0, `${lost} attempts were lost`)
-    assert.ok(longestMs <= LEASE_MS + SWEEP_MS + SLACK_MS + heldUpMs, `a job was stuck for ${longestMs} ms`)
+    assert.ok(
+      silence.ms <= LEASE_MS + SWEEP_MS + SLACK_MS + heldUpMs,
+      `a job was stuck for ${silence.ms} ms: ${silence.of}`,
+    )
   }
 
   async #allDone(): Promise<void> {
@@ -170,14 +173,23 @@ export class MillRun {
 /** After these the next event is a matter of moments. */
 const ON_THE_WAY: ReadonlySet<string> = new Set(['job:queued', 'job:started', 'phase:completed'])
 
-/** How long any job waited for a worker, or was under way at one, without a word of it in the log. */
-function longestSilence(log: readonly JobEvent[]): number {
-  const silences = [...Map.groupBy(log, ({ jobId }) => jobId).values()].flatMap((events) =>
-    events
-      .slice(1)
-      .map(({ at }, index) => (ON_THE_WAY.has(events[index]?.name ?? '') ? at - (events[index]?.at ?? at) : 0)),
-  )
-  return Math.max(0, ...silences)
+interface Silence {
+  readonly ms: number
+  /** Whose, and between which words. */
+  readonly of: string
+}
+
+/** The longest that a job waited for a worker, or was under way at one, without a word of it in the log. */
+function longestSilence(log: readonly JobEvent[]): Silence {
+  let longest: Silence = { ms: 0, of: 'no job' }
+  for (const [id, events] of Map.groupBy(log, ({ jobId }) => jobId)) {
+    for (const [index, { name, at }] of events.slice(1).entries()) {
+      const before = events[index]
+      if (before === undefined || !ON_THE_WAY.has(before.name) || at - before.at <= longest.ms) continue
+      longest = { ms: at - before.at, of: `${id} after ${before.name} (${index + 1} of ${events.length}), before ${name}` }
+    }
+  }
+  return longest
 }
 
 export async function startMillRun(options: MillRunOptions): Promise<MillRun> {
