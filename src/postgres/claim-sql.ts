@@ -39,9 +39,10 @@ const PICKED =
   'LIMIT shares.jobs - (SELECT count(*) FROM urgent AS u WHERE u.lane = shares.lane) FOR UPDATE SKIP LOCKED) AS x ' +
   'WHERE (NOT facts.due OR $5::boolean) AND NOT facts.suspects)'
 
+// Asked for the bare state, the planner may go through all jobs that are ready instead of looking up those that were picked.
 const TAKE =
   `taken AS (UPDATE millrace.jobs AS j SET ${changesSql(CLAIM)} FROM ` +
-  '(SELECT picked.*, $2::bigint AS holder, me.n AS session FROM me, picked) AS v WHERE j.ctid = v.place AND j.state = 2 ' +
+  '(SELECT picked.*, $2::bigint AS holder, me.n AS session FROM me, picked) AS v WHERE j.ctid = v.place AND j.state + 0 = 2 ' +
   'RETURNING j.id, j.n, j.type, j.lane, j.phase_list, j.fence, j.tenant, j.owner, j.input, j.attempt, j.generation, j.failures, j.phase, j.phase_count, ' +
   'j.progress, j.created_at, j.run_at, j.deadline_at, j.priority, j.event_seq, v.revision)'
 
@@ -52,42 +53,59 @@ const TELL =
   'FROM millrace.phase_lists AS p WHERE p.n = m.phase_list) END ' +
   'FROM taken AS m, numbered)'
 
-/** The columns of `ANSWER`: what was found, the same in each row, and one of the jobs that were taken, if any. */
-export type AnswerRow = readonly [
+/** The first row of `ANSWER`: what was found. */
+export type FactsRow = readonly [
   session: number | null,
   due: boolean,
   suspects: boolean,
   labels: boolean,
   nextDueMs: number | null,
   foundAfterMs: number,
-  id: string | null,
+  id: null,
+]
+/** The others: a job each that was taken. */
+export type TakenRow = readonly [
+  session: null,
+  due: null,
+  suspects: null,
+  labels: null,
+  nextDueMs: null,
+  foundAfterMs: null,
+  id: string,
   n: number,
-  type: number,
-  lane: number,
-  phaseList: number,
-  fence: number,
-  tenant: string,
-  owner: string | null,
-  input: string | null,
-  attempt: number,
-  generation: number,
-  failures: number,
-  phase: number,
-  progress: number,
   createdAt: number,
   runAt: number,
-  deadlineAt: number | null,
-  priority: number,
-  revision: number,
+  tenant: string | null,
+  owner: string | null,
+  input: string | null,
+  /** The columns of `COMMON`, separated by spaces. */
+  common: string,
 ]
+
+/** What most jobs of a claim have in common, in one column: so it is read once for all of them. */
+export const COMMON = [
+  'type',
+  'revision',
+  'lane',
+  'phase_list',
+  'fence',
+  'attempt',
+  'generation',
+  'failures',
+  'phase',
+  'progress',
+  'priority',
+  'deadline_at',
+] as const
 
 const ANSWER =
   'SELECT (SELECT n FROM me), facts.due, facts.suspects, EXISTS (SELECT 1 FROM millrace.labels), facts.next_due_ms, ' +
-  // Of the first row: how long it took to find it.
-  'extract(epoch FROM clock_timestamp() - facts.at)::double precision * 1000, ' +
-  'taken.id, taken.n, taken.type, taken.lane, taken.phase_list, taken.fence, taken.tenant, taken.owner, taken.input, taken.attempt, taken.generation, ' +
-  'taken.failures, taken.phase, taken.progress, taken.created_at, taken.run_at, taken.deadline_at, taken.priority, taken.revision ' +
-  'FROM facts LEFT JOIN taken ON true'
+  // How long it took to find the first, or that there is none.
+  'extract(epoch FROM coalesce((SELECT clock_timestamp() FROM picked LIMIT 1), clock_timestamp()) - facts.at)::double precision * 1000, ' +
+  'NULL::uuid, NULL::bigint, NULL::bigint, NULL::bigint, NULL::text, NULL::text, NULL::text, NULL::text FROM facts ' +
+  "UNION ALL SELECT NULL, NULL, NULL, NULL, NULL, NULL, id, n, created_at, run_at, NULLIF(tenant, ''), owner, input, " +
+  // An attempt without a deadline has the last column empty.
+  `concat(${COMMON.join(", ' ', ")}) FROM taken`
 
 export const TAKE_BEST = `WITH ${LANES}, ${FACTS}, ${SHARES}, ${PICKED}, ${TAKE}, ${TELL} ${ANSWER}`
 

@@ -6,42 +6,15 @@
 import { PROMOTE } from '../core/plans.ts'
 import { EVENT_CODES } from '../store/codes.ts'
 import type { Claimed, ClaimedJob, ClaimRequest } from '../store/claims.ts'
+import { readAnswer } from './claim-answer.ts'
+import type { ClaimAnswer, CommonColumns, TakenJob } from './claim-answer.ts'
 import { NO_CURSORS, inLaneOrder } from './claim-cursors.ts'
 import type { ClaimCursors, LanePlace } from './claim-cursors.ts'
 import { LANES, TAKE_BEST, TAKE_CHOSEN } from './claim-sql.ts'
-import type { AnswerRow } from './claim-sql.ts'
 import { changesSql, numberedSql } from './compile.ts'
 import type { Transaction } from './database.ts'
 import type { Names } from './names.ts'
 import { labelsOf } from './rows.ts'
-
-/** One that was taken. */
-type TakenRow = AnswerRow & { readonly 6: string }
-
-interface Answer {
-  /** The session is open. */
-  readonly isOpen: boolean
-  /** Jobs have come due, and nothing was taken, unless they may wait. */
-  readonly due: boolean
-  /** A suspect waits, and nothing was taken. */
-  readonly suspects: boolean
-  /** The store has jobs with labels. */
-  readonly labels: boolean
-  readonly nextDueMs: number | null
-  readonly foundAfterMs: number
-  readonly taken: readonly TakenRow[]
-}
-
-function answerOf(rows: readonly (readonly unknown[])[]): Answer {
-  const answered = rows as readonly AnswerRow[]
-  const [session = null, due = false, suspects = false, labels = false, nextDueMs = null, foundAfterMs = 0] =
-    answered[0] ?? []
-  return { isOpen: session !== null, due, suspects, labels, nextDueMs, foundAfterMs, taken: answered.filter(isTaken) }
-}
-
-function isTaken(row: AnswerRow): row is TakenRow {
-  return row[6] !== null
-}
 
 export interface Claiming {
   readonly names: Names
@@ -64,11 +37,11 @@ export async function claimJobs(
   }
 }
 
-async function claimFrom(tx: Transaction, cursors: ClaimCursors, request: ClaimRequest): Promise<Answer> {
+async function claimFrom(tx: Transaction, cursors: ClaimCursors, request: ClaimRequest): Promise<ClaimAnswer> {
   const { holder, types, limit } = request
   const start = cursors.start()
-  const look = async (mayWait: boolean): Promise<Answer> =>
-    answerOf(await tx.lists(TAKE_BEST, tx.now, holder, types, limit, mayWait, ...start.columns))
+  const look = async (mayWait: boolean): Promise<ClaimAnswer> =>
+    readAnswer(await tx.lists(TAKE_BEST, tx.now, holder, types, limit, mayWait, ...start.columns))
   let answer = await look(false)
   if (answer.due) {
     await promoteDue(tx)
@@ -79,23 +52,12 @@ async function claimFrom(tx: Transaction, cursors: ClaimCursors, request: ClaimR
   const end = { foundAfterMs, last: lastOfLanes(taken), isShort: taken.length < limit }
   if (!cursors.note(start, end)) return answer
   const more = await claimFrom(tx, cursors, { ...request, limit: limit - taken.length })
-  return { ...more, suspects: more.suspects && taken.length === 0, taken: [...taken, ...more.taken] }
+  return { ...more, suspects: more.suspects && taken.length === 0, taken: [...taken, ...more.taken].sort(inLaneOrder) }
 }
 
 /** Where the claim has come to in each lane. */
-function lastOfLanes(taken: readonly TakenRow[]): ReadonlyMap<number, LanePlace> {
-  const last = new Map<number, LanePlace>()
-  for (const row of taken) {
-    const { 9: lane } = row
-    const known = last.get(lane)
-    const place = placeOf(row)
-    if (known === undefined || inLaneOrder(place, known) > 0) last.set(lane, place)
-  }
-  return last
-}
-
-function placeOf({ 7: n, 21: runAt, 23: priority }: AnswerRow): LanePlace {
-  return { priority, runAt, n }
+function lastOfLanes(taken: readonly TakenJob[]): ReadonlyMap<number, LanePlace> {
+  return new Map(taken.map((job) => [job.common.lane, job]))
 }
 
 const HEADS =
@@ -110,7 +72,7 @@ const LOCK_CHOSEN =
 const LOCK_SESSION = 'SELECT 1 FROM millrace.sessions WHERE holder = $1 FOR NO KEY UPDATE'
 
 /** The best of all lanes' heads, with at most one suspect, and none if the session already runs one. */
-async function claimWithSuspects(tx: Transaction, { holder, types, limit }: ClaimRequest): Promise<Answer> {
+async function claimWithSuspects(tx: Transaction, { holder, types, limit }: ClaimRequest): Promise<ClaimAnswer> {
   await tx.rows(LOCK_SESSION, holder)
   const allowed = (await tx.rows(RUNS_SUSPECT, holder)).length === 0
   const look = async (suspectsToo: boolean): Promise<readonly Head[]> =>
@@ -123,7 +85,7 @@ async function claimWithSuspects(tx: Transaction, { holder, types, limit }: Clai
     suspects.length < 2 || first === undefined ? heads : [first, ...(await look(false))].toSorted(inHeadOrder)
   const ids = chosen.slice(0, limit).map(([id]) => id)
   const locked = (await tx.lists(LOCK_CHOSEN, ids)).map(([id]) => String(id))
-  return answerOf(await tx.lists(TAKE_CHOSEN, tx.now, holder, types, locked, null, ...NO_CURSORS))
+  return readAnswer(await tx.lists(TAKE_CHOSEN, tx.now, holder, types, locked, null, ...NO_CURSORS))
 }
 
 type Head = readonly [id: string, priority: number, runAt: number, n: number, suspect: boolean]
@@ -147,21 +109,51 @@ async function readTaken(
   tx: Transaction,
   names: Names,
   holder: number,
-  answer: Answer,
+  { taken, labels: hasLabels }: ClaimAnswer,
 ): Promise<readonly ClaimedJob[]> {
-  const taken = answer.taken.toSorted((one, other) => inLaneOrder(placeOf(one), placeOf(other)))
-  const resumed = taken.filter(({ 18: phase }) => phase > 0).map(({ 6: id }) => id)
+  const resumed = taken.filter(({ common }) => common.phase > 0).map(({ id }) => id)
   const results = resumed.length === 0 ? new Map<string, string[]>() : await resultsOf(tx, resumed)
-  const ids = taken.map(({ 6: id }) => id)
-  const labels = answer.labels && ids.length > 0 ? await tx.rows(LABELS, ids) : []
+  const ids = hasLabels ? taken.map(({ id }) => id) : []
+  const labels = ids.length > 0 ? await tx.rows(LABELS, ids) : []
   const labelsById = new Map(labels.map((row) => [String(row['job']), labelsOf(row['labels'])]))
+  const known = new Map<CommonColumns, Shared>()
   const jobs: ClaimedJob[] = []
-  for (const row of taken) {
-    const { 6: id } = row
-    const beside = { labels: labelsById.get(id) ?? NO_LABELS, results: results.get(id) ?? NO_RESULTS }
-    jobs.push(await claimedJob({ tx, names, row, holder, startedAt: tx.now, ...beside }))
+  for (const { id, common, tenant, owner, input, createdAt, runAt } of taken) {
+    let shared = known.get(common)
+    if (shared === undefined) known.set(common, (shared = await readShared(tx, names, common)))
+    const { type, queue, policy, phaseNames } = shared
+    const { fence, attempt, generation, failures, phase, progress, deadline_at: deadlineAt } = common
+    jobs.push({
+      claim: { jobId: id, holder, fence },
+      type,
+      queue,
+      tenant,
+      owner,
+      labels: labelsById.get(id) ?? NO_LABELS,
+      policy,
+      input,
+      attempt,
+      generation,
+      failures,
+      phaseNames,
+      phase,
+      results: results.get(id) ?? NO_RESULTS,
+      progress,
+      createdAt,
+      runAt,
+      startedAt: tx.now,
+      deadlineAt,
+    })
   }
   return jobs
+}
+
+type Shared = Pick<ClaimedJob, 'type' | 'queue' | 'policy' | 'phaseNames'>
+
+async function readShared(tx: Transaction, names: Names, common: CommonColumns): Promise<Shared> {
+  const type = await names.typeOf(tx.rows, common.type, common.revision)
+  const { queue } = await names.laneOf(tx.rows, common.lane)
+  return { type: type.name, queue, policy: type.policy, phaseNames: await names.phaseNames(tx.rows, common.phase_list) }
 }
 
 async function resultsOf(tx: Transaction, ids: readonly string[]): Promise<ReadonlyMap<string, string[]>> {
@@ -173,40 +165,6 @@ async function resultsOf(tx: Transaction, ids: readonly string[]): Promise<Reado
     else known.push(String(row['result']))
   }
   return results
-}
-
-interface ReadJob extends Pick<ClaimedJob, 'labels' | 'results' | 'startedAt'> {
-  readonly tx: Transaction
-  readonly names: Names
-  readonly row: TakenRow
-  readonly holder: number
-}
-
-async function claimedJob({ tx, names, row, holder, ...beside }: ReadJob): Promise<ClaimedJob> {
-  const { 6: jobId, 8: typeNumber, 9: lane, 10: phaseList, 11: fence, 12: tenant, 13: owner, 14: input } = row
-  const { 15: attempt, 16: generation, 17: failures, 18: phase, 19: progress } = row
-  const { 20: createdAt, 21: runAt, 22: deadlineAt, 24: revision } = row
-  const type = await names.typeOf(tx.rows, typeNumber, revision)
-  const { queue } = await names.laneOf(tx.rows, lane)
-  return {
-    ...beside,
-    claim: { jobId, holder, fence },
-    type: type.name,
-    queue,
-    tenant,
-    owner,
-    policy: type.policy,
-    input: input ?? 'null',
-    attempt,
-    generation,
-    failures,
-    phaseNames: await names.phaseNames(tx.rows, phaseList),
-    phase,
-    progress,
-    createdAt,
-    runAt,
-    deadlineAt,
-  }
 }
 
 /** Bounded, so that a great many jobs coming due at once don't hold up everything else: the next claim goes on. */

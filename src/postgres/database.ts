@@ -71,6 +71,8 @@ export function writeSettings({
     `idle_in_transaction_session_timeout = ${statementTimeoutMs}`,
     // Every statement of ours has an index to go by, also before the first statistics of a young table.
     'enable_seqscan = off',
+    // No job is looked up twice in a statement, so there is nothing to remember.
+    'enable_memoize = off',
     'jit = off',
     'plan_cache_mode = force_generic_plan',
     ...(synchronousCommit === null ? [] : [`synchronous_commit = ${synchronousCommit}`]),

@@ -1,5 +1,6 @@
 /**
- * Group commit: one batch of calls is under way at a time, and what arrives meanwhile is the next. A lone call waits for nobody.
+ * Group commit: one batch of calls is under way at a time, and what arrives meanwhile is the next. A lone call waits for nobody. Where enough
+ * calls wait to fill a batch, it goes beside the one under way, on another connection.
  *
  * A batch that fails is made again call by call, so that only the call that is at fault is refused; but where the database can't be
  * reached, all are.
@@ -11,6 +12,10 @@ export type Outcome<Answer> = { readonly answer: Answer } | { readonly error: Mi
 export interface GroupCommitOptions<Call, Answer> {
   /** So many calls share a commit at most. */
   readonly most: number
+  /** How many batches are under way at the most; default 1. */
+  readonly lanes?: number
+  /** Calls of one key keep their order. Default: all may be made in any. */
+  readonly keyOf?: (call: Call) => string | undefined
   /** Characters that a call brings; calls share a commit up to a few millions of them. */
   readonly weigh: (call: Call) => number
   readonly run: (calls: readonly Call[]) => Promise<readonly Answer[]>
@@ -26,7 +31,9 @@ interface Waiting<Call, Answer> {
 export class GroupCommit<Call, Answer> {
   readonly #options: GroupCommitOptions<Call, Answer>
   #waiting: Waiting<Call, Answer>[] = []
-  #working = false
+  #lanes = 0
+  readonly #works = new Set<Promise<void>>()
+  readonly #underWay = new Set<readonly Waiting<Call, Answer>[]>()
 
   constructor(options: GroupCommitOptions<Call, Answer>) {
     this.#options = options
@@ -35,17 +42,34 @@ export class GroupCommit<Call, Answer> {
   call(call: Call): Promise<Answer> {
     return new Promise((resolve, reject) => {
       this.#waiting.push({ call, resolve, reject })
-      if (!this.#working) void this.#work()
+      const { lanes = 1 } = this.#options
+      if (this.#lanes === 0 || (this.#isFull && this.#lanes < lanes)) this.#begin()
     })
   }
 
+  /** Resolves once all calls have been answered. */
+  async rest(): Promise<void> {
+    while (this.#works.size > 0) await Promise.all(this.#works)
+  }
+
+  /** Whether so many wait that they fill a batch. */
+  get #isFull(): boolean {
+    return this.#waiting.length >= this.#options.most
+  }
+
+  #begin(): void {
+    this.#lanes += 1
+    const work = this.#work().finally(() => this.#works.delete(work))
+    this.#works.add(work)
+  }
+
   async #work(): Promise<void> {
-    this.#working = true
     // What is called in the same turn shares the first batch.
     await Promise.resolve()
-    while (this.#waiting.length > 0) {
-      const batch = this.#waiting.splice(0, this.#share())
+    for (let batch = this.#next(); batch.length > 0; batch = this.#next()) {
+      this.#underWay.add(batch)
       const outcomes = await this.#outcomes(batch.map(({ call }) => call))
+      this.#underWay.delete(batch)
       for (const [index, { resolve, reject }] of batch.entries()) {
         const outcome = outcomes[index]
         if (outcome === undefined) reject(this.#options.asError(new RangeError('a call was not answered')))
@@ -53,14 +77,33 @@ export class GroupCommit<Call, Answer> {
         else resolve(outcome.answer)
       }
     }
-    this.#working = false
+    // In the same step as it was found that nothing waits: a call that comes now begins anew.
+    this.#lanes -= 1
   }
 
-  /** How many of those that wait share the next commit: one at least. */
-  #share(): number {
+  /** The next batch: nothing where the lane is not needed beside those that are under way. */
+  #next(): readonly Waiting<Call, Answer>[] {
+    if (this.#underWay.size === 0) return this.#waiting.splice(0, this.#share(this.#waiting))
+    return this.#isFull ? this.#beside() : []
+  }
+
+  /** Leaves those that must come after a call that is under way. */
+  #beside(): readonly Waiting<Call, Answer>[] {
+    const { keyOf = () => undefined } = this.#options
+    const busy = new Set([...this.#underWay].flatMap((batch) => batch.map(({ call }) => keyOf(call))))
+    busy.delete(undefined)
+    const mayGo = this.#waiting.filter(({ call }) => !busy.has(keyOf(call)))
+    const batch = mayGo.slice(0, this.#share(mayGo))
+    const taken = new Set(batch)
+    this.#waiting = this.#waiting.filter((one) => !taken.has(one))
+    return batch
+  }
+
+  /** How many of these share the next commit: one at least. */
+  #share(waiting: readonly Waiting<Call, Answer>[]): number {
     const { most, weigh } = this.#options
     let weight = 0
-    const tooMuch = this.#waiting.slice(0, most).findIndex(({ call }) => {
+    const tooMuch = waiting.slice(0, most).findIndex(({ call }) => {
       weight += weigh(call)
       return weight > HEAVIEST
     })

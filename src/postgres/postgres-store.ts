@@ -62,6 +62,8 @@ export interface PostgresStoreParts {
 
 /** So many calls share a commit at most: the first of them should not wait long for the last. */
 const CALLS_A_COMMIT = 1_000
+/** Beside the claims, which take connections too. */
+const COMMITS_UNDER_WAY = 2
 
 export class PostgresStore implements Store {
   readonly #parts: PostgresStoreParts
@@ -84,7 +86,14 @@ export class PostgresStore implements Store {
     const asError = (error: unknown): MillraceError => storeError(error, db.where)
     this.#cursors = new ClaimCursors(runtime)
     this.#enqueuer = new Enqueuer({ db, names, asError })
-    this.#planCalls = new GroupCommit({ most: CALLS_A_COMMIT, weigh, run: (calls) => this.#apply(calls), asError })
+    this.#planCalls = new GroupCommit({
+      most: CALLS_A_COMMIT,
+      lanes: COMMITS_UNDER_WAY,
+      keyOf: ({ jobId }) => jobId,
+      weigh,
+      run: (calls) => this.#apply(calls),
+      asError,
+    })
   }
 
   connect(keeper: Keeper, notices: Notices): void {
@@ -114,7 +123,7 @@ export class PostgresStore implements Store {
     },
     take: (request) =>
       this.#write(() => this.#db.write((tx) => takeJob(tx, this.#parts.names, request), { insists: true })),
-    apply: (call) => this.#write(() => this.#planCalls.call(call)),
+    apply: (call) => (this.#closing === null ? this.#planCalls.call(call) : Promise.reject(storeClosed())),
     noteStop: (note) => this.#write(() => this.#db.write((tx) => noteStop(tx, note))),
     interruptions: (held) => this.#read(() => findInterruptions(this.#db.ask, held)),
     interruptionsNow: (held) => this.#keeper?.interruptionsNow(held) ?? null,
@@ -214,13 +223,9 @@ export class PostgresStore implements Store {
     if (this.#closing !== null) return Promise.reject(storeClosed())
     const working = work()
     this.#underWay.add(working)
-    void this.#forget(working)
+    const over = (): unknown => this.#underWay.delete(working)
+    working.then(over, over)
     return working
-  }
-
-  async #forget(working: Promise<unknown>): Promise<void> {
-    await Promise.allSettled([working])
-    this.#underWay.delete(working)
   }
 
   /** Something that others may want to hear of. */
@@ -244,7 +249,9 @@ export class PostgresStore implements Store {
     const { names } = this.#parts
     // Names are not added from inside a transaction.
     for (const { phaseNames } of calls) if (phaseNames !== undefined) await names.internPhaseList(phaseNames)
-    return this.#db.write((tx) => applyCalls(tx, names, calls))
+    const results = await this.#db.write((tx) => applyCalls(tx, names, calls))
+    this.#committed()
+    return results
   }
 
   async #claim(request: ClaimRequest): Promise<Claimed> {
@@ -338,7 +345,7 @@ export class PostgresStore implements Store {
     this.#listeners.clear()
     this.#parts.pulse?.close()
     this.#db.close()
-    await Promise.allSettled(this.#underWay)
+    await Promise.allSettled([...this.#underWay, this.#planCalls.rest()])
     await this.#keeper?.close()
     await this.#notices?.close()
     await this.#parts.closePool()

@@ -91,7 +91,7 @@ export class Attempts implements AttemptHost, AttemptRunner {
 
   /** Results wait for the store: to take more jobs would only make more of them. */
   get delayed(): boolean {
-    return this.#delayed > 0
+    return this.#delayed > 0 || this.#settling.size >= MOST_SETTLING
   }
 
   get resting(): boolean {
@@ -312,6 +312,7 @@ export class Attempts implements AttemptHost, AttemptRunner {
       return
     }
     this.#settling.delete(attempt)
+    if (this.#settling.size === MOST_SETTLING - 1) this.#options.onSlotFree()
     if (ending.failure !== null) this.#left.settled(attempt)
     if (result?.applied === true) {
       this.#tally[countOf(result.row.state)] += 1
@@ -395,6 +396,9 @@ export class Attempts implements AttemptHost, AttemptRunner {
     })
   }
 }
+
+/** With so many results on their way to the store, it is that which has too much to do, and not this worker. */
+const MOST_SETTLING = 4_000
 
 /** Refusals that only say that the ending was not the right one: the clock of the store is behind, or no cancel is pending after all. */
 const INSTEAD: ReadonlySet<string> = new Set(['deadline-ahead', 'no-cancel-pending'])

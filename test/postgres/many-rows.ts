@@ -17,14 +17,19 @@ export const GROWING: readonly string[] = [
 
 export interface ManyRows {
   readonly jobs: number
-  /** `idle`: everything is done. `busy`: eight of a hundred wait, one runs, three are to come, the rest are done. */
-  readonly load: 'idle' | 'busy'
+  /**
+   * `idle`: everything is done. `busy`: eight of a hundred wait, one runs, three are to come, the rest are done. `backlog`: nearly all wait, in
+   * one lane, and one of a hundred runs.
+   */
+  readonly load: 'idle' | 'busy' | 'backlog'
 }
 
 const STATES: Readonly<Record<ManyRows['load'], string>> = {
   idle: 'CASE WHEN i % 100 < 90 THEN 5 ELSE 6 END',
+  backlog: 'CASE WHEN i % 100 < 99 THEN 2 ELSE 3 END',
   busy: 'CASE WHEN i % 100 < 80 THEN 5 WHEN i % 100 < 88 THEN 6 WHEN i % 100 < 96 THEN 2 WHEN i % 100 < 97 THEN 3 ELSE 1 END',
 }
+const LANES: Readonly<Record<ManyRows['load'], number>> = { idle: 10, busy: 10, backlog: 1 }
 const EVENTS_A_COMMIT = 10
 const EVENTS_A_JOB = 2
 
@@ -38,7 +43,7 @@ export async function fillTables(client: pg.Client, schema: string, { jobs, load
     INSERT INTO millrace.phase_lists (names) VALUES ('["run"]');
     INSERT INTO millrace.jobs (id, type, lane, state, priority, run_at, holder, phase, phase_count, phase_list, created_at, updated_at,
       started_at, finished_at, tenant, owner, unique_key, event_seq, input)
-      SELECT gen_random_uuid(), 1 + i % 10, 1 + i % 10, s.state, i % 3, i + CASE WHEN s.state = 1 THEN 4000000000000 ELSE 0 END,
+      SELECT gen_random_uuid(), 1 + i % ${LANES[load]}, 1 + i % ${LANES[load]}, s.state, i % 3, i + CASE WHEN s.state = 1 THEN 4000000000000 ELSE 0 END,
         CASE WHEN s.state = 3 THEN i / 500 END, (s.state = 5)::integer, 1, 1, i, i, i, CASE WHEN s.state > 4 THEN i END,
         'tenant' || (i % 20), 'user' || (i % 500), 'k' || i, ${EVENTS_A_JOB}, '{}'
       FROM generate_series(1, ${jobs}) AS i CROSS JOIN LATERAL (SELECT ${STATES[load]} AS state) AS s;

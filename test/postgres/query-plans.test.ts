@@ -29,6 +29,8 @@ interface Situation {
 
 const FEW_JOBS: ManyRows = { jobs: 1_000, load: 'busy' }
 const MANY_JOBS: ManyRows = { jobs: MANY, load: 'busy' }
+/** So many that it seems cheaper to go through all that wait than to look some hundreds up. */
+const BACKLOG: ManyRows = { jobs: 20_000, load: 'backlog' }
 const MANY_DONE: ManyRows = { jobs: MANY, load: 'idle' }
 
 const SITUATIONS: readonly Situation[] = [
@@ -36,6 +38,7 @@ const SITUATIONS: readonly Situation[] = [
   { name: 'in a fresh schema with statistics that say that it is empty', rows: null, analyzed: true },
   { name: 'with a thousand jobs and no statistics', rows: FEW_JOBS, analyzed: false },
   { name: 'with a thousand jobs', rows: FEW_JOBS, analyzed: true },
+  { name: 'with a backlog', rows: BACKLOG, analyzed: true },
   { name: `with ${MANY} jobs and no statistics`, rows: MANY_JOBS, analyzed: false },
   { name: `with ${MANY} jobs`, rows: MANY_JOBS, analyzed: true },
   { name: `with ${MANY} jobs that are done`, rows: MANY_DONE, analyzed: true },

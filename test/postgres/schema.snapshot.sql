@@ -155,7 +155,7 @@ CREATE TABLE millrace.jobs (
   CHECK (((state = 3) = (holder IS NOT NULL))),
   CHECK (((state >= 1) AND (state <= 7))),
   CHECK (((state >= 5) = (finished_at IS NOT NULL)))
-) WITH (toast_tuple_target=512, autovacuum_vacuum_scale_factor=0.02, autovacuum_vacuum_threshold=1000, autovacuum_analyze_scale_factor=0.05, autovacuum_analyze_threshold=1000, autovacuum_vacuum_cost_delay=0);
+) WITH (toast_tuple_target=512, fillfactor=50, autovacuum_vacuum_scale_factor=0.02, autovacuum_vacuum_threshold=1000, autovacuum_analyze_scale_factor=0.05, autovacuum_analyze_threshold=1000, autovacuum_vacuum_cost_delay=0);
 
 CREATE INDEX jobs_due ON millrace.jobs USING btree (run_at) WHERE ((state = ANY (ARRAY[1, 4])) AND (run_at >= 0));
 

@@ -186,7 +186,10 @@ function longestSilence(log: readonly JobEvent[]): Silence {
     for (const [index, { name, at }] of events.slice(1).entries()) {
       const before = events[index]
       if (before === undefined || !ON_THE_WAY.has(before.name) || at - before.at <= longest.ms) continue
-      longest = { ms: at - before.at, of: `${id} after ${before.name} (${index + 1} of ${events.length}), before ${name}` }
+      longest = {
+        ms: at - before.at,
+        of: `${id} after ${before.name} (${index + 1} of ${events.length}), before ${name}`,
+      }
     }
   }
   return longest

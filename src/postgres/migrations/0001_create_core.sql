@@ -148,6 +148,8 @@ CREATE TABLE millrace.jobs (
 ) WITH (
   -- Every change of state writes the row anew: texts longer than this stand apart and are not written with it.
   toast_tuple_target = 512,
+  -- Each change stays on its page, where the row it replaces makes room for the next.
+  fillfactor = 50,
   autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_threshold = 1000,
   autovacuum_analyze_scale_factor = 0.05, autovacuum_analyze_threshold = 1000,
   autovacuum_vacuum_cost_delay = 0
