@@ -37,8 +37,8 @@ export function readAnswer(rows: readonly (readonly unknown[])[]): ClaimAnswer {
   const [facts, ...taken] = rows as unknown as readonly [FactsRow, ...TakenRow[]]
   const [session, due, suspects, labels, nextDueMs, foundAfterMs] = facts
   const commons = new Map<string, CommonColumns>()
-  const jobs = taken.map((row) => takenJob(row, commons))
-  return { isOpen: session !== null, due, suspects, labels, nextDueMs, foundAfterMs, taken: jobs.sort(inLaneOrder) }
+  const jobs = taken.map((row) => takenJob(row, commons)).toSorted(inLaneOrder)
+  return { isOpen: session !== null, due, suspects, labels, nextDueMs, foundAfterMs, taken: jobs }
 }
 
 function takenJob(row: TakenRow, commons: Map<string, CommonColumns>): TakenJob {

@@ -2,6 +2,7 @@
 import { EVENT_CODES } from '../store/codes.ts'
 import { CLAIM } from '../core/plans.ts'
 import { changesSql, numberedSql } from './compile.ts'
+import { TRANSACTION_NOW } from './database.ts'
 
 /** `$1` now, `$2` holder, `$3` types, `$4` limit, `$5` whether what has come due may wait, `$6` to `$9` cursors: lane, priority, run-at, n. */
 export const LANES =
@@ -107,7 +108,13 @@ const ANSWER =
   // An attempt without a deadline has the last column empty.
   `concat(${COMMON.join(", ' ', ")}) FROM taken`
 
-export const TAKE_BEST = `WITH ${LANES}, ${FACTS}, ${SHARES}, ${PICKED}, ${TAKE}, ${TELL} ${ANSWER}`
+/** It goes to the server with the beginning of its transaction, before whose time is known: `$1` is as for `TRANSACTION_NOW`. */
+export const TAKE_BEST =
+  `WITH clock AS MATERIALIZED (SELECT ${TRANSACTION_NOW} AS now), ` +
+  `${LANES}, ${FACTS}, ${SHARES}, ${PICKED}, ${TAKE}, ${TELL} ${ANSWER}`.replaceAll(
+    /\$1(?!\d)/g,
+    '(SELECT now FROM clock)',
+  )
 
 /** The same for jobs that have been chosen and locked beforehand: `$4` their ids. */
 const PICKED_BY_ID =

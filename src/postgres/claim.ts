@@ -9,10 +9,11 @@ import type { Claimed, ClaimedJob, ClaimRequest } from '../store/claims.ts'
 import { readAnswer } from './claim-answer.ts'
 import type { ClaimAnswer, CommonColumns, TakenJob } from './claim-answer.ts'
 import { NO_CURSORS, inLaneOrder } from './claim-cursors.ts'
-import type { ClaimCursors, LanePlace } from './claim-cursors.ts'
+import type { ClaimCursors, ClaimStart, LanePlace } from './claim-cursors.ts'
 import { LANES, TAKE_BEST, TAKE_CHOSEN } from './claim-sql.ts'
 import { changesSql, numberedSql } from './compile.ts'
-import type { Transaction } from './database.ts'
+import type { Database, Transaction } from './database.ts'
+import type { PgValue } from './driver.ts'
 import type { Names } from './names.ts'
 import { labelsOf } from './rows.ts'
 
@@ -21,38 +22,61 @@ export interface Claiming {
   readonly cursors: ClaimCursors
 }
 
-export async function claimJobs(
-  tx: Transaction,
-  { names, cursors }: Claiming,
-  request: ClaimRequest,
-): Promise<Claimed> {
+/** Takes jobs, in a transaction of its own. */
+export async function claimJobs(db: Database, { names, cursors }: Claiming, request: ClaimRequest): Promise<Claimed> {
   const asked = { ...request, types: [...new Set(request.types)] }
-  const first = await claimFrom(tx, cursors, asked)
-  const answer = first.suspects ? await claimWithSuspects(tx, asked) : first
-  const { nextDueMs } = first
-  return {
-    jobs: await readTaken(tx, names, asked.holder, answer),
-    nextDueInMs: nextDueMs === null ? null : Math.max(0, nextDueMs),
-    sessionLost: !answer.isOpen,
-  }
+  const start = cursors.start()
+  return db.writeFrom(
+    { sql: TAKE_BEST, values: lookValues(asked, start, false) },
+    async (tx, found) => {
+      const first = await goOn(tx, cursors, { request: asked, start, answer: readAnswer(found) })
+      const answer = first.suspects ? await claimWithSuspects(tx, asked) : first
+      const { nextDueMs } = first
+      return {
+        jobs: await readTaken(tx, names, asked.holder, answer),
+        nextDueInMs: nextDueMs === null ? null : Math.max(0, nextDueMs),
+        sessionLost: !answer.isOpen,
+      }
+    },
+    { insists: true },
+  )
 }
 
-async function claimFrom(tx: Transaction, cursors: ClaimCursors, request: ClaimRequest): Promise<ClaimAnswer> {
-  const { holder, types, limit } = request
-  const start = cursors.start()
-  const look = async (mayWait: boolean): Promise<ClaimAnswer> =>
-    readAnswer(await tx.lists(TAKE_BEST, tx.now, holder, types, limit, mayWait, ...start.columns))
-  let answer = await look(false)
+/** The values of `TAKE_BEST` behind the first. */
+function lookValues({ holder, types, limit }: ClaimRequest, start: ClaimStart, mayWait: boolean): readonly PgValue[] {
+  return [holder, types, limit, mayWait, ...start.columns]
+}
+
+interface Look {
+  readonly request: ClaimRequest
+  readonly start: ClaimStart
+  readonly answer: ClaimAnswer
+}
+
+/** From the first look on: what has come due is put into the queue, and where cursors have led past too much, it begins again from the front. */
+async function goOn(
+  tx: Transaction,
+  cursors: ClaimCursors,
+  { request, start, answer: first }: Look,
+): Promise<ClaimAnswer> {
+  let answer = first
   if (answer.due) {
     await promoteDue(tx)
-    answer = await look(true)
+    answer = await look(tx, request, start, true)
   }
   if (answer.suspects) return answer
   const { taken, foundAfterMs } = answer
-  const end = { foundAfterMs, last: lastOfLanes(taken), isShort: taken.length < limit }
+  const end = { foundAfterMs, last: lastOfLanes(taken), isShort: taken.length < request.limit }
   if (!cursors.note(start, end)) return answer
-  const more = await claimFrom(tx, cursors, { ...request, limit: limit - taken.length })
-  return { ...more, suspects: more.suspects && taken.length === 0, taken: [...taken, ...more.taken].sort(inLaneOrder) }
+  const rest = { ...request, limit: request.limit - taken.length }
+  const again = cursors.start()
+  const more = await goOn(tx, cursors, { request: rest, start: again, answer: await look(tx, rest, again, false) })
+  const both = [...taken, ...more.taken].toSorted(inLaneOrder)
+  return { ...more, suspects: more.suspects && taken.length === 0, taken: both }
+}
+
+async function look(tx: Transaction, request: ClaimRequest, start: ClaimStart, mayWait: boolean): Promise<ClaimAnswer> {
+  return readAnswer(await tx.lists(TAKE_BEST, tx.now, ...lookValues(request, start, mayWait)))
 }
 
 /** Where the claim has come to in each lane. */
@@ -75,14 +99,14 @@ const LOCK_SESSION = 'SELECT 1 FROM millrace.sessions WHERE holder = $1 FOR NO K
 async function claimWithSuspects(tx: Transaction, { holder, types, limit }: ClaimRequest): Promise<ClaimAnswer> {
   await tx.rows(LOCK_SESSION, holder)
   const allowed = (await tx.rows(RUNS_SUSPECT, holder)).length === 0
-  const look = async (suspectsToo: boolean): Promise<readonly Head[]> =>
+  const heads = async (suspectsToo: boolean): Promise<readonly Head[]> =>
     (await tx.lists(HEADS, tx.now, holder, types, limit, suspectsToo, ...NO_CURSORS)) as unknown as readonly Head[]
-  const heads = await look(allowed)
-  const suspects = heads.filter(isSuspect)
+  const best = await heads(allowed)
+  const suspects = best.filter(isSuspect)
   const [first] = suspects
   // Where more than one suspect stands among them, the innocent ones behind them too.
   const chosen =
-    suspects.length < 2 || first === undefined ? heads : [first, ...(await look(false))].toSorted(inHeadOrder)
+    suspects.length < 2 || first === undefined ? best : [first, ...(await heads(false))].toSorted(inHeadOrder)
   const ids = chosen.slice(0, limit).map(([id]) => id)
   const locked = (await tx.lists(LOCK_CHOSEN, ids)).map(([id]) => String(id))
   return readAnswer(await tx.lists(TAKE_CHOSEN, tx.now, holder, types, locked, null, ...NO_CURSORS))

@@ -39,20 +39,37 @@ export interface DatabaseOptions {
   readonly patienceMs: number
 }
 
+export interface WriteOptions {
+  /** Where the answer to the COMMIT was lost, waits for the database as long as it takes to tell, for those to whom not knowing would do harm. */
+  readonly insists?: boolean
+  /** It only prepares what is read, so nothing else comes with it. */
+  readonly forRead?: boolean
+}
+
+export interface Statement {
+  readonly sql: string
+  readonly values: readonly PgValue[]
+}
+
+export type Lists = readonly (readonly unknown[])[]
+
 /** One transaction under way. */
 export interface Transaction {
   /** Epoch milliseconds, by the database's clock when it began. */
   readonly now: number
   readonly rows: RunRows
-  readonly lists: (sql: string, ...values: readonly PgValue[]) => Promise<readonly (readonly unknown[])[]>
+  readonly lists: (sql: string, ...values: readonly PgValue[]) => Promise<Lists>
 }
 
 /** The database's present time. `$1` is null unless a test moves the clock. */
 export const NOW = 'coalesce($1::bigint, floor(extract(epoch FROM clock_timestamp()) * 1000)::bigint)'
 
+/** The time of the transaction that a statement is part of; `$1` is the same as for `NOW`. */
+export const TRANSACTION_NOW = 'coalesce($1::bigint, floor(extract(epoch FROM transaction_timestamp()) * 1000)::bigint)'
+
 const BEGIN_READ = 'BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY'
 const BEGIN_COUNT = `${BEGIN_READ}; SET LOCAL enable_seqscan = on`
-const BEGUN = `SELECT pg_current_xact_id()::text AS xid, ${NOW} AS now`
+const BEGUN = `SELECT pg_current_xact_id()::text AS xid, ${TRANSACTION_NOW} AS now`
 const NOW_ALONE = `SELECT ${NOW} AS now`
 
 const LEAST_WAIT_MS = 20
@@ -83,6 +100,8 @@ export class Database {
   readonly #options: DatabaseOptions
   readonly #texts = new Map<string, string>()
   readonly #beginWrite: string
+  /** What was sent behind the last statement on a connection, and has no answer yet. */
+  readonly #followed = new WeakMap<PooledClient, Promise<unknown>>()
   #closed = false
   /** Before each write while a test moves the clock: beats. */
   onBegin: (() => Promise<void>) | null = null
@@ -106,6 +125,11 @@ export class Database {
     return this.#options.clock?.() ?? null
   }
 
+  /** Nobody else uses its connections, and they are what they seem: no pooler hands them out. */
+  get ownsConnections(): boolean {
+    return this.#options.settings === 'connection'
+  }
+
   /** Whether a statement that is committed by itself is as durable as it must be. */
   get mayAutocommit(): boolean {
     return (
@@ -116,19 +140,42 @@ export class Database {
   /**
    * Runs `work` in a transaction and commits it. `work` may run more than once, each time in a new transaction after the one before has
    * come to nothing, so it must change nothing outside. Work that writes no event may be made again although it was committed.
-   *
-   * @param how `insists`: where the answer to the COMMIT was lost, waits for the database as long as it takes to tell, for those to whom not
-   *   knowing would do harm. `forRead`: it only prepares what is read, so nothing else comes with it.
    */
-  async write<T>(
-    work: (tx: Transaction) => Promise<T>,
-    { insists = false, forRead = false }: { readonly insists?: boolean; readonly forRead?: boolean } = {},
+  async write<T>(work: (tx: Transaction) => Promise<T>, how: WriteOptions = {}): Promise<T> {
+    return this.#write(() => work, how)
+  }
+
+  /**
+   * The same where the first statement is known before the transaction has begun: it goes with its beginning, a trip to the server less.
+   *
+   * @param first its `$1` is the virtual clock's time or null, from which it makes `TRANSACTION_NOW`
+   * @param work is given its rows, as lists of their columns
+   */
+  async writeFrom<T>(
+    first: Statement,
+    work: (tx: Transaction, lists: Lists) => Promise<T>,
+    how: WriteOptions = {},
+  ): Promise<T> {
+    return this.#write((client) => {
+      const sent = listsOf(client, this.#text(first.sql), [this.virtualNow, ...first.values], this.#options)
+      // Where the transaction has not begun, nobody waits for it.
+      sent.catch(() => undefined)
+      return async (tx) => work(tx, await sent)
+    }, how)
+  }
+
+  /** @param prepare what goes to the server with the beginning of the transaction, and then the work */
+  async #write<T>(
+    prepare: (client: PooledClient) => (tx: Transaction) => Promise<T>,
+    { insists = false, forRead = false }: WriteOptions,
   ): Promise<T> {
     if (!forRead) await this.onBegin?.()
     return this.#insist(async (client, tried) => {
       let asked: { readonly answer: T; readonly commit: LostCommit } | null = null
       try {
-        const { tx, xid } = await this.#begin(client)
+        const begun = this.#begin(client)
+        const work = prepare(client)
+        const { tx, xid } = await begun
         const answer = await work(tx)
         asked = { answer, commit: { xid, now: tx.now } }
         if (!(await commit(client)))
@@ -226,21 +273,35 @@ export class Database {
     })
   }
 
-  /** The same, for a statement that is not to be made twice: `again` says what came of it where its answer was lost, or null: nothing. */
+  /**
+   * The same, for a statement that is not to be made twice: `again` says what came of it where its answer was lost, or null: nothing.
+   *
+   * @param behind what is sent right behind the statement, at the first try; nobody waits for its answer
+   */
   async rowsUnlessMade(
-    sql: string,
-    values: readonly PgValue[],
+    { sql, values }: Statement,
     again: () => Promise<readonly Row[] | null>,
+    behind: Statement | null = null,
   ): Promise<readonly Row[]> {
     return this.#insist(async (client, tried) => {
       try {
-        return await this.#rows(client, sql, values)
+        const rows = this.#rows(client, sql, values)
+        if (behind !== null && tried === 0) this.#follow(client, behind)
+        return await rows
       } catch (error) {
         const made = tried === 0 || violatedIndex(error) === null ? null : await again()
         if (made === null) throw error
         return made
       }
     })
+  }
+
+  /** The connection is not given back before it has been answered. */
+  #follow(client: PooledClient, { sql, values }: Statement): void {
+    this.#followed.set(
+      client,
+      this.#rows(client, sql, values).catch(() => undefined),
+    )
   }
 
   /** Tries again for as long as the database can't be reached, within the patience. */
@@ -277,8 +338,14 @@ export class Database {
       if (isConnectionLost(error)) broken ??= error as Error
       throw error
     } finally {
-      client.removeListener('error', onError)
-      client.release(broken ?? undefined)
+      const release = (): void => {
+        client.removeListener('error', onError)
+        client.release(broken ?? undefined)
+      }
+      const followed = this.#followed.get(client)
+      this.#followed.delete(client)
+      if (followed === undefined) release()
+      else void followed.then(release)
     }
   }
 

@@ -31,11 +31,21 @@ export interface PlacedJob {
 export async function placeJobs(names: Names, jobs: readonly NewJob[]): Promise<readonly PlacedJob[]> {
   const placed: PlacedJob[] = []
   for (const job of jobs) {
-    const type = await names.internType(job.type, job.queue, job.policy)
-    const lane = await names.internLane(type.n, job.queue)
-    placed.push({ job, type, lane, phaseList: await names.internPhaseList(type.policy.phases) })
+    const before = placed.at(-1)
+    placed.push(before !== undefined && isOfOneKind(before.job, job) ? { ...before, job } : await placeJob(names, job))
   }
   return placed
+}
+
+/** Many that come together have the same names, which are looked up once then. */
+function isOfOneKind(one: NewJob, other: NewJob): boolean {
+  return one.type === other.type && one.queue === other.queue && one.policy === other.policy
+}
+
+async function placeJob(names: Names, job: NewJob): Promise<PlacedJob> {
+  const type = await names.internType(job.type, job.queue, job.policy)
+  const lane = await names.internLane(type.n, job.queue)
+  return { job, type, lane, phaseList: await names.internPhaseList(type.policy.phases) }
 }
 
 /** Added whatever has become of their types since: in a transaction that does not see what others have committed, nobody could tell. */

@@ -1,8 +1,8 @@
 /** New jobs that arrive while others are being added share the next commit. */
 import type { MillraceError } from '../core/errors.ts'
 import type { Enqueued, NewJob } from '../store/jobs.ts'
-import type { Database } from './database.ts'
-import type { PgValue, Row } from './driver.ts'
+import type { Database, Statement } from './database.ts'
+import type { Row, RunRows } from './driver.ts'
 import { StaleTypes, addInChunks, addJobs, addKeyedJobs, chunksOf, created, isKeyed, placeJobs } from './enqueue.ts'
 import { jobStates } from './jobs.ts'
 import { GroupCommit } from './group-commit.ts'
@@ -12,6 +12,15 @@ export interface EnqueuerOptions {
   readonly db: Database
   readonly names: Names
   readonly asError: (error: unknown) => MillraceError
+  /** A notice that goes behind the statement of the next commit; null: not now. */
+  readonly ride: () => Statement | null
+  /** After each commit, and whether a notice of it went with it. */
+  readonly onCommit: (told: boolean) => void
+}
+
+/** What becomes of a batch's notice. */
+interface Riding {
+  told: boolean
 }
 
 type Call = readonly NewJob[]
@@ -33,11 +42,15 @@ export class Enqueuer {
     return this.#calls.call(jobs)
   }
 
-  #add(calls: readonly Call[]): Promise<readonly (readonly Enqueued[])[]> {
-    return calls.some((jobs) => jobs.some(isKeyed)) ? this.#addKeyed(calls) : this.#addBare(calls)
+  async #add(calls: readonly Call[]): Promise<readonly (readonly Enqueued[])[]> {
+    const riding: Riding = { told: false }
+    const hasKeys = calls.some((jobs) => jobs.some(isKeyed))
+    const enqueued = hasKeys ? await this.#addKeyed(calls) : await this.#addBare(calls, riding)
+    this.#options.onCommit(riding.told)
+    return enqueued
   }
 
-  async #addBare(calls: readonly Call[]): Promise<readonly (readonly Enqueued[])[]> {
+  async #addBare(calls: readonly Call[], riding: Riding): Promise<readonly (readonly Enqueued[])[]> {
     const { db, names } = this.#options
     const jobs = calls.flat()
     if (jobs.length === 0) return calls.map(() => [])
@@ -46,23 +59,31 @@ export class Enqueuer {
       if (!db.mayAutocommit || chunksOf(placed).length > 1) {
         return db.write(async (tx) => fresh(await addInChunks(tx.rows, tx.now, placed)))
       }
-      return fresh(await addJobs((sql, ...values) => this.#addOnce(jobs, sql, values), db.virtualNow, placed))
+      const addOnce: RunRows = (sql, ...values) => this.#addOnce({ sql, values }, jobs, riding)
+      return fresh(await addJobs(addOnce, db.virtualNow, placed))
     })
     return calls.map((call) => call.map((job) => created(job, added)))
   }
 
   /** A statement that is committed by itself, and whose answer may be lost: then the ids tell whether it was. */
-  async #addOnce(jobs: readonly NewJob[], sql: string, values: readonly PgValue[]): Promise<readonly Row[]> {
-    const { db } = this.#options
-    return db.rowsUnlessMade(sql, values, async () => {
-      const states = await jobStates(
-        db.rows,
-        jobs.map(({ id }) => id),
-      )
-      if (states.size < jobs.length) return null
-      const scheduled = [...states].filter(([, state]) => state === 'scheduled').map(([id]) => id)
-      return [{ fresh: true, added: jobs.length, scheduled: scheduled.join(',') || null }]
-    })
+  async #addOnce(statement: Statement, jobs: readonly NewJob[], riding: Riding): Promise<readonly Row[]> {
+    const { db, ride } = this.#options
+    const notice = ride()
+    riding.told = notice !== null
+    return db.rowsUnlessMade(
+      statement,
+      async () => {
+        riding.told = false
+        const states = await jobStates(
+          db.rows,
+          jobs.map(({ id }) => id),
+        )
+        if (states.size < jobs.length) return null
+        const scheduled = [...states].filter(([, state]) => state === 'scheduled').map(([id]) => id)
+        return [{ fresh: true, added: jobs.length, scheduled: scheduled.join(',') || null }]
+      },
+      notice,
+    )
   }
 
   async #addKeyed(calls: readonly Call[]): Promise<readonly (readonly Enqueued[])[]> {

@@ -12,6 +12,11 @@ export interface Listening {
   readonly close: () => Promise<void> | void
 }
 
+interface Notice {
+  readonly sql: string
+  readonly values: readonly string[]
+}
+
 export interface NoticesOptions {
   readonly schema: string
   readonly runtime: Runtime
@@ -25,8 +30,8 @@ export interface NoticesOptions {
 /** While nothing can be heard, everybody looks as often as this. */
 const POLL_MS = 250
 const RECONNECT_MS = 200
-/** Between two notices of a busy process. */
-const GAP_MS = 2
+/** Between two notices of a process. */
+const GAP_MS = 1
 
 export class Notices {
   readonly #options: NoticesOptions
@@ -36,6 +41,8 @@ export class Notices {
   #poll: Timer | null = null
   #untold = false
   #telling: Promise<void> | null = null
+  #endGap: () => void = () => undefined
+  #closing = false
   #closed = false
 
   constructor(options: NoticesOptions) {
@@ -124,8 +131,18 @@ export class Notices {
     this.#telling ??= this.#tellAll()
   }
 
+  /**
+   * A notice that goes right behind a statement which is committed by itself, on the same connection, so that it is heard a trip to the server
+   * sooner. Null: the last one was only just now, so this process is to `tell` when the statement has been answered.
+   */
+  ride(): Notice | null {
+    if (this.#telling !== null || this.#connection === null || this.#closed) return null
+    this.#telling = this.#tellLater()
+    return { sql: NOTIFY, values: [this.#channel, this.#self] }
+  }
+
   /** For a transaction of the application's: told when that is committed, and not if it isn't. */
-  get statement(): { readonly sql: string; readonly values: readonly string[] } {
+  get statement(): Notice {
     return { sql: NOTIFY, values: [this.#channel, ''] }
   }
 
@@ -143,13 +160,29 @@ export class Notices {
         this.#untold = true
         break
       }
-      if (this.#untold) await new Promise<void>((resolve) => void this.#options.runtime.after(GAP_MS, resolve))
+      await this.#gap()
     }
     this.#telling = null
   }
 
+  async #tellLater(): Promise<void> {
+    await this.#gap()
+    await this.#tellAll()
+  }
+
+  /** Closing ends it: what was committed last is told at once. */
+  #gap(): Promise<void> {
+    return new Promise((resolve) => {
+      this.#endGap = resolve
+      if (this.#closing) resolve()
+      else this.#options.runtime.after(GAP_MS, resolve, { idle: true })
+    })
+  }
+
   async close(): Promise<void> {
     this.#stopPolling()
+    this.#closing = true
+    this.#endGap()
     // What was committed last is still told.
     await this.#telling
     this.#closed = true

@@ -85,7 +85,13 @@ export class PostgresStore implements Store {
     this.#listeners = new Listeners((cause) => logger.error('A listener of the store threw an error.', { cause }))
     const asError = (error: unknown): MillraceError => storeError(error, db.where)
     this.#cursors = new ClaimCursors(runtime)
-    this.#enqueuer = new Enqueuer({ db, names, asError })
+    this.#enqueuer = new Enqueuer({
+      db,
+      names,
+      asError,
+      ride: () => (db.ownsConnections ? (this.#notices?.ride() ?? null) : null),
+      onCommit: (told) => (told ? this.changed() : this.#committed()),
+    })
     this.#planCalls = new GroupCommit({
       most: CALLS_A_COMMIT,
       lanes: COMMITS_UNDER_WAY,
@@ -238,7 +244,7 @@ export class PostgresStore implements Store {
   }
 
   #enqueue(jobs: readonly NewJob[]): Promise<readonly Enqueued[]> {
-    const enqueued = this.#write(() => this.#enqueuer.add(jobs))
+    const enqueued = this.#read(() => this.#enqueuer.add(jobs))
     this.#adding = enqueued
     this.#listeners.enqueuing(jobs)
     this.#adding = null
@@ -256,7 +262,7 @@ export class PostgresStore implements Store {
 
   async #claim(request: ClaimRequest): Promise<Claimed> {
     const claiming = { names: this.#parts.names, cursors: this.#cursors }
-    const claimed = await this.#db.write((tx) => claimJobs(tx, claiming, request), { insists: true })
+    const claimed = await claimJobs(this.#db, claiming, request)
     if (claimed.jobs.length > 0) this.#committed()
     return claimed
   }

@@ -23,7 +23,7 @@ import type { Answer } from './claim-loop.ts'
 import { logEnd, logLost, logStart } from './attempt-logs.ts'
 import { deliver, insist } from './deliver.ts'
 import type { Delivery, Failed } from './deliver.ts'
-import { endingAfter, failureInstead } from './ending.ts'
+import { INSTEAD, endingAfter, failureInstead } from './ending.ts'
 import type { Ending } from './ending.ts'
 import { LeftHandlers } from './left-handlers.ts'
 import { InterruptionWatch, KNOWN_FOR_MS } from './interruption-watch.ts'
@@ -89,7 +89,7 @@ export class Attempts implements AttemptHost, AttemptRunner {
     return this.#waiting.size
   }
 
-  /** Results wait for the store: to take more jobs would only make more of them. */
+  /** Results wait for the store, or very many are on their way: to take more jobs would only make more of them. */
   get delayed(): boolean {
     return this.#delayed > 0 || this.#settling.size >= MOST_SETTLING
   }
@@ -397,8 +397,4 @@ export class Attempts implements AttemptHost, AttemptRunner {
   }
 }
 
-/** With so many results on their way to the store, it is that which has too much to do, and not this worker. */
 const MOST_SETTLING = 4_000
-
-/** Refusals that only say that the ending was not the right one: the clock of the store is behind, or no cancel is pending after all. */
-const INSTEAD: ReadonlySet<string> = new Set(['deadline-ahead', 'no-cancel-pending'])

@@ -71,6 +71,9 @@ export function endingAfter(attempt: Attempt, { error: thrown, ...moment }: Endi
   }
 }
 
+/** Refusals that only say that the ending was not the right one: the clock of the store is behind, or no cancel is pending after all. */
+export const INSTEAD: ReadonlySet<string> = new Set(['deadline-ahead', 'no-cancel-pending'])
+
 /** The ending that was chosen was refused, because the store knows better why the attempt ends: it has simply failed. */
 export function failureInstead(attempt: Attempt, failure: Failure, random: number): Ending {
   return failedBy(settleFailure(settleFacts(attempt, failure.verdict, random)), attempt, failure)

@@ -28,7 +28,7 @@ interface LogLine {
 
 /** What the store does instead of its work, where a test says so: reject with the error that is answered. */
 interface Faults {
-  apply?: (call: PlanCall) => Error | undefined
+  apply?: (call: PlanCall) => Error | undefined | Promise<undefined>
   claim?: (request: ClaimRequest) => Error | undefined | Promise<undefined>
   interruptions?: () => Error | undefined
   openSession?: () => Error | undefined | Promise<undefined>

@@ -2,7 +2,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { OPERATOR } from '../../src/core/scope.ts'
-import type { Store } from '../../src/store/store.ts'
 import { handle } from '../../src/worker/handler.ts'
 import { nextTurn } from '../support/wait-for-event.ts'
 import { openWorkplace } from './open-workplace.ts'
@@ -15,24 +14,21 @@ const MOST_HELD = 4_000 + 1_000
 
 test('a worker takes no more jobs while thousands of results wait for the store, and goes on when they are in it', async (context) => {
   const place = await openWorkplace(context)
-  const { store } = place
-  const gate = Promise.withResolvers<void>()
-  const slow: Store = Object.create(store, {
-    claims: { value: { ...store.claims, apply: (call: never) => gate.promise.then(() => store.claims.apply(call)) } },
-  })
+  const gate = Promise.withResolvers<undefined>()
+  place.faults.apply = () => gate.promise
   await enqueueInputs(
     place,
     Array.from({ length: JOBS }, (_, index) => index),
   )
   let ran = 0
-  const worker = await place.start([handle(quick, () => void (ran += 1))], { store: slow, concurrency: CONCURRENCY })
+  const worker = await place.start([handle(quick, () => void (ran += 1))], { concurrency: CONCURRENCY })
   for (let before = -1; ran > before;) {
     before = ran
     for (let turns = 0; turns < 50; turns += 1) await nextTurn()
   }
   assert.ok(ran >= 4_000 && ran <= MOST_HELD, `${ran} ran`)
   assert.ok((await runningInStore(place)) <= MOST_HELD)
-  gate.resolve()
+  gate.resolve(undefined)
   await worker.idle()
-  assert.equal((await store.jobs.counts({ scope: OPERATOR })).completed, JOBS)
+  assert.equal((await place.store.jobs.counts({ scope: OPERATOR })).completed, JOBS)
 })
