@@ -1,0 +1,94 @@
+/** Telling other processes of commits: how often, and that nothing is left untold. */
+import assert from 'node:assert/strict'
+import { describe, test } from 'node:test'
+import type { TestContext } from 'node:test'
+
+import pg from 'pg'
+
+import { Notices } from '../../src/postgres/notices.ts'
+import { openLoneClient } from '../../src/postgres/driver.ts'
+import { virtualRuntime } from '../../src/runtime/virtual-runtime.ts'
+import type { VirtualRuntime } from '../../src/runtime/virtual-runtime.ts'
+import { newSchemaName } from '../support/postgres-database.ts'
+import { postgresUrl } from '../support/postgres-server.ts'
+import { within } from '../support/wait-for-event.ts'
+
+interface Telling {
+  readonly notices: Notices
+  readonly runtime: VirtualRuntime
+  /** Resolves once so many notices have been heard by another process. */
+  readonly heard: (count: number) => Promise<void>
+  readonly count: () => number
+}
+
+async function openTelling(context: TestContext): Promise<Telling> {
+  const url = await postgresUrl()
+  const schema = newSchemaName()
+  const runtime = virtualRuntime()
+  const other = new pg.Client({ connectionString: url })
+  await other.connect()
+  context.after(() => other.end())
+  await other.query(`LISTEN "millrace_${schema}"`)
+  let count = 0
+  let onNotice = (): void => undefined
+  other.on('notification', () => {
+    count += 1
+    onNotice()
+  })
+  const notices = new Notices({
+    schema,
+    runtime,
+    listens: true,
+    onChange: () => undefined,
+    connect: async () => {
+      const client = await openLoneClient({ url, answerWithinMs: 10_000 })
+      return { client, close: () => client.end() }
+    },
+  })
+  await notices.open()
+  context.after(() => notices.close())
+  const heard = (wanted: number): Promise<void> =>
+    within(
+      `notice ${wanted}`,
+      new Promise((resolve) => {
+        onNotice = () => (count >= wanted ? resolve() : undefined)
+        onNotice()
+      }),
+    )
+  return { notices, runtime, heard, count: () => count }
+}
+
+describe('a process', () => {
+  test('tells at once, and of all that it commits within the next millisecond by one more notice', async (context) => {
+    const { notices, runtime, heard, count } = await openTelling(context)
+    notices.tell()
+    await heard(1)
+    for (let commits = 0; commits < 10; commits += 1) notices.tell()
+    await runtime.advance(0)
+    assert.equal(count(), 1)
+    await runtime.advance(1)
+    await heard(2)
+    await runtime.advance(1)
+    assert.equal(count(), 2)
+  })
+
+  test('lets a notice ride behind a statement, but not right after another, and tells of what follows', async (context) => {
+    const { notices, runtime, heard, count } = await openTelling(context)
+    assert.notEqual(notices.ride(), null)
+    assert.equal(notices.ride(), null)
+    notices.tell()
+    await runtime.advance(0)
+    assert.equal(count(), 0, 'the one that rides is the first')
+    await runtime.advance(1)
+    await heard(1)
+  })
+
+  test('tells what it has committed last before it closes', async (context) => {
+    const { notices, heard } = await openTelling(context)
+    notices.ride()
+    notices.tell()
+    await notices.close()
+    await heard(1)
+    assert.equal(notices.ride(), null)
+  })
+})
