@@ -102,14 +102,19 @@ export class Millrace extends OperatorClient {
   constructor(parts: MillraceParts) {
     const { store, runtime, logger, retention } = parts
     const tailer = new EventTailer({ store, runtime, logger })
-    const context = new ClientContext(store, runtime, (follow) => tailer.subscribe(follow), parts.service)
+    const reaper = new Reaper({ store, runtime, logger })
+    const context = new ClientContext(store, runtime, {
+      followLog: (follow) => tailer.subscribe(follow),
+      recover: () => reaper.recover('asked'),
+      service: parts.service,
+    })
     super(context)
     this.#parts = parts
     this.#context = context
     this.#tailer = tailer
-    this.#reaper = new Reaper({ store, runtime, logger })
+    this.#reaper = reaper
     this.#redFlags = redFlagWatch({ store, runtime, logger, probes: () => this.#entityProbes() })
-    const recover = this.#reaper.recover.bind(this.#reaper)
+    const recover = reaper.recover.bind(reaper)
     this.#cleanup = new JobCleanupService({ store, runtime, logger, retention, recover })
     if (parts.maintenance === true) this.#startMaintenance()
   }

@@ -1,11 +1,22 @@
 import { InvalidInputError } from '../core/errors.ts'
 import type { Runtime } from '../runtime/runtime.ts'
+import type { SweepReport } from '../store/claims.ts'
 import type { Store } from '../store/store.ts'
 import type { CallerConnection } from '../store/transactions.ts'
 import type { FollowLog } from './follow-log.ts'
 import { JobWatcher } from './job-watcher.ts'
 import { TransactionGuard } from './transaction-guard.ts'
 import { storeClosed } from '../store/refusals.ts'
+
+/** What the clients of a process have others in it do. */
+export interface ClientServices {
+  /** Of whoever follows the log for all of them. Default: nobody does. */
+  readonly followLog?: FollowLog
+  /** One sweep now, of whoever looks after the store. Default: nobody does. */
+  readonly recover?: () => Promise<SweepReport>
+  /** The service that the process belongs to. Default: none was named. */
+  readonly service?: string | null
+}
 
 /** What all clients of one opened store share, whatever their scopes. Lends the store out for one call at a time. */
 export class ClientContext {
@@ -14,19 +25,18 @@ export class ClientContext {
   /** The service that this process belongs to; null: none was named. */
   readonly service: string | null
   readonly followLog: FollowLog
+  readonly recover: () => Promise<SweepReport>
   readonly #store: Store
   readonly #transactions = new TransactionGuard()
   readonly #held = new Set<Promise<unknown>>()
   #closed = false
 
-  /**
-   * @param followLog of whoever follows the log for all clients of the process. Default: nobody does
-   * @param service that this process belongs to. Default: none was named
-   */
-  constructor(store: Store, runtime: Runtime, followLog: FollowLog = nobodyFollows, service: string | null = null) {
+  constructor(store: Store, runtime: Runtime, services: ClientServices = {}) {
+    const { followLog = nobodyFollows, recover = nobodyRecovers, service = null } = services
     this.#store = store
     this.runtime = runtime
     this.followLog = followLog
+    this.recover = recover
     this.service = service
     this.watcher = new JobWatcher(store)
   }
@@ -87,4 +97,8 @@ export function contextOf(mill: object): ClientContext {
 
 function nobodyFollows(): never {
   throw new RangeError('nobody follows the log here')
+}
+
+function nobodyRecovers(): never {
+  throw new RangeError('nobody looks after the store here')
 }

@@ -127,8 +127,9 @@ export class JobManager {
   }
 
   /**
-   * Looks once for jobs that nobody works on any more, and puts them back or fails them: those of dead workers, those that took too long, and
-   * those that are driven by hand and stuck.
+   * Looks once for jobs that nobody works on any more, and puts them back or ends them: those of dead workers, those that took too long, also to
+   * stop, and those that are driven by hand and stuck. A worker whose process has died on this Linux machine is seen at once, any other once its
+   * lease is over.
    *
    * @returns how many
    */

@@ -2,10 +2,11 @@ import { hostname } from 'node:os'
 import { ConflictError, InvalidInputError } from '../core/errors.ts'
 import { formatDuration } from '../core/duration.ts'
 import { encodeJson } from '../core/encode-json.ts'
-import { DEFAULTS, LIMITS } from '../core/limits.ts'
+import { LIMITS } from '../core/limits.ts'
 import { encodeLockId } from '../core/lock-id.ts'
 import { acceptProgress, PROGRESS_EVENT_MS } from '../core/progress.ts'
 import { OPERATOR } from '../core/scope.ts'
+import { jobsRecovered } from '../store/claims.ts'
 import type { Taken } from '../store/claims.ts'
 import type { LockHolder } from '../store/sessions.ts'
 import { claimOf, managedState, outputIn } from './by-hand.ts'
@@ -160,16 +161,15 @@ export class JobStateManager {
   }
 
   /**
-   * Looks once for jobs that nobody works on any more, and puts them back or fails them: those of dead workers, those that took too long, and
-   * those that are driven by hand and stuck.
+   * Looks once for jobs that nobody works on any more, and puts them back or ends them: those of dead workers, those that took too long, also to
+   * stop, and those that are driven by hand and stuck. A worker whose process has died on this Linux machine is seen at once, any other once its
+   * lease is over.
    *
    * @returns how many
    */
   async detectAndRecoverStuckJobs(): Promise<number> {
-    const { claims } = this.#context.writer('detectAndRecoverStuckJobs')
-    const random = this.#context.runtime.random()
-    const report = await claims.sweep({ graceMs: DEFAULTS.overdueGraceMs, random })
-    return report.jobsReaped + report.jobsTimedOut + report.jobsStuck
+    this.#context.writer('detectAndRecoverStuckJobs')
+    return jobsRecovered(await this.#context.hold(this.#context.recover()))
   }
 
   /**

@@ -10,6 +10,7 @@ import type { Runtime } from '../runtime/runtime.ts'
 import { validateJob } from '../core/validation.ts'
 import { Service } from '../runtime/service.ts'
 import type { Pass } from '../runtime/service.ts'
+import { jobsRecovered } from '../store/claims.ts'
 import type { SweepReport } from '../store/claims.ts'
 import type { Store } from '../store/store.ts'
 import { findOrphans, removeBytes } from './orphaned-bytes.ts'
@@ -171,7 +172,7 @@ export class JobCleanupService {
   async #recoverStuckJobs(cause: Pass['cause']): Promise<Partial<Counts>> {
     const swept = await this.#options.recover(cause)
     return {
-      stuckJobsRecovered: swept.jobsReaped + swept.jobsTimedOut + swept.jobsCancelled + swept.jobsStuck,
+      stuckJobsRecovered: jobsRecovered(swept),
       expiredLocksCleared: swept.sessionsEnded + swept.locksCleared,
     }
   }

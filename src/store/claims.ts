@@ -155,6 +155,11 @@ export interface SweepReport {
   readonly locksCleared: number
 }
 
+/** How many jobs were taken back, or ended, because nobody got on with them. */
+export function jobsRecovered({ jobsReaped, jobsTimedOut, jobsCancelled, jobsStuck }: SweepReport): number {
+  return jobsReaped + jobsTimedOut + jobsCancelled + jobsStuck
+}
+
 export interface ClaimStore {
   /** Promotes what has come due, then takes up to `limit` jobs: lower priority first, then earlier run-at, then insertion. */
   claim(request: ClaimRequest): Promise<Claimed>

@@ -25,7 +25,10 @@ export function openManager(context: TestContext, service: string | null = 'bake
   const model = openModelStore()
   const { store } = model
   const runtime = virtualRuntime()
-  const clientContext = new ClientContext(store, runtime, undefined, service)
+  const clientContext = new ClientContext(store, runtime, {
+    recover: () => store.claims.sweep({ graceMs: 0, random: 0 }),
+    service,
+  })
   context.after(() => clientContext.close())
   const mill = new OperatorClient(clientContext)
   return {

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 
-import { handle } from '../../src/index.ts'
+import { handle, JobManager } from '../../src/index.ts'
 import type { JobHandle } from '../../src/index.ts'
 import type { ChildProgram } from '../support/child-program.ts'
 import { freezeUntilLost } from '../support/freeze-process.ts'
@@ -43,6 +43,18 @@ describe('a worker whose process', onLinux, () => {
     assert.equal(sessions.find(({ pid }) => pid === beside.child.pid)?.state, 'live', 'the one beside it lives')
     for (const { id } of beside.held) assert.equal((await mill.get(id)).fence, 1)
     await rescuer.stop()
+  })
+
+  test('was killed has lost its jobs once a manager of jobs has looked for stuck ones', async (context) => {
+    const opened = await openTestMill(context, { maintenance: false })
+    const { child, held } = await holding(opened, 2)
+    const beside = await holding(opened, 1)
+    await child.kill()
+    const jobs = new JobManager(opened.mill)
+    assert.equal(await jobs.detectAndRecoverStuckJobs(), 2)
+    for (const { id } of held) assert.equal((await opened.mill.get(id)).state, 'queued')
+    for (const { id } of beside.held) assert.equal((await opened.mill.get(id)).state, 'running', 'its worker lives')
+    assert.equal(await jobs.detectAndRecoverStuckJobs(), 0)
   })
 
   test('is stopped keeps its jobs while its lease runs, and goes on with them', async (context) => {
