@@ -1,8 +1,7 @@
-/** Whether all is as it should be: validate, doctor; and clearing up: cleanup. */
-import type { CleanupReport, DoctorReport } from '../index.ts'
+/** Whether all is as it should be: validate, doctor. */
+import type { DoctorReport } from '../index.ts'
 import type { Command } from './command-line.ts'
 import { EXIT } from './exit-codes.ts'
-import { formatSpan } from './moments.ts'
 import { printRedFlags } from './owner-commands.ts'
 import { printable } from './printable.ts'
 import type { Screen } from './screen.ts'
@@ -44,21 +43,6 @@ export function addCheckCommands(program: Command): void {
         return report.isSound ? EXIT.ok : EXIT.failure
       })
     })
-  program
-    .command('cleanup')
-    .summary('delete what has been kept for long enough, now')
-    .description(
-      'Cleans up now, as workers do every five minutes: takes jobs back from dead workers, deletes jobs and artifacts whose time is over, puts ' +
-        'right what can be.',
-    )
-    .action(async (_flags: object, command: Command) => {
-      await withMill(command, { creates: false }, async ({ mill, screen }) => {
-        const report = await mill.cleanup.forceCleanup()
-        if (screen.json) screen.answer(report)
-        else printCleanup(screen, report)
-        return report.errors.length === 0 ? EXIT.ok : EXIT.failure
-      })
-    })
 }
 
 function printDoctor(screen: Screen, { jobs, isSound, findings, more, redFlags }: DoctorReport): void {
@@ -76,13 +60,4 @@ function printDoctor(screen: Screen, { jobs, isSound, findings, more, redFlags }
 function verdict(isSound: boolean, findings: number): string {
   if (findings === 0) return 'All is sound.'
   return isSound ? 'All is sound again.' : 'Not all is sound: see "doctor" in operations.'
-}
-
-function printCleanup(screen: Screen, report: CleanupReport): void {
-  screen.print(`stuck jobs recovered      ${report.stuckJobsRecovered}`)
-  screen.print(`expired jobs deleted      ${report.expiredJobsDeleted}`)
-  screen.print(`expired locks cleared     ${report.expiredLocksCleared}`)
-  screen.print(`validation issues fixed   ${report.validationIssuesFixed}`)
-  screen.print(`took                      ${formatSpan(report.totalProcessingTime)}`)
-  for (const error of report.errors) screen.print(screen.paint('red', printable(error)))
 }

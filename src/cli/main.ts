@@ -16,6 +16,7 @@ import { readVersion } from './package-files.ts'
 import { addQueueCommands } from './queue-commands.ts'
 import { addShowCommand } from './show-command.ts'
 import { DEFAULT_URL } from './with-mill.ts'
+import { addUpkeepCommands } from './upkeep-commands.ts'
 import { addWorkerCommands } from './worker-commands.ts'
 
 /** Carries out a command line. The exit code is left in `process.exitCode`. */
@@ -63,6 +64,7 @@ function commandLine(): Command {
   addOverviewCommands(program)
   addOwnerCommands(program)
   addCheckCommands(program)
+  addUpkeepCommands(program)
   addMigrateCommand(program)
   return program
 }

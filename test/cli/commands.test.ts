@@ -79,6 +79,8 @@ describe('the command line', { concurrency: 2 }, () => {
       'workers',
       'owners',
       'red-flags',
+      'cleanup',
+      'recover-stuck',
       'migrate',
     ]) {
       assert.match(stdout, new RegExp(`^  ${command} `, 'm'))
