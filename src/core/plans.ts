@@ -98,7 +98,7 @@ export const ADOPT_PHASES: Plan = {
 
 const COMPLETED: Apply = {
   when: [],
-  set: { state: 'completed', claim: 'drop', finishedAt: 'now', progress: 'full' },
+  set: { state: 'completed', claim: 'drop', finishedAt: 'now', progress: 'full', suspect: false },
   event: 'job:completed',
 }
 

@@ -248,6 +248,16 @@ export function recoveryContract(open: OpenStore): void {
       const { suspect, strikes } = await bench.details(id)
       assert.deepEqual([suspect, strikes], [false, 0])
     })
+
+    test('a job of one phase that completes is no suspect any more', async (t) => {
+      const bench = await openBench(t, open)
+      const id = await bench.add()
+      await dieWith(bench)
+      const { claim } = await bench.take(await bench.session())
+      assert.equal((await bench.details(id)).suspect, true)
+      await bench.must(COMPLETE_ONLY_PHASE, claim, { output: '1' })
+      assert.equal((await bench.details(id)).suspect, false)
+    })
   })
 
   describe('ending the grace of a cancel', () => {

@@ -228,6 +228,7 @@ function keepsProgress({ command, act, after }: Step): boolean {
 function strikesAreRight(step: Step): boolean {
   const { old, row } = rows(step)
   if (['checkpoint', 'retry', 'force-reset'].includes(step.command)) return row.strikes === 0 && !row.suspect
+  if (step.command === 'complete') return row.strikes === old.strikes && !row.suspect
   const judged = step.command === 'reap' && step.act.plan.name !== 'reap-stuck' && row.state !== 'cancelled'
   if (!judged) return row.strikes === old.strikes && row.suspect === old.suspect
   if (step.act.plan.name === 'reap') return !old.suspect && !row.suspect && row.strikes === old.strikes
