@@ -63,6 +63,10 @@ export const DEFAULTS = {
   /** Between two cleanups of a process, and at least between two of all processes. */
   cleanupMs: 5 * MINUTE,
   cleanupApartMs: 2 * MINUTE,
+  /** How long a cleanup counts as under way without a sign of life. */
+  cleanupLeaseMs: 15 * SECOND,
+  /** How long one that is forced waits for the one of another process at most. */
+  cleanupJoinMs: 10 * MINUTE,
   /** How long `job:deleted` is kept after the job is gone. */
   deletedEventMs: 7 * DAY,
   /** How long a session that has ended is listed at least. */

@@ -1,85 +1,41 @@
-/**
- * Keeps a store in order: takes jobs back from dead workers, deletes what has been kept for long enough, and whatever is left behind. One process
- * of all cleans up at a time, more or less: the turn is taken in the store, by its clock. Two at once would do no harm.
- */
-import { readText } from '../core/classification/error-tree.ts'
+/** Keeps a store in order, by time and when it is asked. What a cleanup does is in `cleaning.ts`, whose turn it is in `cleanup-turns.ts`. */
 import { DEFAULTS } from '../core/limits.ts'
 import type { Retention } from '../core/retention.ts'
-import type { Logger } from '../runtime/logger.ts'
-import type { Runtime } from '../runtime/runtime.ts'
-import { validateJob } from '../core/validation.ts'
 import { Service } from '../runtime/service.ts'
 import type { Pass } from '../runtime/service.ts'
-import { jobsRecovered } from '../store/claims.ts'
-import type { SweepReport } from '../store/claims.ts'
-import type { Store } from '../store/store.ts'
-import { findOrphans, removeBytes } from './orphaned-bytes.ts'
-import { purgeExpired } from './purge.ts'
+import { Cleaner } from './cleaning.ts'
+import type { CleanupOptions, CleanupReport } from './cleaning.ts'
+import { cleanUpInTime, cleanUpNow } from './cleanup-turns.ts'
 
-export interface CleanupOptions {
-  readonly store: Store
-  readonly runtime: Runtime
-  readonly logger: Logger
-  readonly retention: Retention
-  /** The reaper's sweep, which by time is held where the reaper does not trust its clock. */
-  readonly recover: (cause: Pass['cause']) => Promise<SweepReport>
+/** The cleanup of this process that is under way. */
+interface Current {
+  /** It looks at the whole store, or joins another process that does. */
+  readonly isWhole: boolean
+  readonly stopping: AbortController
+  readonly report: Promise<CleanupReport>
 }
-
-/** What one cleanup did. */
-export interface CleanupReport {
-  /** When it began, epoch milliseconds by the store's clock. */
-  readonly timestamp: number
-  /** Jobs that were taken back from dead workers or silent drivers, or ended because their time or grace was over. */
-  readonly stuckJobsRecovered: number
-  readonly expiredJobsDeleted: number
-  /** Leases of dead workers, and locks taken by hand, that were cleared away. */
-  readonly expiredLocksCleared: number
-  readonly validationIssuesFixed: number
-  /** Milliseconds. */
-  readonly totalProcessingTime: number
-  /** What went wrong, a sentence for each part that could not be done; the others were. */
-  readonly errors: readonly string[]
-}
-
-type Counts = Omit<CleanupReport, 'timestamp' | 'totalProcessingTime' | 'errors'>
-type Part = readonly [name: string, run: () => Promise<Partial<Counts>>]
 
 const JITTER = 0.2
-/** A pass looks through this share of the bytes of artifacts: all of them in an hour. */
-const BYTES_PARTS = 12
-const SWEPT_AT_ONCE = 500
-/** So many pages of jobs are looked through in a pass. */
-const AUDITED_PAGES = 4
-
-interface Extent {
-  readonly cause: Pass['cause']
-  /** All jobs and the bytes of all artifacts, or the next share of them. */
-  readonly isWhole: boolean
-}
 
 /** Made by `openMillrace`, and started with its maintenance. */
 export class JobCleanupService {
   readonly #options: CleanupOptions
   readonly #service: Service<CleanupReport>
-  #cleaning: Promise<CleanupReport> | null = null
-  #stopping = false
-  /** A process that lives for less than an hour looks at other shares than the one before it. */
-  #bytesPart: number
-  /** How far the jobs have been looked through. */
-  #audited: string | null = null
+  readonly #cleaner: Cleaner
+  #current: Current | null = null
 
   /** @internal */
   constructor(options: CleanupOptions) {
     this.#options = options
     const { runtime, logger } = options
-    this.#bytesPart = Math.floor(runtime.random() * BYTES_PARTS)
+    this.#cleaner = new Cleaner(options)
     this.#service = new Service({
       name: 'cleanup',
       runtime,
       logger,
       everyMs: DEFAULTS.cleanupMs,
       jitter: JITTER,
-      pass: ({ cause }) => this.#takeTurn(cause),
+      pass: ({ cause }) => this.#current?.report ?? this.#cleanInTime(cause),
     })
   }
 
@@ -88,145 +44,68 @@ export class JobCleanupService {
     return this.#options.retention
   }
 
-  /** Cleans up now and every five minutes, unless another process did less than two minutes ago. Started with the maintenance. */
+  /**
+   * Cleans up now and every five minutes, unless another process is at it, or has begun to less than two minutes ago. Started with the
+   * maintenance.
+   */
   startScheduler(): void {
-    this.#stopping = false
     this.#service.start()
   }
 
   /** No further cleanup begins; resolves once the one under way has ended, which is soon. */
   async stopScheduler(): Promise<void> {
-    this.#stopping = true
+    this.#current?.stopping.abort()
     await this.#service.stop()
-    await this.#cleaning?.catch(() => undefined)
+    await this.#current?.report.catch(() => undefined)
   }
 
-  /** What the scheduler does each time: a cleanup, unless some process did one less than two minutes ago. Then the report is all zeros. */
+  /**
+   * What the scheduler does each time: a cleanup, which looks through the next share of the jobs and of the bytes; unless some process is at
+   * one, or has begun one less than two minutes ago. Then the report is all zeros. Joins the one of this process that is under way.
+   */
   runOnce(): Promise<CleanupReport> {
     return this.#service.runOnce()
   }
 
-  /** A cleanup now, or the one of this process that is under way. It looks through all jobs, and the bytes of all artifacts. */
+  /**
+   * A cleanup now, which looks through all jobs and the bytes of all artifacts. One of those that is under way, in whatever process, is joined;
+   * one of the scheduler's is waited for, and then this one is made. A process that gives no sign of life is waited for 15 seconds, any other ten
+   * minutes.
+   *
+   * @returns the report, of whoever did it
+   */
   async forceCleanup(): Promise<CleanupReport> {
-    if (this.#cleaning !== null) return this.#cleaning
-    this.#stopping = false
-    return this.#begin(async () => {
-      await this.#options.store.retention.takeTurn(0)
-      return this.#clean({ cause: 'asked', isWhole: true })
-    })
+    const current = this.#current
+    if (current === null) return this.#cleanNow()
+    if (current.isWhole) return current.report
+    await current.report.catch(() => undefined)
+    return current.stopping.signal.aborted ? this.#cleaner.idle() : this.forceCleanup()
   }
 
-  async #takeTurn(cause: Pass['cause']): Promise<CleanupReport> {
-    const { store } = this.#options
-    // Whoever forces a cleanup meanwhile is to be given one, not this waiting for a turn.
-    const isMine = this.#cleaning === null && (await store.retention.takeTurn(DEFAULTS.cleanupApartMs))
-    if (this.#cleaning !== null) return this.#cleaning
-    if (!isMine) return this.#report([])
-    return this.#begin(() => this.#clean({ cause, isWhole: false }))
+  #cleanInTime(cause: Pass['cause']): Promise<CleanupReport> {
+    return this.#begin(false, (signal) =>
+      cleanUpInTime(this.#options, signal, () => this.#cleaner.clean({ cause, isWhole: false, signal })),
+    )
   }
 
-  #begin(clean: () => Promise<CleanupReport>): Promise<CleanupReport> {
-    const cleaning = clean().finally(() => {
-      this.#cleaning = null
-    })
-    this.#cleaning = cleaning
-    return cleaning
+  #cleanNow(): Promise<CleanupReport> {
+    return this.#begin(true, (signal) =>
+      cleanUpNow(this.#options, signal, () => this.#cleaner.clean({ cause: 'asked', isWhole: true, signal })),
+    )
   }
 
-  async #clean({ cause, isWhole }: Extent): Promise<CleanupReport> {
-    const report = await this.#report([
-      ['stuck jobs', () => this.#recoverStuckJobs(cause)],
-      ['expired jobs', () => this.#deleteExpiredJobs()],
-      ['what is left over', () => this.#sweepUp()],
-      ['impossible states', () => this.#fixJobs(isWhole)],
-      ['orphaned files', () => this.#removeOrphans(isWhole)],
-    ])
-    const { errors, ...done } = report
-    if (errors.length > 0) this.#options.logger.warn('A cleanup could not do all of its work.', { ...report })
-    else if (done.expiredJobsDeleted > 0) this.#options.logger.info('CLEANUP', done)
+  #begin(isWhole: boolean, clean: (signal: AbortSignal) => Promise<CleanupReport | null>): Promise<CleanupReport> {
+    const stopping = new AbortController()
+    const report = this.#carryOut(() => clean(stopping.signal))
+    this.#current = { isWhole, stopping, report }
     return report
   }
 
-  /** Each part by itself: what goes wrong in one holds up no other. */
-  async #report(parts: readonly Part[]): Promise<CleanupReport> {
-    const { store, runtime } = this.#options
-    const begunAt = runtime.monotonic()
-    const timestamp = await store.now()
-    const counts = { stuckJobsRecovered: 0, expiredJobsDeleted: 0, expiredLocksCleared: 0, validationIssuesFixed: 0 }
-    const errors: string[] = []
-    for (const [name, run] of parts) {
-      if (this.#stopping) break
-      try {
-        const done = await run()
-        counts.stuckJobsRecovered += done.stuckJobsRecovered ?? 0
-        counts.expiredJobsDeleted += done.expiredJobsDeleted ?? 0
-        counts.expiredLocksCleared += done.expiredLocksCleared ?? 0
-        counts.validationIssuesFixed += done.validationIssuesFixed ?? 0
-      } catch (error) {
-        errors.push(`${name}: ${readText(error)}`)
-      }
+  async #carryOut(clean: () => Promise<CleanupReport | null>): Promise<CleanupReport> {
+    try {
+      return (await clean()) ?? (await this.#cleaner.idle())
+    } finally {
+      this.#current = null
     }
-    return { timestamp, ...counts, totalProcessingTime: Math.round(runtime.monotonic() - begunAt), errors }
-  }
-
-  async #recoverStuckJobs(cause: Pass['cause']): Promise<Partial<Counts>> {
-    const swept = await this.#options.recover(cause)
-    return {
-      stuckJobsRecovered: jobsRecovered(swept),
-      expiredLocksCleared: swept.sessionsEnded + swept.locksCleared,
-    }
-  }
-
-  async #deleteExpiredJobs(): Promise<Partial<Counts>> {
-    const { store, retention } = this.#options
-    const expiredJobsDeleted = await purgeExpired({
-      store,
-      retention,
-      isStopping: () => this.#stopping,
-      onPaths: (paths) => removeBytes(store, paths),
-    })
-    return { expiredJobsDeleted }
-  }
-
-  /** Artifacts that have expired, old tellings of deletions, sessions that nothing shows any more. */
-  async #sweepUp(): Promise<Partial<Counts>> {
-    const { store } = this.#options
-    const bounds = { eventsMs: DEFAULTS.deletedEventMs, sessionsMs: DEFAULTS.endedSessionMs, limit: SWEPT_AT_ONCE }
-    let most = 0
-    do {
-      const { artifacts, deletedEvents, sessions, paths } = await store.retention.sweepUp(bounds)
-      await removeBytes(store, paths)
-      most = Math.max(artifacts, deletedEvents, sessions)
-    } while (most >= SWEPT_AT_ONCE && !this.#stopping)
-    return {}
-  }
-
-  /** A share of all jobs, each time the next; or all of them. */
-  async #fixJobs(isWhole: boolean): Promise<Partial<Counts>> {
-    const { integrity } = this.#options.store
-    let validationIssuesFixed = 0
-    let after = isWhole ? null : this.#audited
-    const most = isWhole ? Number.POSITIVE_INFINITY : AUDITED_PAGES
-    for (let pages = 0; pages < most; pages += 1) {
-      const { jobs, next } = await integrity.audit({ after, limit: SWEPT_AT_ONCE })
-      for (const job of jobs.filter((each) => validateJob(each).some(({ repairable }) => repairable))) {
-        validationIssuesFixed += (await integrity.repairJob(job.id)).length
-      }
-      after = next
-      if (next === null || this.#stopping) break
-    }
-    if (!isWhole) this.#audited = after
-    return { validationIssuesFixed }
-  }
-
-  async #removeOrphans(isWhole: boolean): Promise<Partial<Counts>> {
-    const { store, runtime } = this.#options
-    if (!isWhole) this.#bytesPart += 1
-    const share = isWhole ? { part: 0, parts: 1 } : { part: this.#bytesPart, parts: BYTES_PARTS }
-    for await (const orphans of findOrphans(store, { ...share, ageMs: DEFAULTS.orphanFileMs, now: runtime.now() })) {
-      await removeBytes(store, orphans)
-      if (this.#stopping) break
-    }
-    return {}
   }
 }

@@ -6,6 +6,7 @@ import type { Runtime } from '../runtime/runtime.ts'
 import type { ArtifactBytes, ArtifactStore } from '../store/artifacts.ts'
 import type { AuditStore } from '../store/audit.ts'
 import type { Claimed, ClaimRequest, ClaimStore, PlanCall, PlanResult } from '../store/claims.ts'
+import type { CleanupTurnStore } from '../store/cleanup-turns.ts'
 import type { EventStore } from '../store/events.ts'
 import type { IntegrityStore } from '../store/integrity.ts'
 import type { JobTypeStore, Registered, Transfer, Transferred, TypeRegistration } from '../store/job-types.ts'
@@ -22,6 +23,7 @@ import { getArtifact, listArtifacts } from './artifacts.ts'
 import { listAudit } from './audit.ts'
 import { ClaimCursors } from './claim-cursors.ts'
 import { claimJobs } from './claim.ts'
+import { beginCleanupTurn, endCleanupTurn, keepCleanupTurn, latestCleanupTurn } from './cleanup-turns.ts'
 import { findInterruptions } from './claims.ts'
 import { NOW } from './database.ts'
 import type { Database } from './database.ts'
@@ -39,7 +41,7 @@ import { GroupCommit } from './group-commit.ts'
 import type { Names } from './names.ts'
 import type { Notices } from './notices.ts'
 import { listQueues, pauseQueue, resumeQueue } from './queues.ts'
-import { artifactPaths, finishedJobs, purgeJobs, sweepUp, takeTurn } from './retention.ts'
+import { artifactPaths, finishedJobs, purgeJobs, sweepUp } from './retention.ts'
 import { endSession, listSessions, openSession, sessionHolder, sessionsOfProcesses } from './sessions.ts'
 import { sweep } from './sweep.ts'
 import { takeJob } from './take.ts'
@@ -181,7 +183,13 @@ export class PostgresStore implements Store {
       }),
     sweepUp: (options) => this.#write(() => this.#db.write((tx) => sweepUp(tx, options))),
     artifactPaths: (ids) => this.#read(() => artifactPaths(this.#db.ask, ids)),
-    takeTurn: (leastMs) => this.#read(() => this.#db.write((tx) => takeTurn(tx, leastMs))),
+  }
+
+  readonly cleanupTurns: CleanupTurnStore = {
+    begin: (request) => this.#write(() => this.#db.write((tx) => beginCleanupTurn(tx, request))),
+    keep: (key, leaseMs) => this.#read(() => this.#db.write((tx) => keepCleanupTurn(tx, key, leaseMs))),
+    end: (key, report) => this.#write(() => this.#db.write((tx) => endCleanupTurn(tx, key, report))),
+    latest: () => this.#read(() => latestCleanupTurn(this.#db.ask)),
   }
 
   readonly integrity: IntegrityStore = {

@@ -161,12 +161,3 @@ export async function artifactPaths(run: RunRows, ids: readonly string[]): Promi
   const rows = known.length === 0 ? [] : await run(ARTIFACT_PATHS, known)
   return new Map(rows.map((row) => [String(row['id']), String(row['path'])]))
 }
-
-// A turn in the future was taken by a clock that was wrong.
-const TAKE_TURN =
-  "INSERT INTO millrace.meta AS m (name, content) VALUES ('cleanup', $1::bigint::text) ON CONFLICT (name) DO UPDATE SET content = excluded.content " +
-  'WHERE m.content::bigint <= $1::bigint - $2::bigint OR m.content::bigint > $1::bigint RETURNING 1'
-
-export async function takeTurn(tx: Transaction, leastMs: number): Promise<boolean> {
-  return (await tx.rows(TAKE_TURN, tx.now, leastMs)).length === 1
-}

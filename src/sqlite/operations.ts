@@ -2,6 +2,7 @@
  * What the store can be asked, by name: the calls that travel to its threads. Writes share transactions; each takes one call's arguments
  * and answers it, and refuses by what it returns. An exception undoes that call alone.
  */
+import type { TurnRequest } from '../core/cleanup-turn.ts'
 import type { Claim } from '../core/job-row.ts'
 import type { ProcessSpace } from '../core/process-death.ts'
 import type { Scope } from '../core/scope.ts'
@@ -20,6 +21,7 @@ import { getArtifact, listArtifacts } from './artifacts.ts'
 import { listAudit } from './audit.ts'
 import { noteStop } from './attempt-stops.ts'
 import { claimJobs } from './claim.ts'
+import { beginCleanupTurn, endCleanupTurn, keepCleanupTurn, latestCleanupTurn } from './cleanup-turns.ts'
 import { findInterruptions } from './claims.ts'
 import type { Database } from './database.ts'
 import { enqueueJobs } from './enqueue.ts'
@@ -32,7 +34,7 @@ import { countJobs, getJob, jobStates, listJobs } from './jobs.ts'
 import { packEnqueued, packResult, unpackCall, unpackNewJobs } from './packed-calls.ts'
 import type { PackedCall, PackedEnqueued, PackedNewJobs, PackedResult } from './packed-calls.ts'
 import { listQueues, pauseQueue, resumeQueue } from './queues.ts'
-import { artifactPaths, finishedJobs, purgeJobs, sweepUp, takeTurn } from './retention.ts'
+import { artifactPaths, finishedJobs, purgeJobs, sweepUp } from './retention.ts'
 import { beat, endSession, listSessions, openSession, sessionHolder, sessionsOfProcesses } from './sessions.ts'
 import { sweep } from './sweep.ts'
 import { takeJob } from './take.ts'
@@ -91,7 +93,11 @@ export const WRITES = {
   'claims.take': oneByOne((db, request: TakeRequest) => takeJob(db, request)),
   'retention.purge': oneByOne((db, jobs: readonly Pick<FinishedJob, 'id' | 'finishedAt'>[]) => purgeJobs(db, jobs)),
   'retention.sweepUp': oneByOne((db, options: SweepUp) => sweepUp(db, options)),
-  'retention.takeTurn': oneByOne((db, leastMs: number) => takeTurn(db, leastMs)),
+  'cleanupTurns.begin': oneByOne((db, request: TurnRequest) => beginCleanupTurn(db, request)),
+  'cleanupTurns.keep': oneByOne((db, [key, leaseMs]: readonly [number, number]) => keepCleanupTurn(db, key, leaseMs)),
+  'cleanupTurns.end': oneByOne((db, [key, report]: readonly [number, string | null]) =>
+    endCleanupTurn(db, key, report),
+  ),
   'integrity.repairJob': oneByOne((db, id: string) => repairStoredJob(db, id)),
   'integrity.dropStrays': oneByOne((db, [belonging, strays]: readonly [Belonging, readonly string[]]) =>
     dropStrays(db, belonging, strays),
@@ -121,6 +127,7 @@ export const READS = {
   'audit.list': (db: Database, query: AuditQuery) => listAudit(db, query),
   'retention.finished': (db: Database, query: FinishedQuery) => finishedJobs(db, query),
   'retention.artifactPaths': (db: Database, ids: readonly string[]) => artifactPaths(db, ids),
+  'cleanupTurns.latest': (db: Database) => latestCleanupTurn(db),
   'integrity.audit': (db: Database, page: Page) => auditJobs(db, page),
   'integrity.auditOne': (db: Database, [id, scope]: readonly [string, Scope]) => auditJob(db, id, scope),
   'integrity.strays': (db: Database, [belonging, page]: readonly [Belonging, Page]) => findStrays(db, belonging, page),

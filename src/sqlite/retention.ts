@@ -116,12 +116,3 @@ export function artifactPaths(db: Database, ids: readonly string[]): ReadonlyMap
     }),
   )
 }
-
-// A turn in the future was taken by a clock that was wrong.
-const TAKE_TURN =
-  "INSERT INTO millrace_meta (name, content) VALUES ('cleanup', ?) ON CONFLICT (name) DO UPDATE SET content = excluded.content " +
-  'WHERE content <= excluded.content - ? OR content > excluded.content'
-
-export function takeTurn(db: Database, leastMs: number): boolean {
-  return db.run(TAKE_TURN, db.now, leastMs) === 1
-}

@@ -7,6 +7,7 @@ import type { Runtime } from '../runtime/runtime.ts'
 import type { ArtifactFolder } from '../store/artifact-folder.ts'
 import type { ArtifactStore } from '../store/artifacts.ts'
 import type { AuditStore } from '../store/audit.ts'
+import type { CleanupTurnStore } from '../store/cleanup-turns.ts'
 import type { ClaimStore } from '../store/claims.ts'
 import type { EventStore } from '../store/events.ts'
 import type { IntegrityStore } from '../store/integrity.ts'
@@ -160,7 +161,13 @@ export class SqliteStore implements Store {
     purge: (jobs) => this.#open.writer.call('retention.purge', jobs),
     sweepUp: (options) => this.#open.writer.call('retention.sweepUp', options),
     artifactPaths: (ids) => this.#open.reader.call('retention.artifactPaths', ids),
-    takeTurn: (leastMs) => this.#open.writer.call('retention.takeTurn', leastMs),
+  }
+
+  readonly cleanupTurns: CleanupTurnStore = {
+    begin: (request) => this.#open.writer.call('cleanupTurns.begin', request),
+    keep: (key, leaseMs) => this.#open.writer.call('cleanupTurns.keep', [key, leaseMs]),
+    end: (key, report) => this.#open.writer.call('cleanupTurns.end', [key, report]),
+    latest: () => this.#open.reader.call('cleanupTurns.latest', undefined),
   }
 
   readonly integrity: IntegrityStore = {

@@ -68,6 +68,4 @@ export interface RetentionStore {
   sweepUp(options: SweepUp): Promise<SweptUp>
   /** Those of the artifacts' ids that have a row, with its path. What is not there is an orphan. */
   artifactPaths(ids: readonly string[]): Promise<ReadonlyMap<string, string>>
-  /** Whether the last turn of whatever process was taken at least so many milliseconds ago; then this is one. */
-  takeTurn(leastMs: number): Promise<boolean>
 }

@@ -4,6 +4,7 @@
  */
 import type { ArtifactStore } from './artifacts.ts'
 import type { AuditStore } from './audit.ts'
+import type { CleanupTurnStore } from './cleanup-turns.ts'
 import type { ClaimStore } from './claims.ts'
 import type { EventStore } from './events.ts'
 import type { IntegrityStore } from './integrity.ts'
@@ -24,6 +25,7 @@ export interface Store {
   readonly artifacts: ArtifactStore
   readonly audit: AuditStore
   readonly retention: RetentionStore
+  readonly cleanupTurns: CleanupTurnStore
   readonly integrity: IntegrityStore
   readonly transactions: StoreTransactions
   /** The store's present time, epoch milliseconds. */

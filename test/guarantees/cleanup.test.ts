@@ -2,28 +2,32 @@
 import assert from 'node:assert/strict'
 import { existsSync, utimesSync, writeFileSync } from 'node:fs'
 import { Readable } from 'node:stream'
-import { test } from 'node:test'
+import { describe, test } from 'node:test'
+import type { TestContext } from 'node:test'
 
 import { defineJob, handle } from '../../src/index.ts'
+import type { CleanupReport } from '../../src/index.ts'
 import { virtualRuntime } from '../../src/runtime/virtual-runtime.ts'
+import type { VirtualRuntime } from '../../src/runtime/virtual-runtime.ts'
+import type { CleanupTurnStore } from '../../src/store/cleanup-turns.ts'
 import { openTestMill } from '../support/open-test-mill.ts'
+import type { TestMill } from '../support/open-test-mill.ts'
 
 const MINUTE = 60_000
 const draw = defineJob('draw', { service: 'press' })
+const NOTHING_DONE = {
+  stuckJobsRecovered: 0,
+  expiredJobsDeleted: 0,
+  expiredLocksCleared: 0,
+  validationIssuesFixed: 0,
+  totalProcessingTime: 0,
+  errors: [],
+}
 
 test('a report has these seven members, and all that went wrong', async (context) => {
   const runtime = virtualRuntime()
   const { mill } = await openTestMill(context, { runtime, maintenance: false })
-  const report = await mill.cleanup.runOnce()
-  assert.deepEqual(report, {
-    timestamp: runtime.now(),
-    stuckJobsRecovered: 0,
-    expiredJobsDeleted: 0,
-    expiredLocksCleared: 0,
-    validationIssuesFixed: 0,
-    totalProcessingTime: 0,
-    errors: [],
-  })
+  assert.deepEqual(await mill.cleanup.runOnce(), { timestamp: runtime.now(), ...NOTHING_DONE })
 })
 
 test('of all processes one cleans up in two minutes, unless it is forced', async (context) => {
@@ -56,7 +60,15 @@ test('whoever forces a cleanup is given one, also while the scheduler finds that
   assert.equal(forced.expiredJobsDeleted, 1)
 })
 
-test('whoever forces a cleanup while one is under way is given its report', async (context) => {
+test('whoever forces a cleanup while the scheduler is at a share of the store is given one of the whole', async (context) => {
+  const { mill } = await openTestMill(context, { maintenance: false, retention: { cancelled: 0 } })
+  const { job } = await mill.enqueue(draw, undefined)
+  await mill.cancel(job)
+  const [share, forced] = await Promise.all([mill.cleanup.runOnce(), mill.cleanup.forceCleanup()])
+  assert.deepEqual([share.expiredJobsDeleted, forced.expiredJobsDeleted], [1, 0])
+})
+
+test('whoever forces a cleanup while such a one is given its report', async (context) => {
   const { mill } = await openTestMill(context, { maintenance: false, retention: { cancelled: 0 } })
   const { job } = await mill.enqueue(draw, undefined)
   await mill.cancel(job)
@@ -68,6 +80,95 @@ test('whoever forces a cleanup while one is under way is given its report', asyn
   assert.equal(one.expiredJobsDeleted, 1)
   assert.equal(one, two)
   assert.equal(one, three)
+})
+
+describe('a cleanup that is forced while another process is at one', () => {
+  const LEASE_MS = 15_000
+
+  interface Meanwhile {
+    readonly opened: TestMill
+    readonly runtime: VirtualRuntime
+    /** Of the other process, which has the turn. */
+    readonly turns: CleanupTurnStore
+    readonly forced: Promise<CleanupReport>
+    /** Whether the forced one has ended, once the time has gone on; what it begins then may take a moment more. */
+    readonly endsWithin: (ms: number) => Promise<boolean>
+  }
+
+  /** One cancelled job is to be deleted; the other process has taken its turn with the key 7. */
+  async function forceBeside(context: TestContext, isWhole: boolean): Promise<Meanwhile> {
+    const runtime = virtualRuntime()
+    const opened = await openTestMill(context, { runtime, maintenance: false, retention: { cancelled: 0 } })
+    const { mill, database } = opened
+    const { job } = await mill.enqueue(draw, undefined)
+    await mill.cancel(job)
+    const other = await database.openStore({ runtime, logger: console, clock: runtime.clock })
+    context.after(() => other.close())
+    await other.cleanupTurns.begin({ key: 7, isWhole, apartMs: 0, leaseMs: LEASE_MS })
+    const end = { reached: false }
+    const forced = mill.cleanup.forceCleanup().finally(() => (end.reached = true))
+    const settle = async (): Promise<void> => {
+      for (let turns = 0; turns < 10 && !end.reached; turns += 1) await mill.list()
+    }
+    const endsWithin = async (ms: number): Promise<boolean> => {
+      await settle()
+      for (let left = ms; left > 0 && !end.reached; left -= 1_000) {
+        await runtime.advance(Math.min(left, 1_000))
+        await settle()
+      }
+      return end.reached
+    }
+    return { opened, runtime, turns: other.cleanupTurns, forced, endsWithin }
+  }
+
+  test('is given the report of that one, where it looks at the whole store', async (context) => {
+    const { turns, forced, endsWithin } = await forceBeside(context, true)
+    assert.equal(await endsWithin(10_000), false)
+    const report = { ...NOTHING_DONE, timestamp: 1, expiredJobsDeleted: 42 }
+    await turns.end(7, JSON.stringify(report))
+    assert.deepEqual(await forced, report)
+  })
+
+  test('begins once that one has ended, where it looks at a share of the store', async (context) => {
+    const { turns, forced, endsWithin } = await forceBeside(context, false)
+    assert.equal(await endsWithin(10_000), false)
+    await turns.end(7, JSON.stringify({ ...NOTHING_DONE, timestamp: 1, expiredJobsDeleted: 42 }))
+    assert.equal((await forced).expiredJobsDeleted, 1)
+  })
+
+  test('begins where that one was stopped before its end', async (context) => {
+    const { turns, forced } = await forceBeside(context, true)
+    await turns.end(7, null)
+    assert.equal((await forced).expiredJobsDeleted, 1)
+  })
+
+  test('begins once that one has given no sign of life for 15 seconds, and leaves its own report', async (context) => {
+    const { turns, forced, endsWithin } = await forceBeside(context, true)
+    assert.equal(await endsWithin(LEASE_MS - 1_000), false)
+    await endsWithin(2_000)
+    const report = await forced
+    assert.equal(report.expiredJobsDeleted, 1)
+    const { report: left, isWhole } = (await turns.latest()) ?? {}
+    assert.deepEqual([isWhole, JSON.parse(left ?? '')], [true, report])
+  })
+
+  test('waits ten minutes for one that lives and does not end, and then begins beside it', async (context) => {
+    const { turns, forced, endsWithin } = await forceBeside(context, true)
+    for (let minutes = 0; minutes < 9; minutes += 1) {
+      await turns.keep(7, 2 * MINUTE)
+      assert.equal(await endsWithin(MINUTE), false)
+    }
+    await turns.keep(7, 2 * MINUTE)
+    await endsWithin(MINUTE + 1_000)
+    assert.equal((await forced).expiredJobsDeleted, 1)
+    assert.equal((await turns.latest())?.key, 7)
+  })
+
+  test('ends with nothing done when its process is told to stop', async (context) => {
+    const { opened, forced } = await forceBeside(context, true)
+    await opened.mill.cleanup.stopScheduler()
+    assert.equal((await forced).expiredJobsDeleted, 0)
+  })
 })
 
 test('the scheduler cleans up at once and every five minutes, until it is stopped', async (context) => {

@@ -134,7 +134,7 @@ test('nothing is deleted where nothing is to be, and a job that was retried begi
   assert.equal((await mill.cleanup.forceCleanup()).expiredJobsDeleted, 1)
 })
 
-test('more than a thousand jobs go in one cleanup, and none of them twice', async (context) => {
+test('more than a thousand jobs go in one cleanup, whose report is given to both processes that force one', async (context) => {
   const { mill, open, after } = await openPress(context, { retention: { cancelled: '1h' } })
   const items = Array.from({ length: 1_100 }, () => ({ definition: print, input: undefined }))
   const results = await mill.enqueueMany(items)
@@ -143,15 +143,8 @@ test('more than a thousand jobs go in one cleanup, and none of them twice', asyn
   await after(3_600_000)
   const other = await open()
   const reports = await Promise.all([mill.cleanup.forceCleanup(), other.cleanup.forceCleanup()])
-  assert.deepEqual(
-    reports.flatMap(({ errors }) => errors),
-    [],
-  )
-  assert.equal(
-    (await mill.cleanup.forceCleanup()).expiredJobsDeleted +
-      reports.reduce((sum, { expiredJobsDeleted }) => sum + expiredJobsDeleted, 0),
-    1_100,
-  )
+  for (const { errors, expiredJobsDeleted } of reports) assert.deepEqual([errors, expiredJobsDeleted], [[], 1_100])
+  assert.equal((await mill.cleanup.forceCleanup()).expiredJobsDeleted, 0)
   assert.equal((await mill.get(last)).state, 'queued')
 })
 

@@ -200,5 +200,8 @@ async function driveDeletion(bench: Bench): Promise<void> {
   const { finishedAt } = await bench.details(jobId)
   await store.retention.purge([{ id: jobId, finishedAt: finishedAt ?? 0 }])
   await store.retention.sweepUp({ eventsMs: 0, sessionsMs: 0, limit: 1 })
-  await store.retention.takeTurn(0)
+  await store.cleanupTurns.begin({ key: 1, isWhole: true, apartMs: 0, leaseMs: 1_000 })
+  await store.cleanupTurns.keep(1, 1_000)
+  await store.cleanupTurns.end(1, null)
+  await store.cleanupTurns.latest()
 }

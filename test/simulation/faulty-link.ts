@@ -257,8 +257,8 @@ export class FaultyLink {
 
   #store(): Store {
     const { model, referee, schedule, caller, probes } = this.#options
-    const { jobs, claims, sessions, jobTypes, queues, events, artifacts, audit, retention, integrity, transactions } =
-      model.store
+    const { jobs, claims, sessions, jobTypes, queues, events, artifacts, audit, retention } = model.store
+    const { cleanupTurns, integrity, transactions } = model.store
     const send = <Answer>(name: string, carryOut: () => Promise<Answer>): Promise<Answer> =>
       this.#send({ name, carryOut })
     return {
@@ -335,7 +335,12 @@ export class FaultyLink {
         purge: (over) => send('purge', () => referee.watchPurge(() => retention.purge(over))),
         sweepUp: (bounds) => send('sweep up', () => retention.sweepUp(bounds)),
         artifactPaths: (ids) => send('find paths', () => retention.artifactPaths(ids)),
-        takeTurn: (leastMs) => send('take a turn', () => retention.takeTurn(leastMs)),
+      },
+      cleanupTurns: {
+        begin: (request) => send('begin a turn', () => referee.watchTurn(request, () => cleanupTurns.begin(request))),
+        keep: (key, leaseMs) => send('keep a turn', () => cleanupTurns.keep(key, leaseMs)),
+        end: (key, report) => send('end a turn', () => cleanupTurns.end(key, report)),
+        latest: () => send('look at the turn', () => referee.watchReport(() => cleanupTurns.latest())),
       },
       integrity: {
         audit: (page) => send('examine jobs', () => integrity.audit(page)),

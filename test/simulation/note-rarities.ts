@@ -1,4 +1,5 @@
 /** Which rare branches were taken, from what the store was asked and what it did. */
+import type { CleanupTurn, TurnRequest } from '../../src/core/cleanup-turn.ts'
 import type { JobRow } from '../../src/core/job-row.ts'
 import type { Claimed, ClaimRequest, PlanCall, PlanResult, SweepReport } from '../../src/store/claims.ts'
 import type { Enqueued, NewJob } from '../../src/store/jobs.ts'
@@ -140,6 +141,14 @@ export function noteEnqueue(probes: Probes, jobs: readonly NewJob[], enqueued: r
     const isKeyed = (jobs[index]?.key ?? null) !== null
     probes.see(isKeyed ? 'a key answered with the job that has it' : 'a unique key answered with the job that holds it')
   }
+}
+
+/** @param before the turn that was the latest when this one was asked for */
+export function noteTurn(probes: Probes, before: CleanupTurn | null, request: TurnRequest, turn: CleanupTurn): void {
+  const isMine = turn.key === request.key
+  if (!isMine && request.isWhole) probes.see('a forced cleanup waited for another process')
+  if (isMine && before !== null && before.keptUntil !== null && before.key !== turn.key)
+    probes.see('a cleanup began after a process that had died with the turn')
 }
 
 /** Sessions of one store whose lease has run out, and which its next beat takes up again. */

@@ -1,5 +1,6 @@
 /** What people and programs do to the jobs of a simulated world: enqueue them, and interfere. */
 import { MillraceError } from '../../src/core/errors.ts'
+import { decodeJson } from '../../src/core/json.ts'
 import { FORCE_FAIL, FORCE_RESET } from '../../src/core/plans.ts'
 import type { Plan } from '../../src/core/plan.ts'
 import { OPERATOR } from '../../src/core/scope.ts'
@@ -17,6 +18,7 @@ import type { SeededChoice } from './seeded-choice.ts'
 const ACTS = {
   enqueue: 6,
   enqueueMany: 1,
+  askAgain: 0.5,
   cancel: 5,
   retry: 3,
   runNow: 1,
@@ -75,6 +77,8 @@ export class People {
     if (act === 'enqueue' || jobId === null) return this.enqueue(life)
     if (act === 'cancel' && this.#choice.chance(0.5)) return this.cancelRunning(life)
     switch (act) {
+      case 'askAgain':
+        return this.#askAgain(life)
       case 'enqueueMany':
         return this.enqueueMany(life, this.#choice.between(2, 4))
       case 'cancel':
@@ -117,6 +121,19 @@ export class People {
     const enqueued = life.mill.enqueue(definition, input, options)
     const noted = enqueued.then(({ job }) => this.acknowledged.add(job.id))
     return this.#began(life, `enqueue ${definition.name} ${input.manner}`, noted)
+  }
+
+  /** Once more what was asked for with a key, as somebody does who has not heard that it was done and deleted. */
+  #askAgain(life: ProcessLife): string {
+    const keyed = [...this.#state.gone.values()].flatMap(({ made: { type, key, input } }) => {
+      const definition = this.#definitions.find(({ name }) => name === type)
+      return key === null || definition === undefined ? [] : [{ definition, key, input }]
+    })
+    if (keyed.length === 0) return this.enqueue(life)
+    const { definition, key, input } = this.#choice.pick(keyed)
+    const asked = life.mill.enqueue(definition, decodeJson(input), { key })
+    const noted = asked.then(({ job }) => this.acknowledged.add(job.id))
+    return this.#began(life, `ask for ${key} again`, noted)
   }
 
   enqueueMany(life: ProcessLife, count: number, manner?: Manner): string {

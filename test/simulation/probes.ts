@@ -67,6 +67,9 @@ export const PROBES = [
   'a job was deleted when its time had come',
   'a key answered with a job that had been deleted',
   'a paused queue held a job back',
+  'a forced cleanup waited for another process',
+  'a forced cleanup was given the report of another process',
+  'a cleanup began after a process that had died with the turn',
   'the store could not be asked for cancellations',
   'results waited for the store',
 ] as const

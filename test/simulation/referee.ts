@@ -1,5 +1,6 @@
 /** Looks at the store after every step, and at everything that is done to it: what must hold always, and what was rare. */
 import { commandOf } from '../core/plan-commands.ts'
+import type { CleanupTurn, TurnRequest } from '../../src/core/cleanup-turn.ts'
 import type { JobRow } from '../../src/core/job-row.ts'
 import { isFinal, mayMove } from '../../src/core/states.ts'
 import type { IssueCode } from '../../src/core/validation.ts'
@@ -9,7 +10,7 @@ import type { Purged } from '../../src/store/retention.ts'
 import { isAlive } from '../support/model-state.ts'
 import type { ModelState } from '../support/model-state.ts'
 import { JobJudge } from './job-judge.ts'
-import { noteApply, noteClaim, noteEnqueue, noteSweep } from './note-rarities.ts'
+import { noteApply, noteClaim, noteEnqueue, noteSweep, noteTurn } from './note-rarities.ts'
 import type { Probes } from './probes.ts'
 
 export interface Violation {
@@ -113,6 +114,21 @@ export class Referee {
     const purged = await purge()
     if (purged.jobs.length > 0) this.#probes.see('a job was deleted when its time had come')
     return purged
+  }
+
+  async watchTurn(request: TurnRequest, begin: () => Promise<CleanupTurn>): Promise<CleanupTurn> {
+    const before = this.#state.turns.latest
+    const turn = await begin()
+    noteTurn(this.#probes, before, request, turn)
+    return turn
+  }
+
+  /** Only whoever waits for the report of another process looks at the turn. */
+  async watchReport(latest: () => Promise<CleanupTurn | null>): Promise<CleanupTurn | null> {
+    const turn = await latest()
+    const hasReport = turn !== null && turn.isWhole && turn.report !== null
+    if (hasReport) this.#probes.see('a forced cleanup was given the report of another process')
+    return turn
   }
 
   /** Nobody but Millrace writes to this store. */

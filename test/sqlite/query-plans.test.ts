@@ -128,7 +128,9 @@ function driveWrites(db: Database): void {
   act(plans.COMPLETE_ONLY_PHASE, over, { output: LONG })
   write(db, 'retention.purge', [{ id: over.jobId, finishedAt: runtime.now() }])
   write(db, 'retention.sweepUp', { eventsMs: 0, sessionsMs: 0, limit: 1 })
-  write(db, 'retention.takeTurn', 1)
+  write(db, 'cleanupTurns.begin', { key: 1, isWhole: true, apartMs: 0, leaseMs: 1_000 })
+  write(db, 'cleanupTurns.keep', [1, 1_000])
+  write(db, 'cleanupTurns.end', [1, null])
   for (const belonging of BELONGINGS) {
     write(db, 'integrity.dropStrays', [belonging, [belonging === 'key' ? '["",1,"k"]' : '1']])
   }
@@ -232,6 +234,7 @@ function driveReads(db: Database): void {
   READS['jobTypes.evidence'](db, { endedLimit: 10, entityLimit: 10 })
   READS['queues.list'](db)
   READS['events.latest'](db)
+  READS['cleanupTurns.latest'](db)
   READS.now(db)
 }
 

@@ -6,6 +6,7 @@ import { attemptsContract } from './attempts.contract.ts'
 import { batchesContract } from './batches.contract.ts'
 import { byHandContract } from './by-hand.contract.ts'
 import { cancelContract } from './cancel.contract.ts'
+import { cleanupTurnsContract } from './cleanup-turns.contract.ts'
 import { claimsContract } from './claims.contract.ts'
 import { eventsContract } from './events.contract.ts'
 import { evidenceContract } from './evidence.contract.ts'
@@ -60,6 +61,7 @@ export function oneByOneContract(open: OpenStore): void {
   artifactsContract(open)
   auditContract(open)
   retentionContract(open)
+  cleanupTurnsContract(open)
   integrityContract(open)
 }
 

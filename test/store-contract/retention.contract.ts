@@ -311,22 +311,5 @@ export function retentionContract(open: OpenStore): void {
       assert.equal((await bench.store.sessions.list()).length, 1)
       await bench.store.sessions.end(living)
     })
-
-    test('a turn is taken once in its time, by whatever store', async (t) => {
-      const bench = await openBench(t, open)
-      const other = await bench.another?.()
-      t.after(() => other?.close())
-      const { retention } = (other ?? bench).store
-      assert.equal(await bench.store.retention.takeTurn(2 * MINUTE), true)
-      assert.equal(await retention.takeTurn(2 * MINUTE), false)
-      assert.equal(await retention.takeTurn(0), true)
-      bench.advance(2 * MINUTE - 1)
-      assert.equal(await bench.store.retention.takeTurn(2 * MINUTE), false)
-      bench.advance(1)
-      assert.deepEqual(
-        (await Promise.all([bench.store.retention.takeTurn(2 * MINUTE), retention.takeTurn(2 * MINUTE)])).toSorted(),
-        [false, true],
-      )
-    })
   })
 }

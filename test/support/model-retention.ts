@@ -30,14 +30,6 @@ export function modelRetention(state: ModelState): RetentionStore {
     async artifactPaths(ids) {
       return new Map(state.artifacts.filter(({ id }) => ids.includes(id)).map(({ id, path }) => [id, path]))
     },
-    async takeTurn(leastMs) {
-      beat(state)
-      const { at } = state.clock
-      const { lastAt } = state.turns
-      if (lastAt !== null && at - lastAt < leastMs) return false
-      state.turns.lastAt = at
-      return true
-    },
   }
 }
 

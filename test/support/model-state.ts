@@ -1,4 +1,5 @@
 /** What the in-memory model keeps: plain records in Maps, and the few things that every aggregate does with them. */
+import type { CleanupTurn } from '../../src/core/cleanup-turn.ts'
 import type { ProcessMark } from '../../src/core/process-death.ts'
 import type { EventName } from '../../src/core/events.ts'
 import type { Claim, JobRow } from '../../src/core/job-row.ts'
@@ -83,8 +84,8 @@ export interface ModelState {
   readonly log: { latest: number }
   /** Jobs that were deleted, and until when their keys are held. */
   readonly gone: Map<string, { readonly row: JobRow; readonly made: NewJob; readonly heldUntil: number }>
-  /** When the latest cleanup took its turn. */
-  readonly turns: { lastAt: number | null }
+  /** To clean up. */
+  readonly turns: { latest: CleanupTurn | null }
   /** Sessions that this store beats for. */
   readonly kept: Set<number>
   readonly planted: Defect
@@ -110,7 +111,7 @@ export function emptyModel(planted: Defect): ModelState {
     insertions: { latest: 0 },
     log: { latest: 0 },
     gone: new Map(),
-    turns: { lastAt: null },
+    turns: { latest: null },
     kept: new Set(),
     planted,
   }

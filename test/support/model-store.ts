@@ -20,6 +20,7 @@ import { modelRetention } from './model-retention.ts'
 import type { NewJob } from '../../src/store/jobs.ts'
 import { beat, commit, emptyModel, presentEpoch } from './model-state.ts'
 import type { Defect, ModelState } from './model-state.ts'
+import { modelTurns } from './model-turns.ts'
 import { modelJobTypes } from './model-types.ts'
 
 export interface ModelStore {
@@ -58,6 +59,7 @@ function storeOver(state: ModelState): ModelStore {
     artifacts: modelArtifacts(state),
     audit: modelAudit(state),
     retention: modelRetention(state),
+    cleanupTurns: modelTurns(state),
     integrity: modelIntegrity(state),
     transactions: {
       enqueue: () => Promise.reject(new RangeError('the model has no connections')),

@@ -156,6 +156,7 @@ function withFaults(store: Store, { faults, calls, onLost }: Watched): Store {
     audit: store.audit,
     artifacts: store.artifacts,
     retention: store.retention,
+    cleanupTurns: store.cleanupTurns,
     integrity: store.integrity,
     transactions: store.transactions,
     description: store.description,
