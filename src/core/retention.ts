@@ -32,15 +32,9 @@ export function retentionRule(own: TypeRetention | undefined, store: Retention, 
   return { ...store[state], ...own?.[state] }
 }
 
-/** Whether a job has been kept for as long as its rule says. */
-export function isExpired(rule: RetentionRule, finishedAt: number, now: number): boolean {
-  return rule.ageMs !== null && finishedAt + rule.ageMs <= now
-}
-
-/** The latest end that any of the rules lets expire by age; null: none does. */
-export function latestExpiredEnd(rules: readonly RetentionRule[], now: number): number | null {
-  const ages = rules.flatMap(({ ageMs }) => (ageMs === null ? [] : [ageMs]))
-  return ages.length === 0 ? null : now - Math.min(...ages)
+/** Jobs that ended by then have been kept for as long as the rule says; null: none ever has. */
+export function latestExpiredEnd({ ageMs }: RetentionRule, now: number): number | null {
+  return ageMs === null ? null : now - ageMs
 }
 
 /** So many go in one transaction, which claims may have to wait for. */

@@ -9,7 +9,7 @@ import type { Runtime } from '../runtime/runtime.ts'
 import type { EndedRecord, EntityNote } from '../store/evidence.ts'
 import type { JobDetails } from '../store/jobs.ts'
 import type { Store } from '../store/store.ts'
-import { LOOK_BACK } from './find-red-flags.ts'
+import { lookBack } from './find-red-flags.ts'
 
 /** The function of each type that this process works on and that has one. */
 export type EntityProbes = ReadonlyMap<string, EntityProbe>
@@ -45,7 +45,8 @@ export class EntityAsker {
   async ask(probes: EntityProbes): Promise<void> {
     if (probes.size === 0) return
     const { store } = this.#options
-    const [now, { ended, entities }] = await Promise.all([store.now(), store.jobTypes.evidence(LOOK_BACK)])
+    const [now, { evidence }] = await Promise.all([store.now(), lookBack(store)])
+    const { ended, entities } = evidence
     const known = [...entities, ...ended].filter(({ type, endedAt }) => probes.has(type) && endedAt <= now - GRACE_MS)
     const notes: EntityNote[] = []
     this.#passes += 1

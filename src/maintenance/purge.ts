@@ -1,5 +1,5 @@
 /** Deletes jobs that have been kept for as long as their rules say, in small transactions between which everybody else gets his turn. */
-import { isExpired, latestExpiredEnd, purgeBatches, retentionRule } from '../core/retention.ts'
+import { latestExpiredEnd, purgeBatches, retentionRule } from '../core/retention.ts'
 import type { Retention, RetentionRule } from '../core/retention.ts'
 import { FINAL_STATES } from '../core/states.ts'
 import type { FinalState } from '../core/states.ts'
@@ -17,9 +17,10 @@ export interface PurgeOptions {
 }
 
 interface Purge extends PurgeOptions {
+  readonly type: string
   readonly state: FinalState
+  readonly rule: RetentionRule
   readonly now: number
-  readonly ruleOf: (type: string) => RetentionRule
 }
 
 const PAGE_JOBS = 1_000
@@ -29,74 +30,52 @@ export async function purgeExpired(options: PurgeOptions): Promise<number> {
   const { store, retention } = options
   const [now, types] = await Promise.all([store.now(), store.jobTypes.list()])
   let deleted = 0
-  for (const state of FINAL_STATES) {
-    const rules = new Map(
-      types.map(({ type, policy }) => [type, retentionRule(policy.retention, retention, state)] as const),
-    )
-    const purge: Purge = { ...options, state, now, ruleOf: (type) => rules.get(type) ?? retention[state] }
-    const all = [...rules.values(), retention[state]]
-    const until = latestExpiredEnd(all, now)
-    if (until !== null) deleted += await purgeOld(purge, until)
-    if (all.some(({ count }) => count !== null)) deleted += await purgeExcess(purge)
+  for (const { type, policy } of types) {
+    for (const state of FINAL_STATES) {
+      const purge = { ...options, type, state, rule: retentionRule(policy.retention, retention, state), now }
+      deleted += (await purgeOld(purge)) + (await purgeExcess(purge))
+    }
   }
   return deleted
 }
 
-async function purgeOld(purge: Purge, until: number): Promise<number> {
-  const { now, ruleOf } = purge
-  return walk(purge, 'oldest', until, (job) => isExpired(ruleOf(job.type), job.finishedAt, now))
+async function purgeOld(purge: Purge): Promise<number> {
+  const until = latestExpiredEnd(purge.rule, purge.now)
+  return until === null ? 0 : walk(purge, 'oldest', until, ({ finishedAt }) => finishedAt <= until)
 }
 
-/** Those of which as many of their type ended later as are to be kept. Looks twice: a store need not tell them in the order of their ends. */
+/** Those after which as many ended as are to be kept. Looks twice: a store need not tell them in the order of their ends. */
 async function purgeExcess(purge: Purge): Promise<number> {
-  const kept = new Map<string, Kept>()
-  for (const [type, ends] of await latestEnds(purge)) {
-    const { count } = purge.ruleOf(type)
-    const least = count === 0 ? Number.POSITIVE_INFINITY : ends[(count ?? 0) - 1]
-    if (count === null || least === undefined) continue
-    kept.set(type, { least, ofLeast: ends.slice(0, count).filter((end) => end === least).length })
-  }
-  if (kept.size === 0) return 0
-  return walk(purge, 'newest', null, ({ type, finishedAt }) => {
-    const bound = kept.get(type)
-    if (bound === undefined || finishedAt > bound.least) return false
-    if (finishedAt < bound.least || bound.ofLeast === 0) return true
-    bound.ofLeast -= 1
+  const { count } = purge.rule
+  if (count === null) return 0
+  const ends = await latestEnds(purge, count)
+  const least = count === 0 ? Number.POSITIVE_INFINITY : ends[count - 1]
+  if (least === undefined) return 0
+  /** How many that ended at that moment are still to be kept. */
+  let ofLeast = ends.filter((end) => end === least).length
+  return walk(purge, 'newest', null, ({ finishedAt }) => {
+    if (finishedAt > least) return false
+    if (finishedAt < least || ofLeast === 0) return true
+    ofLeast -= 1
     return false
   })
 }
 
-interface Kept {
-  /** The earliest end that is kept. */
-  readonly least: number
-  /** How many that ended at that moment are still to be kept. */
-  ofLeast: number
-}
-
-/** Of each type of which so many are kept, the ends of at least so many, the latest first. */
-async function latestEnds({
-  store,
-  state,
-  ruleOf,
-  isStopping,
-}: Purge): Promise<ReadonlyMap<string, readonly number[]>> {
-  const byType = new Map<string, number[]>()
+/** The latest first, so many at the most. */
+async function latestEnds({ store, type, state, isStopping }: Purge, count: number): Promise<readonly number[]> {
+  let ends: readonly number[] = []
   let after: string | null = null
   do {
-    const page = await store.retention.finished({ state, from: 'newest', until: null, limit: PAGE_JOBS, after })
-    for (const [type, jobs] of Map.groupBy(page.jobs, (job) => job.type)) {
-      const { count } = ruleOf(type)
-      if (count === null) continue
-      const ends = [...(byType.get(type) ?? []), ...jobs.map(({ finishedAt }) => finishedAt)]
-      byType.set(type, ends.toSorted((left, right) => right - left).slice(0, Math.max(count, 1)))
-    }
+    const page = await store.retention.finished({ type, state, from: 'newest', until: null, limit: PAGE_JOBS, after })
+    const all = [...ends, ...page.jobs.map(({ finishedAt }) => finishedAt)]
+    ends = all.toSorted((left, right) => right - left).slice(0, count)
     after = page.next
   } while (after !== null && !isStopping())
-  return byType
+  return ends
 }
 
 async function walk(
-  { store, state, isStopping, onPaths }: Purge,
+  { store, type, state, isStopping, onPaths }: Purge,
   from: 'oldest' | 'newest',
   until: number | null,
   isDoomed: (job: FinishedJob) => boolean,
@@ -104,7 +83,7 @@ async function walk(
   let deleted = 0
   let after: string | null = null
   do {
-    const page = await store.retention.finished({ state, from, until, limit: PAGE_JOBS, after })
+    const page = await store.retention.finished({ type, state, from, until, limit: PAGE_JOBS, after })
     for (const batch of purgeBatches(page.jobs.filter(isDoomed))) {
       if (isStopping()) return deleted
       const { jobs, paths } = await store.retention.purge(batch)

@@ -14,8 +14,8 @@ const WAITING =
 const ENDED =
   'SELECT j.id, t.name AS type, j.state, j.attempt, j.generation, j.started_at, j.finished_at, s.service AS worker_service, s.host, s.version, s.hand IS NOT NULL AS by_hand, ' +
   "coalesce(j.output <> 'null', (SELECT p.result <> 'null' FROM millrace.phases AS p WHERE p.job = j.id AND p.ordinal = j.phase_count - 1), false) AS has_output " +
-  'FROM (SELECT * FROM millrace.jobs WHERE state = $1 AND finished_at IS NOT NULL ORDER BY finished_at DESC LIMIT $2) AS j ' +
-  'JOIN millrace.types AS t ON t.n = j.type LEFT JOIN millrace.sessions AS s ON s.n = j.session'
+  'FROM millrace.types AS t CROSS JOIN LATERAL (SELECT * FROM millrace.jobs AS i WHERE i.state = $1 AND i.type = t.n AND i.finished_at IS NOT NULL ' +
+  'ORDER BY i.finished_at DESC LIMIT $2) AS j LEFT JOIN millrace.sessions AS s ON s.n = j.session'
 
 const ENTITIES =
   'SELECT j.id, t.name AS type, j.finished_at, e.status FROM (SELECT job, status FROM millrace.entities ' +

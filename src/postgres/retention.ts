@@ -7,29 +7,24 @@ import type { Row, RunRows } from './driver.ts'
 import { writeEvents } from './history.ts'
 
 // In the order of their ends, through its index; the id tells two of one moment apart.
-const COLUMNS =
-  "SELECT j.id, coalesce(t.name, '') AS type, j.finished_at, j.event_seq FROM (SELECT * FROM millrace.jobs AS i WHERE i.state = $1 AND i.finished_at IS NOT NULL"
-const TYPE = 'AS j LEFT JOIN millrace.types AS t ON t.n = j.type ORDER BY j.finished_at'
-const FROM_OLDEST =
-  `${COLUMNS} AND i.finished_at <= $2 AND i.finished_at >= $3 AND (i.finished_at > $3 OR i.id > $4::uuid) ` +
-  `ORDER BY i.finished_at, i.id LIMIT $5) ${TYPE}, j.id`
-const FROM_NEWEST =
-  `${COLUMNS} AND i.finished_at <= $2 AND (i.finished_at < $2 OR i.id < $3::uuid) ` +
-  `ORDER BY i.finished_at DESC, i.id DESC LIMIT $4) ${TYPE} DESC, j.id DESC`
+const FINISHED =
+  'SELECT id, finished_at, event_seq FROM millrace.jobs WHERE state = $1 AND type = (SELECT n FROM millrace.types WHERE name = $2) ' +
+  'AND finished_at IS NOT NULL AND finished_at <= $3'
+const FROM_OLDEST = `${FINISHED} AND finished_at >= $4 AND (finished_at > $4 OR id > $5::uuid) ORDER BY finished_at, id LIMIT $6`
+const FROM_NEWEST = `${FINISHED} AND (finished_at < $3 OR id < $4::uuid) ORDER BY finished_at DESC, id DESC LIMIT $5`
 
 const LAST_ID = 'ffffffff-ffff-ffff-ffff-ffffffffffff'
 
 export async function finishedJobs(run: RunRows, query: FinishedQuery): Promise<FinishedPage> {
-  const { state, from, until, limit, after } = query
+  const { type, state, from, until, limit, after } = query
   const [at, id] = after?.split(' ') ?? []
-  const code = STATE_CODES[state]
+  const those = [STATE_CODES[state], type]
   const rows =
     from === 'oldest'
-      ? await run(FROM_OLDEST, code, until ?? Number.MAX_SAFE_INTEGER, Number(at ?? 0), id ?? FIRST_ID, limit)
-      : await run(FROM_NEWEST, code, Number(at ?? Number.MAX_SAFE_INTEGER), id ?? LAST_ID, limit)
+      ? await run(FROM_OLDEST, ...those, until ?? Number.MAX_SAFE_INTEGER, Number(at ?? 0), id ?? FIRST_ID, limit)
+      : await run(FROM_NEWEST, ...those, Number(at ?? Number.MAX_SAFE_INTEGER), id ?? LAST_ID, limit)
   const jobs = rows.map((row) => ({
     id: String(row['id']),
-    type: String(row['type']),
     finishedAt: Number(row['finished_at']),
     eventSeq: Number(row['event_seq']),
   }))

@@ -9,11 +9,13 @@ const WAITING =
   'SELECT t.name AS type, EXISTS (SELECT 1 FROM millrace_lanes AS l CROSS JOIN millrace_jobs AS j ON j.lane = l.n AND j.state = 2 WHERE l.type = t.n) AS queued, ' +
   '(SELECT min(run_at) FROM millrace_jobs WHERE state IN (1, 4) AND type = t.n) AS next_due FROM millrace_types AS t'
 
+const TYPES = 'SELECT n FROM millrace_types'
+
 const ENDED =
   'SELECT j.id, t.name AS type, j.state, j.attempt, j.generation, j.started_at, j.finished_at, s.service AS worker_service, s.host, s.version, s.hand IS NOT NULL AS by_hand, ' +
   "coalesce(j.output <> 'null', (SELECT p.result <> 'null' FROM millrace_phases AS p WHERE p.job = j.n AND p.ordinal = j.phase_count - 1), " +
   'EXISTS (SELECT 1 FROM millrace_bodies AS b WHERE b.job = j.n AND b.kind = 2)) AS has_output FROM ' +
-  '(SELECT n FROM millrace_jobs WHERE state = ? AND finished_at IS NOT NULL ORDER BY n DESC LIMIT ?) AS latest ' +
+  '(SELECT n FROM millrace_jobs WHERE state = ? AND type = ? AND finished_at IS NOT NULL ORDER BY n DESC LIMIT ?) AS latest ' +
   'CROSS JOIN millrace_jobs AS j ON j.n = latest.n CROSS JOIN millrace_types AS t ON t.n = j.type LEFT JOIN millrace_sessions AS s ON s.n = j.session'
 
 const ENTITIES =
@@ -24,9 +26,12 @@ const ENTITIES =
 export function readEvidence(db: Database, { endedLimit, entityLimit }: EvidenceQuery): EvidenceRecords {
   return {
     waiting: waitingOf(db.all(WAITING), db.readClock()),
-    ended: FINAL_STATES.flatMap((state) =>
-      db.all(ENDED, STATE_CODES[state], endedLimit).map((row) => endedRecord(row, idFromBytes(row['id']))),
-    ),
+    ended: db
+      .all(TYPES)
+      .flatMap(({ n: type = null }) =>
+        FINAL_STATES.flatMap((state) => db.all(ENDED, STATE_CODES[state], type, endedLimit)),
+      )
+      .map((row) => endedRecord(row, idFromBytes(row['id']))),
     entities: db
       .all(ENTITIES, db.readClock() - ENTITY_NOTE_MS, entityLimit)
       .map((row) => entityEvidence(row, idFromBytes(row['id']))),

@@ -8,21 +8,21 @@ import { idFromBytes, idToBytes } from './ids.ts'
 
 // By insertion, through the index of finished jobs. The clock does not run back, so no job that was made later can have ended earlier.
 const FINISHED =
-  'SELECT n, id, (SELECT name FROM millrace_types AS t WHERE t.n = type) AS type, finished_at, event_seq, created_at FROM millrace_jobs INDEXED BY millrace_jobs_finished ' +
-  'WHERE state = ? AND finished_at IS NOT NULL AND n'
+  'SELECT n, id, finished_at, event_seq, created_at FROM millrace_jobs INDEXED BY millrace_jobs_finished ' +
+  'WHERE state = ? AND type = (SELECT n FROM millrace_types WHERE name = ?) AND finished_at IS NOT NULL AND n'
 const FROM_OLDEST = `${FINISHED} > ? ORDER BY n LIMIT ?`
 const FROM_NEWEST = `${FINISHED} < ? ORDER BY n DESC LIMIT ?`
 
-export function finishedJobs(db: Database, { state, from, until, limit, after }: FinishedQuery): FinishedPage {
+export function finishedJobs(db: Database, query: FinishedQuery): FinishedPage {
+  const { type, state, from, until, limit, after } = query
   const start = from === 'oldest' ? 0 : Number.MAX_SAFE_INTEGER
   const sql = from === 'oldest' ? FROM_OLDEST : FROM_NEWEST
-  const rows = db.all(sql, STATE_CODES[state], after === null ? start : Number(after), limit)
+  const rows = db.all(sql, STATE_CODES[state], type, after === null ? start : Number(after), limit)
   const last = rows.at(-1)
   const isOver = rows.length < limit || (until !== null && rows.every((row) => Number(row['created_at']) > until))
   return {
     jobs: rows.map((row) => ({
       id: idFromBytes(row['id']),
-      type: String(row['type'] ?? ''),
       finishedAt: Number(row['finished_at']),
       eventSeq: Number(row['event_seq']),
     })),

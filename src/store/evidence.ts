@@ -7,7 +7,7 @@ import { nullableNumber, nullableText } from './columns.ts'
 import type { Columns } from './columns.ts'
 
 export interface EvidenceQuery {
-  /** How many of the jobs that ended last, of each final state. */
+  /** How many of the jobs that ended last, of each type and final state. */
   readonly endedLimit: number
   /** How many unfinished entities, the newest first. */
   readonly entityLimit: number

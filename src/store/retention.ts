@@ -7,14 +7,13 @@ import type { FinalState } from '../core/states.ts'
 /** A job that is over. */
 export interface FinishedJob {
   readonly id: string
-  /** `''`: none that the store knows. */
-  readonly type: string
   readonly finishedAt: number
   /** How many events it has told. */
   readonly eventSeq: number
 }
 
 export interface FinishedQuery {
+  readonly type: string
   readonly state: FinalState
   /** In the order in which they ended or in that in which they were made, as suits the store. */
   readonly from: 'oldest' | 'newest'

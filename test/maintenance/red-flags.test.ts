@@ -155,3 +155,19 @@ for (const [what, probe] of [
     )
   })
 }
+
+test('a type that few jobs have is looked at beside one that many have', async (context) => {
+  const { start, enqueue, watch } = await openWatched(context)
+  const rare = defineJob('rare', { service: 'tests', expect: { minDuration: '1m' } })
+  const busy = defineJob('busy', { service: 'tests' })
+  const worker = await start([handle(rare, () => 1), handle(busy, () => 1)], { manual: true, concurrency: 1_000 })
+  await enqueue(rare)
+  await worker.runOnce()
+  for (let count = 0; count < 600; count += 1) await enqueue(busy)
+  assert.equal((await worker.runOnce()).completed, 600)
+  await worker.stop()
+  assert.deepEqual(
+    (await watch.runOnce()).map(({ code, type }) => [code, type]),
+    [['too-fast', 'rare']],
+  )
+})

@@ -146,7 +146,7 @@ CREATE TABLE millrace_jobs (
   CHECK (progress BETWEEN 0 AND 100)
 ) STRICT;
 
-CREATE INDEX millrace_jobs_finished ON millrace_jobs (state) WHERE finished_at IS NOT NULL;
+CREATE INDEX millrace_jobs_finished ON millrace_jobs (state, type) WHERE finished_at IS NOT NULL;
 
 CREATE INDEX millrace_jobs_held ON millrace_jobs (holder) WHERE holder IS NOT NULL;
 

@@ -179,7 +179,7 @@ async function driveReads({ store, runtime }: Bench): Promise<void> {
 
 async function driveIntegrity({ integrity, retention }: Bench['store'], id: string): Promise<void> {
   for (const from of ['oldest', 'newest'] as const) {
-    await retention.finished({ state: 'completed', from, until: null, limit: 10, after: null })
+    await retention.finished({ type: 'map.export', state: 'completed', from, until: null, limit: 10, after: null })
   }
   await retention.artifactPaths([id])
   await integrity.audit({ after: null, limit: 10 })

@@ -159,7 +159,7 @@ CREATE TABLE millrace.jobs (
 
 CREATE INDEX jobs_due ON millrace.jobs USING btree (run_at) WHERE ((state = ANY (ARRAY[1, 4])) AND (run_at >= 0));
 
-CREATE INDEX jobs_finished ON millrace.jobs USING btree (state, finished_at) WHERE (finished_at IS NOT NULL);
+CREATE INDEX jobs_finished ON millrace.jobs USING btree (state, type, finished_at) WHERE (finished_at IS NOT NULL);
 
 CREATE INDEX jobs_held ON millrace.jobs USING btree (holder) WHERE (holder IS NOT NULL);
 

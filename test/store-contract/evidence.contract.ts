@@ -94,12 +94,14 @@ export function evidenceContract(open: OpenStore): void {
       )
     })
 
-    test('is bounded: the latest of each final state', async (t) => {
+    test('is bounded: the latest of each type and final state, however many of another have ended since', async (t) => {
       const bench = await openBench(t, open)
+      const { claim: rare } = await bench.running({ type: 'rare' })
+      await bench.must(COMPLETE_ONLY_PHASE, rare, { output: '1' })
       await complete(bench, '1')
       const kept = [await complete(bench, '1'), await complete(bench, '1')]
       const { ended } = await evidenceOf(bench, 2)
-      assert.deepEqual(ended.map(({ jobId }) => jobId).toSorted(), kept.toSorted())
+      assert.deepEqual(ended.map(({ jobId }) => jobId).toSorted(), [rare.jobId, ...kept].toSorted())
     })
 
     test('keeps which entities are unfinished, until they are finished', async (t) => {

@@ -98,6 +98,30 @@ export function listingContract(open: OpenStore): void {
       assert.equal(second.next, null)
     })
 
+    test('jobs that are over are listed newest first whatever their types and states, and each once', async (t) => {
+      const bench = await openBench(t, open)
+      const over: string[] = []
+      for (const [index, type] of ['a', 'b', 'a', 'c', 'b', 'a', 'c'].entries()) {
+        const id = await bench.add({ type })
+        if (index % 3 === 2) await bench.must(CANCEL, id)
+        else
+          await bench.must(COMPLETE_ONLY_PHASE, (await bench.take(await bench.session(), [type])).claim, {
+            output: '1',
+          })
+        over.unshift(id)
+        await bench.add({ type, delayMs: 60_000 })
+      }
+      const states = ['completed', 'cancelled', 'completed'] as const
+      const seen: string[] = []
+      let after: string | null = null
+      do {
+        const { jobs, next } = await bench.store.jobs.list({ scope: OPERATOR, states, limit: 2, after })
+        seen.push(...jobs.map(({ id }) => id))
+        after = next
+      } while (after !== null)
+      assert.deepEqual(seen, over)
+    })
+
     test('each state is listed and counted alone and with others', async (t) => {
       const bench = await openBench(t, open)
       const ids = await addOneOfEach(bench)

@@ -28,6 +28,7 @@ async function finished(bench: Bench, query: Partial<FinishedQuery> = {}): Promi
   let after: string | null = null
   do {
     const page = await bench.store.retention.finished({
+      type: 'map.export',
       state: 'completed',
       from: 'oldest',
       until: null,
@@ -75,7 +76,7 @@ async function purge(bench: Bench, ...ids: readonly string[]): Promise<readonly 
 
 export function retentionContract(open: OpenStore): void {
   describe('retention', () => {
-    test('jobs that are over are found state by state, each once, from either end', async (t) => {
+    test('jobs of a type that are over are found state by state, each once, from either end', async (t) => {
       const bench = await openBench(t, open)
       const ids: string[] = []
       for (let count = 0; count < 5; count += 1) {
@@ -86,14 +87,15 @@ export function retentionContract(open: OpenStore): void {
       await bench.must(FAIL_FINAL, claim, {}, { error: attemptError() })
       await bench.must(CANCEL, await bench.add(), { actor: 'ann', reason: null })
       await bench.add()
+      const other = await completed(bench, { type: 'another' })
       const found = await finished(bench)
       assert.deepEqual(
         found.map(({ id }) => id),
         ids,
       )
       assert.deepEqual(
-        found.map(({ type, eventSeq }) => [type, eventSeq]),
-        ids.map(() => ['map.export', 3]),
+        found.map(({ eventSeq }) => eventSeq),
+        ids.map(() => 3),
       )
       const { finishedAt } = await bench.details(ids[0] ?? '')
       assert.equal(found[0]?.finishedAt, finishedAt)
@@ -104,6 +106,11 @@ export function retentionContract(open: OpenStore): void {
         [claim.jobId],
       )
       assert.equal((await finished(bench, { state: 'cancelled' })).length, 1)
+      assert.deepEqual(
+        (await finished(bench, { type: 'another' })).map(({ id }) => id),
+        [other],
+      )
+      assert.deepEqual(await finished(bench, { type: 'unheard of' }), [])
     })
 
     test('none that ended by the given time is left out', async (t) => {

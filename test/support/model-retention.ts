@@ -6,9 +6,10 @@ import type { ModelJob, ModelState } from './model-state.ts'
 
 export function modelRetention(state: ModelState): RetentionStore {
   return {
-    async finished({ state: wanted, from, until, after, limit }) {
+    async finished({ type, state: wanted, from, until, after, limit }) {
       const all = [...state.jobs.values()].filter(
-        ({ row }) => row.state === wanted && (until === null || (row.finishedAt ?? 0) <= until),
+        ({ row, made }) =>
+          made.type === type && row.state === wanted && (until === null || (row.finishedAt ?? 0) <= until),
       )
       const ordered = from === 'oldest' ? all : all.toReversed()
       const start = after === null ? 0 : ordered.findIndex(({ row }) => row.id === after) + 1
@@ -33,8 +34,8 @@ export function modelRetention(state: ModelState): RetentionStore {
   }
 }
 
-function finishedJob({ row, made }: ModelJob): FinishedJob {
-  return { id: row.id, type: made.type, finishedAt: row.finishedAt ?? 0, eventSeq: row.eventSeq }
+function finishedJob({ row }: ModelJob): FinishedJob {
+  return { id: row.id, finishedAt: row.finishedAt ?? 0, eventSeq: row.eventSeq }
 }
 
 function purge(state: ModelState, jobs: readonly Pick<FinishedJob, 'id' | 'finishedAt'>[]): Purged {

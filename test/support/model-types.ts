@@ -77,11 +77,13 @@ function evidence(state: ModelState, { endedLimit, entityLimit }: EvidenceQuery)
   })
   return {
     waiting: new Map(waiting),
-    ended: FINAL_STATES.flatMap((final) =>
-      over
-        .filter(({ row }) => row.state === final)
-        .slice(-endedLimit)
-        .map((job) => endedRecord(state, job)),
+    ended: [...state.types.keys()].flatMap((type) =>
+      FINAL_STATES.flatMap((final) =>
+        over
+          .filter(({ row, made }) => made.type === type && row.state === final)
+          .slice(-endedLimit)
+          .map((job) => endedRecord(state, job)),
+      ),
     ),
     entities: entities.slice(-entityLimit),
   }

@@ -160,7 +160,7 @@ CREATE INDEX jobs_waiting ON millrace.jobs (type, run_at) WHERE state IN (1, 4);
 -- What comes next of whatever type. Only who asks for instants from 0 on may use it: whoever asks for the next of a type is not led here.
 CREATE INDEX jobs_due ON millrace.jobs (run_at) WHERE state IN (1, 4) AND run_at >= 0;
 CREATE INDEX jobs_held ON millrace.jobs (holder) WHERE holder IS NOT NULL;
-CREATE INDEX jobs_finished ON millrace.jobs (state, finished_at) WHERE finished_at IS NOT NULL;
+CREATE INDEX jobs_finished ON millrace.jobs (state, type, finished_at) WHERE finished_at IS NOT NULL;
 CREATE UNIQUE INDEX jobs_unique ON millrace.jobs (type, tenant, unique_key)
   WHERE unique_key IS NOT NULL AND finished_at IS NULL;
 CREATE INDEX jobs_owner ON millrace.jobs (tenant, owner, id) WHERE owner IS NOT NULL;

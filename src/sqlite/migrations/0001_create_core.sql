@@ -146,7 +146,7 @@ CREATE INDEX millrace_jobs_ready ON millrace_jobs (lane, priority, run_at) WHERE
 CREATE INDEX millrace_jobs_waiting ON millrace_jobs (run_at) WHERE state IN (1, 4);
 CREATE INDEX millrace_jobs_waiting_type ON millrace_jobs (type, run_at) WHERE state IN (1, 4);
 CREATE INDEX millrace_jobs_held ON millrace_jobs (holder) WHERE holder IS NOT NULL;
-CREATE INDEX millrace_jobs_finished ON millrace_jobs (state) WHERE finished_at IS NOT NULL;
+CREATE INDEX millrace_jobs_finished ON millrace_jobs (state, type) WHERE finished_at IS NOT NULL;
 CREATE UNIQUE INDEX millrace_jobs_unique ON millrace_jobs (type, tenant, unique_key)
   WHERE unique_key IS NOT NULL AND finished_at IS NULL;
 CREATE INDEX millrace_jobs_owner ON millrace_jobs (tenant, owner) WHERE owner IS NOT NULL;
