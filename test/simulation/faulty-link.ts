@@ -280,7 +280,12 @@ export class FaultyLink {
           if (isLate) probes.see('a claim was answered after its session was lost')
           return claimed
         },
-        take: (request) => this.#send({ name: 'take', insists: true, carryOut: () => claims.take(request) }),
+        take: (request) =>
+          this.#send({
+            name: 'take',
+            insists: true,
+            carryOut: () => referee.watchTake(request, () => claims.take(request)),
+          }),
         apply: (call) =>
           this.#send({
             name: call.plan.name,

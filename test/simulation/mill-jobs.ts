@@ -29,9 +29,12 @@ export type MillInput = { readonly manner: Manner; readonly ms: number }
 export type Mark = { readonly phase: string; readonly fence: number; readonly generation: number }
 
 const retry = { maxAttempts: 3, backoff: { base: '200ms', max: '2s' } } as const
-const short = { service: 'mill', retry, timeout: '5s', cancelGrace: '800ms', maxStrikes: 2 } as const
+/** Of those that are driven by hand: so short that drivers who fall silent are found out while their world lasts. */
+const lock = { duration: '2s', quiet: '3s' } as const
+const short = { service: 'mill', retry, timeout: '5s', cancelGrace: '800ms', maxStrikes: 2, lock } as const
 
-const sack = defineJob('sack', { service: 'mill', retry, timeout: '20s', cancelGrace: '500ms' })
+const restarted = { duration: '3s', quiet: '1s', progressed: 'requeue' } as const
+const sack = defineJob('sack', { service: 'mill', retry, timeout: '20s', cancelGrace: '500ms', lock: restarted })
 const loaf = defineJob('loaf', { ...short, queue: 'bakery' })
 export const PHASES = ['grind', 'sift', 'pack'] as const
 const grain = defineJob('grain', { ...short, phases: PHASES })

@@ -12,9 +12,12 @@ interface Applied {
   readonly before: JobRow
   readonly after: JobRow
   readonly result: PlanResult
+  /** The lease of whoever calls, or the lock, had not run out. */
+  readonly isInTime: boolean
 }
 
 export function noteApply(probes: Probes, applied: Applied): void {
+  if (applied.call.byHand !== undefined) noteByHand(probes, applied)
   const probe = applied.result.applied ? probeOfApplied(applied) : probeOfRefused(applied)
   if (probe !== null) probes.see(probe)
 }
@@ -54,6 +57,26 @@ function probeOfApplied({ call: { plan, error }, before, after }: Applied): Prob
     default:
       return null
   }
+}
+
+const BY_HAND: Readonly<Record<string, Probe>> = {
+  complete: 'a job was completed by hand',
+  'complete-only-phase': 'a job was completed by hand',
+  checkpoint: 'a phase was finished by hand',
+  'fail-retry': 'a job was failed by hand',
+  'fail-final': 'a job was failed by hand',
+  release: 'a job was given back by hand',
+  'end-of-grace': 'a driver heeded a cancel',
+}
+
+function noteByHand(probes: Probes, { call: { plan }, result, isInTime }: Applied): void {
+  if (!result.applied) {
+    if (result.refusal === 'lease-lost') probes.see('a late write by hand was refused')
+    return
+  }
+  const probe = BY_HAND[plan.name]
+  if (probe !== undefined) probes.see(probe)
+  if (!isInTime) probes.see('a write by hand was accepted although its lock had run out')
 }
 
 function releasedBy(error: string, isCancelled: boolean): Probe {
@@ -109,22 +132,35 @@ function noteLeft(probes: Probes, state: ModelState, types: readonly string[]): 
   }
 }
 
-interface Swept {
+export interface Swept {
   readonly job: ModelJob
   readonly row: JobRow
+  /** When it was last written to. */
+  readonly writtenAt: number
+  /** It was driven by hand. */
+  readonly byHand: boolean
 }
 
 export function noteSweep(probes: Probes, before: readonly Swept[], report: SweepReport): void {
   if (report.jobsPoisoned > 0) probes.see('a job was failed as poison')
-  for (const { job, row } of before) {
+  if (report.locksCleared > 0) probes.see('a lock that held no job was cleared')
+  for (const { job, row, byHand } of before) {
     const outcome = job.ended.at(-1)?.outcome
     if (job.row === row || row.state !== 'running') continue
+    if (byHand && outcome === 'lost') probes.see(stuckProbe(job.row))
     if (job.row.suspect && !row.suspect) probes.see('a job became a suspect')
     if (job.row.strikes > row.strikes) probes.see('a suspect got a strike')
     if (outcome === 'lost') probes.see('a dead session lost its jobs')
     if (outcome === 'timed-out') probes.see('a sweep timed out an attempt')
     if (outcome === 'cancelled') probes.see(cancelledBySweep(job.row, row))
   }
+}
+
+function stuckProbe({ state, phase }: JobRow): Probe {
+  if (state === 'failed') return 'a silent driver lost a job, which was failed'
+  return phase === 0
+    ? 'a silent driver lost a job, which was put back'
+    : 'a silent driver lost a job, which went on at a later phase'
 }
 
 /** Whoever ends an attempt from outside raises the fence; the end of a grace is the holder's own. */

@@ -8,17 +8,17 @@ import type { JobRetryOptions } from '../../src/client/act-on-job.ts'
 import type { EnqueueOptions } from '../../src/client/new-job.ts'
 import type { JobState } from '../../src/core/states.ts'
 import type { Store } from '../../src/store/store.ts'
-import type { ModelState } from '../support/model-state.ts'
+import { HandDriver } from './hand-driver.ts'
 import { PHASES, QUEUES } from './mill-jobs.ts'
 import type { Definition, Manner, MillInput } from './mill-jobs.ts'
 import type { ProcessLife, Scene } from './process-life.ts'
-import type { Referee } from './referee.ts'
 import type { SeededChoice } from './seeded-choice.ts'
 
 const ACTS = {
   enqueue: 6,
   enqueueMany: 1,
   askAgain: 0.5,
+  drive: 3,
   cancel: 5,
   retry: 3,
   runNow: 1,
@@ -27,7 +27,7 @@ const ACTS = {
   pause: 0.6,
   resume: 0.8,
   wait: 0.7,
-  cleanUp: 0.7,
+  cleanUp: 1.2,
 } as const
 
 /** How often a job is of each manner. */
@@ -51,21 +51,15 @@ const MANNERS_OFTEN: Readonly<Record<Manner, number>> = {
 export class People {
   /** Jobs whose enqueue was answered. */
   readonly acknowledged = new Set<string>()
-  readonly #state: ModelState
+  readonly #scene: Scene
   readonly #choice: SeededChoice
-  readonly #referee: Referee
   readonly #definitions: readonly Definition[]
   readonly #underWay = new Map<Promise<unknown>, ProcessLife>()
 
   /** @param definitions what they may enqueue */
-  constructor(
-    { model, referee }: Pick<Scene, 'model' | 'referee'>,
-    choice: SeededChoice,
-    definitions: readonly Definition[],
-  ) {
-    this.#state = model.state
+  constructor(scene: Scene, choice: SeededChoice, definitions: readonly Definition[]) {
+    this.#scene = scene
     this.#choice = choice
-    this.#referee = referee
     this.#definitions = definitions
   }
 
@@ -79,6 +73,8 @@ export class People {
     switch (act) {
       case 'askAgain':
         return this.#askAgain(life)
+      case 'drive':
+        return this.#drive(life)
       case 'enqueueMany':
         return this.enqueueMany(life, this.#choice.between(2, 4))
       case 'cancel':
@@ -125,7 +121,7 @@ export class People {
 
   /** Once more what was asked for with a key, as somebody does who has not heard that it was done and deleted. */
   #askAgain(life: ProcessLife): string {
-    const keyed = [...this.#state.gone.values()].flatMap(({ made: { type, key, input } }) => {
+    const keyed = [...this.#scene.model.state.gone.values()].flatMap(({ made: { type, key, input } }) => {
       const definition = this.#definitions.find(({ name }) => name === type)
       return key === null || definition === undefined ? [] : [{ definition, key, input }]
     })
@@ -134,6 +130,14 @@ export class People {
     const asked = life.mill.enqueue(definition, decodeJson(input), { key })
     const noted = asked.then(({ job }) => this.acknowledged.add(job.id))
     return this.#began(life, `ask for ${key} again`, noted)
+  }
+
+  /** Takes a job by hand, one that waits if there is one. */
+  #drive(life: ProcessLife): string {
+    const jobId = this.#anyJob('queued') ?? this.#anyJob()
+    if (jobId === null) return this.enqueue(life)
+    const driver = new HandDriver(this.#scene, life, this.#choice.fork())
+    return this.#began(life, `drive ${driver.manner}`, driver.drive(jobId))
   }
 
   enqueueMany(life: ProcessLife, count: number, manner?: Manner): string {
@@ -175,14 +179,16 @@ export class People {
     void acting
       .catch((error: unknown) => {
         if (error instanceof MillraceError) return
-        this.#referee.accuse('people are told of errors by their codes', `${act}: ${String(error)}`)
+        this.#scene.referee.accuse('people are told of errors by their codes', `${act}: ${String(error)}`)
       })
       .finally(() => this.#underWay.delete(acting))
     return act
   }
 
   #anyJob(state?: JobState): string | null {
-    const jobs = [...this.#state.jobs.values()].filter(({ row }) => state === undefined || row.state === state)
+    const jobs = [...this.#scene.model.state.jobs.values()].filter(
+      ({ row }) => state === undefined || row.state === state,
+    )
     return jobs.length === 0 ? null : this.#choice.pick(jobs).row.id
   }
 }

@@ -36,6 +36,10 @@ function everySessionLooksDead({ sessions }: ModelState): void {
   for (const session of sessions.values()) session.expiresAt = 0
 }
 
+function nobodyWroteLately({ jobs }: ModelState): void {
+  for (const job of jobs.values()) job.updatedAt = 0
+}
+
 /** Answers before anything is committed. */
 function answersTooSoon(store: Store): Store {
   const enqueue: Store['jobs']['enqueue'] = async (jobs) => {
@@ -99,6 +103,11 @@ const BUGS: readonly { readonly bug: string; readonly planted: Planted; readonly
     bug: 'takes jobs from sessions that live',
     planted: { beforeSweep: everySessionLooksDead },
     breaks: ['a live session keeps its jobs'],
+  },
+  {
+    bug: 'takes jobs from drivers who have just written',
+    planted: { beforeSweep: nobodyWroteLately },
+    breaks: ['whoever drives a job by hand keeps it while he writes'],
   },
   {
     bug: 'acknowledges jobs before they are kept',

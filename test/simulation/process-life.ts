@@ -189,7 +189,7 @@ export class ProcessLife implements Owner {
     const { scene, choice } = this.#options
     const { referee, ledger, probes } = scene
     return {
-      wait: (ms) => this.#wait(choice.between(Math.ceil(ms / 2), Math.ceil(ms) + 1)),
+      wait: (ms) => this.wait(choice.between(Math.ceil(ms / 2), Math.ceil(ms) + 1)),
       block: (ms) => this.#block(ms),
       crash: () => {
         probes.see('a process crashed')
@@ -202,8 +202,8 @@ export class ProcessLife implements Owner {
     }
   }
 
-  /** No timer of Millrace's: handlers may leave theirs behind. */
-  #wait(ms: number): Promise<void> {
+  /** No timer of Millrace's: handlers, and people, may leave theirs behind. */
+  wait(ms: number): Promise<void> {
     const { schedule } = this.#options.scene
     const { promise, resolve } = Promise.withResolvers<void>()
     schedule.add(schedule.now + ms, resolve, this)

@@ -4,13 +4,22 @@ import type { CleanupTurn, TurnRequest } from '../../src/core/cleanup-turn.ts'
 import type { JobRow } from '../../src/core/job-row.ts'
 import { isFinal, mayMove } from '../../src/core/states.ts'
 import type { IssueCode } from '../../src/core/validation.ts'
-import type { Claimed, ClaimRequest, PlanCall, PlanResult, SweepReport } from '../../src/store/claims.ts'
+import type {
+  Claimed,
+  ClaimRequest,
+  PlanCall,
+  PlanResult,
+  SweepReport,
+  Taken,
+  TakeRequest,
+} from '../../src/store/claims.ts'
 import type { Enqueued, NewJob } from '../../src/store/jobs.ts'
 import type { Purged } from '../../src/store/retention.ts'
-import { isAlive } from '../support/model-state.ts'
+import { isAlive, policyOf } from '../support/model-state.ts'
 import type { ModelState } from '../support/model-state.ts'
 import { JobJudge } from './job-judge.ts'
 import { noteApply, noteClaim, noteEnqueue, noteSweep, noteTurn } from './note-rarities.ts'
+import type { Swept } from './note-rarities.ts'
 import type { Probes } from './probes.ts'
 
 export interface Violation {
@@ -70,11 +79,12 @@ export class Referee {
 
   async watchApply(call: PlanCall, apply: () => Promise<PlanResult>): Promise<PlanResult> {
     const before = this.#state.jobs.get(call.jobId)?.row
+    const isInTime = call.claim !== null && isAlive(this.#state, call.claim.holder)
     const result = await apply()
     const after = this.#state.jobs.get(call.jobId)?.row
     if (before !== undefined && after !== undefined) {
       if (result.applied) this.#judgeApply(call, before, after)
-      noteApply(this.#probes, { call, before, after, result })
+      noteApply(this.#probes, { call, before, after, result, isInTime })
     }
     return result
   }
@@ -110,6 +120,25 @@ export class Referee {
     return claimed
   }
 
+  async watchTake({ jobId }: TakeRequest, take: () => Promise<Taken>): Promise<Taken> {
+    const before = this.#state.jobs.get(jobId)?.row
+    const taken = await take()
+    const after = this.#state.jobs.get(jobId)?.row
+    if (taken.outcome !== 'taken') {
+      this.#probes.see('a job could not be had by hand')
+      return taken
+    }
+    this.#probes.see('a job was taken by hand')
+    const facts = before === undefined ? jobId : describe(before)
+    if (before === undefined || isFinal(before.state) || before.state === 'running') {
+      this.accuse('only a job that waits is taken by hand', facts)
+    }
+    if (after?.holder !== taken.claim.holder || after.fence !== taken.claim.fence) {
+      this.accuse('whoever takes a job by hand has it', facts)
+    }
+    return taken
+  }
+
   async watchPurge(purge: () => Promise<Purged>): Promise<Purged> {
     const purged = await purge()
     if (purged.jobs.length > 0) this.#probes.see('a job was deleted when its time had come')
@@ -139,18 +168,31 @@ export class Referee {
   }
 
   async watchSweep(sweep: () => Promise<SweepReport>): Promise<SweepReport> {
-    const before = [...this.#state.jobs.values()].map((job) => ({ job, row: job.row }))
-    const living = new Set([...this.#state.sessions.keys()].filter((holder) => isAlive(this.#state, holder)))
+    const { jobs, sessions } = this.#state
+    const hands = new Set([...sessions.values()].filter(({ hand }) => hand !== null).map(({ holder }) => holder))
+    const before = [...jobs.values()].map((job) => {
+      return { job, row: job.row, writtenAt: job.updatedAt, byHand: hands.has(job.row.holder ?? 0) }
+    })
+    const living = new Set([...sessions.keys()].filter((holder) => isAlive(this.#state, holder)))
     this.beforeSweep(this.#state)
     const report = await sweep()
-    for (const { job, row } of before) {
-      const isLost = job.row.fence > row.fence && job.ended.at(-1)?.outcome === 'lost'
-      if (isLost && row.holder !== null && living.has(row.holder)) {
-        this.accuse('a live session keeps its jobs', describe(row))
-      }
-    }
+    for (const swept of before) this.#judgeSwept(swept, living)
     noteSweep(this.#probes, before, report)
     return report
+  }
+
+  #judgeSwept({ job, row, writtenAt, byHand }: Swept, living: ReadonlySet<number>): void {
+    const isLost = job.row.fence > row.fence && job.ended.at(-1)?.outcome === 'lost'
+    if (!isLost || row.holder === null) return
+    if (living.has(row.holder)) this.accuse('a live session keeps its jobs', describe(row))
+    const silentMs = this.#state.clock.at - writtenAt
+    const { quietMs } = policyOf(this.#state, job).lock
+    if (byHand && silentMs < quietMs) {
+      this.accuse(
+        'whoever drives a job by hand keeps it while he writes',
+        `${describe(row)}, silent for ${silentMs} ms`,
+      )
+    }
   }
 
   async watchEnqueue(
