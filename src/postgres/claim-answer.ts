@@ -35,14 +35,14 @@ export interface ClaimAnswer {
 
 export function readAnswer(rows: readonly (readonly unknown[])[]): ClaimAnswer {
   const [facts, ...taken] = rows as unknown as readonly [FactsRow, ...TakenRow[]]
-  const [session, due, suspects, labels, nextDueMs, foundAfterMs] = facts
+  const [, , session, due, suspects, labels, nextDueMs, foundAfterMs] = facts
   const commons = new Map<string, CommonColumns>()
   const jobs = taken.map((row) => takenJob(row, commons)).toSorted(inLaneOrder)
   return { isOpen: session !== null, due, suspects, labels, nextDueMs, foundAfterMs, taken: jobs }
 }
 
 function takenJob(row: TakenRow, commons: Map<string, CommonColumns>): TakenJob {
-  const { 6: id, 7: n, 8: createdAt, 9: runAt, 10: tenant, 11: owner, 12: input, 13: text } = row
+  const { 8: id, 9: n, 10: createdAt, 11: runAt, 12: tenant, 13: owner, 14: input, 15: text } = row
   let common = commons.get(text)
   if (common === undefined) commons.set(text, (common = readCommon(text)))
   const { priority } = common

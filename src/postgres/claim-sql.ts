@@ -56,6 +56,8 @@ const TELL =
 
 /** The first row of `ANSWER`: what was found. */
 export type FactsRow = readonly [
+  xid: string,
+  now: number,
   session: number | null,
   due: boolean,
   suspects: boolean,
@@ -66,6 +68,8 @@ export type FactsRow = readonly [
 ]
 /** The others: a job each that was taken. */
 export type TakenRow = readonly [
+  xid: null,
+  now: null,
   session: null,
   due: null,
   suspects: null,
@@ -100,11 +104,11 @@ export const COMMON = [
 ] as const
 
 const ANSWER =
-  'SELECT (SELECT n FROM me), facts.due, facts.suspects, EXISTS (SELECT 1 FROM millrace.labels), facts.next_due_ms, ' +
+  'SELECT pg_current_xact_id()::text, $1::bigint, (SELECT n FROM me), facts.due, facts.suspects, EXISTS (SELECT 1 FROM millrace.labels), facts.next_due_ms, ' +
   // How long it took to find the first, or that there is none.
   'extract(epoch FROM coalesce((SELECT clock_timestamp() FROM picked LIMIT 1), clock_timestamp()) - facts.at)::double precision * 1000, ' +
   'NULL::uuid, NULL::bigint, NULL::bigint, NULL::bigint, NULL::text, NULL::text, NULL::text, NULL::text FROM facts ' +
-  "UNION ALL SELECT NULL, NULL, NULL, NULL, NULL, NULL, id, n, created_at, run_at, NULLIF(tenant, ''), owner, input, " +
+  "UNION ALL SELECT NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, id, n, created_at, run_at, NULLIF(tenant, ''), owner, input, " +
   // An attempt without a deadline has the last column empty.
   `concat(${COMMON.join(", ' ', ")}) FROM taken`
 

@@ -51,6 +51,14 @@ export interface Statement {
   readonly values: readonly PgValue[]
 }
 
+/** A transaction that has begun, and what is to be done in it. */
+interface Begun<T> {
+  readonly tx: Transaction
+  /** Its number. */
+  readonly xid: string
+  readonly work: (tx: Transaction) => Promise<T>
+}
+
 export type Lists = readonly (readonly unknown[])[]
 
 /** One transaction under way. */
@@ -142,13 +150,14 @@ export class Database {
    * come to nothing, so it must change nothing outside. Work that writes no event may be made again although it was committed.
    */
   async write<T>(work: (tx: Transaction) => Promise<T>, how: WriteOptions = {}): Promise<T> {
-    return this.#write(() => work, how)
+    return this.#write(async (client) => ({ ...(await this.#begin(client)), work }), how)
   }
 
   /**
    * The same where the first statement is known before the transaction has begun: it goes with its beginning, a trip to the server less.
    *
-   * @param first its `$1` is the virtual clock's time or null, from which it makes `TRANSACTION_NOW`
+   * @param first its `$1` is the virtual clock's time or null, from which it makes `TRANSACTION_NOW`; its first row begins with the
+   *   transaction's number, as text, and that time
    * @param work is given its rows, as lists of their columns
    */
   async writeFrom<T>(
@@ -156,26 +165,25 @@ export class Database {
     work: (tx: Transaction, lists: Lists) => Promise<T>,
     how: WriteOptions = {},
   ): Promise<T> {
-    return this.#write((client) => {
+    return this.#write(async (client) => {
+      const begun = send(client, this.#beginWrite)
       const sent = listsOf(client, this.#text(first.sql), [this.virtualNow, ...first.values], this.#options)
-      // Where the transaction has not begun, nobody waits for it.
-      sent.catch(() => undefined)
-      return async (tx) => work(tx, await sent)
+      const [, lists] = await Promise.all([begun, sent])
+      const [xid, now] = lists[0] ?? []
+      const tx = this.#transaction(client, Number(now))
+      return { tx, xid: String(xid), work: (begunTx) => work(begunTx, lists) }
     }, how)
   }
 
-  /** @param prepare what goes to the server with the beginning of the transaction, and then the work */
   async #write<T>(
-    prepare: (client: PooledClient) => (tx: Transaction) => Promise<T>,
+    begin: (client: PooledClient) => Promise<Begun<T>>,
     { insists = false, forRead = false }: WriteOptions,
   ): Promise<T> {
     if (!forRead) await this.onBegin?.()
     return this.#insist(async (client, tried) => {
       let asked: { readonly answer: T; readonly commit: LostCommit } | null = null
       try {
-        const begun = this.#begin(client)
-        const work = prepare(client)
-        const { tx, xid } = await begun
+        const { tx, xid, work } = await begin(client)
         const answer = await work(tx)
         asked = { answer, commit: { xid, now: tx.now } }
         if (!(await commit(client)))
