@@ -13,7 +13,9 @@ import { notYours } from './refusals.ts'
 export interface Artifact {
   readonly id: string
   readonly jobId: string
+  /** The life of the job that it belongs to: the one in which it was written, or a later one that kept the result of its phase. */
   readonly generation: number
+  /** The attempt that wrote it. */
   readonly attempt: number
   /** The phase that wrote it. */
   readonly phase: string

@@ -233,7 +233,7 @@ export class JobClient {
   }
 
   /**
-   * The artifacts of the job's present generation, oldest first.
+   * The artifacts of the job's present generation, oldest first. Those of phases whose results a retry has kept are among them.
    *
    * @throws NotFoundError; ForbiddenError
    */

@@ -10,6 +10,7 @@ import type { Changes, Plan } from '../core/plan.ts'
 import type { PlanCall, PlanResult } from '../store/claims.ts'
 import { STATE_CODES } from '../store/codes.ts'
 import { eventDetail } from '../store/event-detail.ts'
+import { takeArtifactsAlong } from './artifacts.ts'
 import { keepAudit } from './audit.ts'
 import { placeSql } from './compile.ts'
 import type { Transaction } from './database.ts'
@@ -213,12 +214,13 @@ class Writes {
     for (const change of this.#changes) rows.push(await storedRow(change, names))
     await tx.rows(UPDATE, tx.now, JSON.stringify(rows))
     await keepPhases(tx, this.#phases)
-    for (const { call, after } of this.#changes) {
+    for (const { call, before, after } of this.#changes) {
       const { artifact, phaseNames, plan, audit, scope } = call
       if (artifact !== undefined) {
         await keepArtifact(tx, { job: after.id, generation: after.generation, attempt: after.attempt, artifact })
       }
       if (always(plan, 'phase', 'set') && phaseNames === undefined) await dropPhasesFrom(tx, after.id, after.phase)
+      if (after.generation > before.row.generation) await takeArtifactsAlong(tx.rows, after, before.phaseNames)
       if (audit !== undefined) {
         await keepAudit(tx, { job: after.id, tenant: after.tenant, act: plan.name, role: scope.role, audit })
       }

@@ -1,3 +1,4 @@
+import type { JobRow } from '../core/job-row.ts'
 import type { Scope } from '../core/scope.ts'
 import type { ArtifactRecord } from '../store/artifacts.ts'
 import type { Row, RunRows } from './driver.ts'
@@ -34,6 +35,22 @@ export async function getArtifact(
   const [row] = isId(id) ? await run(BY_ID, id) : []
   if (row === undefined) return 'not-found'
   return hiddenFrom(scope, scopedRow(row)) ?? artifactRecord(row)
+}
+
+const TAKE_ALONG =
+  'UPDATE millrace.artifacts SET generation = $2 WHERE job = $1 AND generation = $2::integer - 1 AND phase = ANY($3::text[])'
+
+/**
+ * What phases wrote whose results are kept belongs to the new generation too. Through the index of a job's artifacts.
+ *
+ * @param job as it is, in a generation that has just begun
+ */
+export async function takeArtifactsAlong(
+  run: RunRows,
+  { id, generation, phase }: Pick<JobRow, 'id' | 'generation' | 'phase'>,
+  phaseNames: readonly string[],
+): Promise<void> {
+  if (phase > 0) await run(TAKE_ALONG, id, generation, phaseNames.slice(0, phase))
 }
 
 function artifactRecord(row: Row): ArtifactRecord {

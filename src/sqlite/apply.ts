@@ -5,6 +5,7 @@
 import { interpretPlan } from '../core/interpret.ts'
 import type { Plan, PlanValues, Refusal } from '../core/plan.ts'
 import type { NewArtifact, PlanCall, PlanResult } from '../store/claims.ts'
+import { takeArtifactsAlong } from './artifacts.ts'
 import { keepAudit } from './audit.ts'
 import { INPUT, OUTPUT, dropBody, inlineBody, keepLongBody } from './bodies.ts'
 import { STATE_CODES } from '../store/codes.ts'
@@ -100,6 +101,7 @@ function keepChildren(db: Database, { apply, row }: Applied, call: PlanCall, bef
   if (typeof output === 'string') keepLongBody(db, n, OUTPUT, output)
   if (apply.set.output === 'clear') dropBody(db, n, OUTPUT)
   if (apply.set.phase === 'set' && phaseNames === undefined) db.run(DROP_PHASES_FROM, n, Number(row['phase']))
+  if (apply.set.generation === 'raise') takeArtifactsAlong(db, row)
   if (before?.['state'] === STATE_CODES.completed) keepCompletedAttempt(db, before)
   if (input !== undefined) replaceInput(db, n, input)
   if (call.audit !== undefined) keepAudit(db, { n, act: call.plan.name, role: call.scope.role, audit: call.audit })

@@ -32,6 +32,20 @@ export function getArtifact(db: Database, id: string, scope: Scope): ArtifactRec
   return hiddenFrom(scope, scopedRow(row)) ?? artifactRecord(row)
 }
 
+const TAKE_ALONG =
+  'UPDATE millrace_artifacts SET generation = ?1 WHERE job = ?2 AND generation = ?1 - 1 AND phase IN (SELECT value FROM json_each(?3))'
+
+/**
+ * What phases wrote whose results are kept belongs to the new generation too. Through the index of a job's artifacts.
+ *
+ * @param row the job as it is, in a generation that has just begun
+ */
+export function takeArtifactsAlong(db: Database, row: Row): void {
+  const { n = null, generation = null } = row
+  const kept = db.phaseNames(Number(row['phase_list'])).slice(0, Number(row['phase']))
+  if (kept.length > 0) db.run(TAKE_ALONG, generation, n, JSON.stringify(kept))
+}
+
 function artifactRecord(row: Row): ArtifactRecord {
   const sha256 = Buffer.from(row['sha256'] as Uint8Array).toString('hex')
   return artifactRecordOf(row, { id: idFromBytes(row['id']), jobId: idFromBytes(row['job_id']), sha256 })

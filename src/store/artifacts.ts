@@ -5,6 +5,7 @@ import type { NewArtifact } from './claims.ts'
 
 export interface ArtifactRecord extends Omit<NewArtifact, 'expiresInMs'> {
   readonly jobId: string
+  /** Raised with the job's where the result of its phase is kept. */
   readonly generation: number
   readonly attempt: number
   readonly createdAt: number

@@ -209,6 +209,38 @@ describe('a retry', () => {
     await mill.cancel(queued.job)
   })
 
+  test('keeps the files of the phases whose results it keeps, and only these', async (context) => {
+    const { mill } = await openTestMill(context)
+    const draw = defineJob('map.draw', { service: 'maps', phases: ['load', 'render'], retry: { maxAttempts: 1 } })
+    let isBroken = true
+    const drawing = handle(draw)
+      .phase('load', async ({ artifact }) => artifact.write('roads.txt', 'A6, A7'))
+      .phase('render', async ({ artifact, attempt }) => {
+        await artifact.write('map.txt', `drawn ${attempt}`)
+        if (isBroken) throw new Error('the pen is dry')
+      })
+    await mill.work([drawing])
+    const { job } = await mill.enqueue(draw)
+    await mill.waitFor(job)
+    const names = async (): Promise<readonly string[]> => (await mill.artifacts(job)).map(({ name }) => name)
+    assert.deepEqual(await names(), ['roads.txt', 'map.txt'])
+
+    await mill.pauseQueue(draw.queue)
+    await mill.retry(job)
+    assert.deepEqual(await names(), ['roads.txt'])
+    isBroken = false
+    await mill.resumeQueue(draw.queue)
+    await mill.waitFor(job)
+    const made = await Promise.all((await mill.artifacts(job)).map(({ id }) => mill.openArtifact(id)))
+    const texts = await Promise.all(made.map(async ({ bytes }) => Buffer.from(await bytes()).toString()))
+    assert.deepEqual(texts, ['A6, A7', 'drawn 2'])
+
+    await mill.pauseQueue(draw.queue)
+    await mill.retry(job, { fromStart: true })
+    assert.deepEqual(await names(), [])
+    await mill.cancel(job)
+  })
+
   test('that is asked for twice at once begins one new life', async (context) => {
     const { mill, open, broken } = await openBakery(context)
     const other = await open()

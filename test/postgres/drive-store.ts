@@ -78,7 +78,9 @@ async function drivePlans(bench: Bench): Promise<void> {
   await act(plans.CHECKPOINT, phased, { progress: 1 }, { result: '1' })
   await act(plans.ARTIFACT, phased, {}, { artifact: bench.artifact() })
   await act(plans.RELEASE, phased)
-  await bench.take(holder, ['phased'])
+  const { claim: again } = await bench.take(holder, ['phased'])
+  await act(plans.FAIL_FINAL, again)
+  await act(plans.RETRY, again.jobId, { phase: 1, seenGeneration: 1, seenFence: again.fence })
   const forced = await runningOne(bench, holder, { type: 'forced' })
   const audit = { id: bench.runtime.uuid(), actor: 'ann', reason: null, detail: null }
   await act(plans.FORCE_FAIL, forced.jobId, {}, { audit })

@@ -124,6 +124,8 @@ function driveWrites(db: Database): void {
   act(plans.CHECKPOINT, phased, { progress: 1 }, { result: '1' })
   const artifact = { id: runtime.uuid(), name: 'n', contentType: 't', sizeBytes: 1, sha256: 'ab'.repeat(32), path: 'p' }
   act(plans.ARTIFACT, phased, {}, { artifact: { ...artifact, expiresInMs: null, phase: 'a' } })
+  act(plans.FAIL_FINAL, phased)
+  act(plans.RETRY, phased.jobId, { phase: 1, seenGeneration: 1, seenFence: 1 })
   const over = running(db, holder)
   act(plans.COMPLETE_ONLY_PHASE, over, { output: LONG })
   write(db, 'retention.purge', [{ id: over.jobId, finishedAt: runtime.now() }])

@@ -4,11 +4,39 @@ import { Readable } from 'node:stream'
 import { buffer } from 'node:stream/consumers'
 import { describe, test } from 'node:test'
 
-import { ARTIFACT, COMPLETE_ONLY_PHASE, RELEASE } from '../../src/core/plans.ts'
+import type { Claim } from '../../src/core/job-row.ts'
+import {
+  ARTIFACT,
+  CHECKPOINT,
+  COMPLETE_ONLY_PHASE,
+  FAIL_FINAL,
+  FORCE_RESET,
+  RELEASE,
+  RETRY,
+} from '../../src/core/plans.ts'
 import { OPERATOR } from '../../src/core/scope.ts'
-import { openBench } from '../support/contract-bench.ts'
+import { MINUTE, openBench, THREE_PHASES } from '../support/contract-bench.ts'
+import type { Bench } from '../support/contract-bench.ts'
 import { dumpStore } from '../support/store-dump.ts'
 import type { OpenStore } from '../support/store-under-test.ts'
+
+/** A job of three phases, each of which has written a file of its name; it failed for good in the last one. */
+async function failedWithFiles(bench: Bench): Promise<Claim> {
+  const { claim } = await bench.running({ policy: THREE_PHASES })
+  for (const phase of THREE_PHASES.phases) {
+    await bench.must(ARTIFACT, claim, {}, { artifact: bench.artifact({ name: `${phase}.txt`, phase }) })
+    if (phase !== 'store') await bench.must(CHECKPOINT, claim, { progress: 0 }, { result: '1' })
+  }
+  await bench.must(FAIL_FINAL, claim)
+  return claim
+}
+
+/** What is listed: name, generation, attempt. */
+async function listed({ store }: Bench, { jobId }: Claim): Promise<readonly (readonly unknown[])[]> {
+  const made = await store.artifacts.list(jobId, OPERATOR)
+  assert.ok(typeof made !== 'string')
+  return made.map(({ name, generation, attempt }) => [name, generation, attempt])
+}
 
 export function artifactsContract(open: OpenStore): void {
   describe('artifacts', () => {
@@ -120,6 +148,83 @@ export function artifactsContract(open: OpenStore): void {
       await bench.must(RELEASE, claim)
       const late = await bench.act(ARTIFACT, claim, {}, { artifact: bench.artifact() })
       assert.equal(late.applied ? null : late.refusal, 'lease-lost')
+    })
+
+    describe('in a new generation', () => {
+      for (const plan of [RETRY, FORCE_RESET]) {
+        test(`those of phases whose results are kept stay listed, others do not (${plan.name})`, async (t) => {
+          const bench = await openBench(t, open)
+          const claim = await failedWithFiles(bench)
+          const before = await bench.store.artifacts.list(claim.jobId, OPERATOR)
+          assert.ok(typeof before !== 'string')
+          await bench.renew(plan, claim.jobId, 1)
+          assert.deepEqual(await listed(bench, claim), [['load.txt', 2, 1]])
+          // The others are found by who knows their ids.
+          for (const { id, name } of before) {
+            const found = await bench.store.artifacts.get(id, OPERATOR)
+            assert.equal(typeof found === 'string' ? found : found.name, name)
+          }
+        })
+
+        test(`none is listed where no result is kept (${plan.name})`, async (t) => {
+          const bench = await openBench(t, open)
+          const claim = await failedWithFiles(bench)
+          await bench.renew(plan, claim.jobId, 0)
+          assert.deepEqual(await listed(bench, claim), [])
+        })
+      }
+
+      test('what was taken along is taken along again, as long as its phase is kept', async (t) => {
+        const bench = await openBench(t, open)
+        const claim = await failedWithFiles(bench)
+        const other = await failedWithFiles(bench)
+        for (const phase of [2, 1]) {
+          await bench.renew(RETRY, claim.jobId, phase)
+          await bench.must(FAIL_FINAL, (await bench.take(claim.holder)).claim)
+        }
+        assert.deepEqual(await listed(bench, claim), [['load.txt', 3, 1]])
+        await bench.renew(RETRY, claim.jobId, 0)
+        assert.deepEqual(await listed(bench, claim), [])
+        assert.equal((await listed(bench, other)).length, 3)
+      })
+
+      test('a later phase that writes the name of one that was taken along replaces it', async (t) => {
+        const bench = await openBench(t, open)
+        const claim = await failedWithFiles(bench)
+        await bench.renew(RETRY, claim.jobId, 2)
+        const { claim: again } = await bench.take(claim.holder)
+        const artifact = bench.artifact({ name: 'load.txt', phase: 'store' })
+        await bench.must(ARTIFACT, again, {}, { artifact })
+        assert.deepEqual(await listed(bench, claim), [
+          ['render.txt', 2, 1],
+          ['load.txt', 2, 2],
+        ])
+        const twice = await bench.act(ARTIFACT, again, {}, { artifact: bench.artifact({ name: 'load.txt' }) })
+        assert.equal(twice.applied ? null : twice.refusal, 'artifact-exists')
+      })
+
+      test('one that was taken along expires in its time, and goes with its job', async (t) => {
+        const bench = await openBench(t, open)
+        const { claim } = await bench.running({ policy: THREE_PHASES })
+        for (const [name, expiresInMs] of [
+          ['soon.txt', 50],
+          ['late.txt', null],
+        ] as const) {
+          const artifact = bench.artifact({ name, path: `ab/${name}`, phase: 'load', expiresInMs })
+          await bench.must(ARTIFACT, claim, {}, { artifact })
+        }
+        await bench.must(CHECKPOINT, claim, { progress: 33 }, { result: '1' })
+        await bench.must(FAIL_FINAL, claim)
+        await bench.renew(RETRY, claim.jobId, 1)
+        bench.advance(60)
+        const swept = await bench.store.retention.sweepUp({ eventsMs: MINUTE, sessionsMs: MINUTE, limit: 10 })
+        assert.deepEqual(swept.paths, ['ab/soon.txt'])
+        assert.deepEqual(await listed(bench, claim), [['late.txt', 2, 1]])
+        await bench.must(FAIL_FINAL, (await bench.take(claim.holder)).claim)
+        const { finishedAt } = await bench.details(claim.jobId)
+        const purged = await bench.store.retention.purge([{ id: claim.jobId, finishedAt: finishedAt ?? 0 }])
+        assert.deepEqual(purged.paths, ['ab/late.txt'])
+      })
     })
 
     describe('their bytes', () => {

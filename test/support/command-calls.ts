@@ -94,7 +94,11 @@ function spoiled(claim: Claim, spoil: 'fence' | 'holder'): Claim {
 function beside(run: RunSoFar, act: HeldAct['act'], job: JobDetails, amount: number): Act {
   const detail = amount % 2 === 0 ? null : `{"told":${amount}}`
   if (planFor(act, job).name === 'checkpoint') return { detail, result: `"result ${amount}"` }
-  if (act === 'artifact') return { detail, artifact: newArtifact(run.ids.uuid(), { name: `file ${amount % 3}` }) }
+  if (act === 'artifact') {
+    // Whoever writes it knows the phase by its name; here it may be one that is done, or none of the job's.
+    const phase = job.phaseNames[amount % (job.phase + 1)] ?? 'none'
+    return { detail, artifact: newArtifact(run.ids.uuid(), { name: `file ${amount % 3}`, phase }) }
+  }
   if (act === 'adopt-phases') return { phaseNames: adopted(job, amount) }
   if (!ENDINGS.has(act) || amount % 3 === 0) return { detail }
   return { detail, error: attemptError(`error ${amount}`) }

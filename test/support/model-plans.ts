@@ -85,6 +85,7 @@ function write(
   writeOutput(job, call)
   if (plan === CLAIM) job.worker = state.sessions.get(row.holder ?? -1)?.identity ?? null
   if (plan === ARTIFACT && call.artifact !== undefined) addArtifact(state, job, call.artifact)
+  if (row.generation > before.generation) takeArtifactsAlong(state, job)
   if (event !== null) appendEvent(state, job, event, mergeDetail(call.detail, ownFacts(job, before, plan, event)))
 }
 
@@ -159,6 +160,15 @@ function addArtifact(state: ModelState, job: ModelJob, { expiresInMs, ...rest }:
     createdAt,
     expiresAt,
   })
+}
+
+/** What phases wrote whose results are kept belongs to the new generation too. */
+function takeArtifactsAlong({ artifacts }: ModelState, { row, phaseNames }: ModelJob): void {
+  const kept = phaseNames.slice(0, row.phase)
+  for (const [index, artifact] of artifacts.entries()) {
+    const isLatest = artifact.jobId === row.id && artifact.generation === row.generation - 1
+    if (isLatest && kept.includes(artifact.phase)) artifacts[index] = { ...artifact, generation: row.generation }
+  }
 }
 
 function appliedRow({ state, cancelRequestedAt, cancelledBy, cancelReason }: JobRow): AppliedRow {
