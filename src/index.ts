@@ -71,6 +71,7 @@ export type { MigrationOptions, Migration, MillraceOptions, MillracePool } from 
 export type { CleanupReport } from './maintenance/cleaning.ts'
 export type { JobCleanupService } from './maintenance/cleanup.ts'
 export type { Retention, RetentionRule } from './core/retention.ts'
+export type { DoctorProgress } from './maintenance/artifact-bytes.ts'
 export type { DoctorFinding, DoctorReport } from './maintenance/doctor.ts'
 export type { LogFields, Logger } from './runtime/logger.ts'
 export type { Runtime, Timer } from './runtime/runtime.ts'

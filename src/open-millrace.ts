@@ -3,7 +3,7 @@ import { ClientContext } from './client/client-context.ts'
 import { CONSOLE_LOGGER } from './client/console-logger.ts'
 import { checkNodeVersion } from './client/node-version.ts'
 import { OperatorClient } from './client/operator-client.ts'
-import { checkBoolean, checkList, checkOptions } from './client/option-values.ts'
+import { checkBoolean, checkFunction, checkList, checkOptions } from './client/option-values.ts'
 import { checkRetention, retentionOver } from './client/retention-options.ts'
 import type { EntityProbe } from './core/entity-status.ts'
 import type { RedFlag } from './core/red-flags.ts'
@@ -12,6 +12,7 @@ import { DEFAULT_RETENTION } from './core/retention.ts'
 import type { Retention } from './core/retention.ts'
 import { EventTailer } from './events/event-tailer.ts'
 import { JobCleanupService } from './maintenance/cleanup.ts'
+import type { DoctorProgress } from './maintenance/artifact-bytes.ts'
 import { examineStore } from './maintenance/doctor.ts'
 import type { DoctorReport } from './maintenance/doctor.ts'
 import { Reaper } from './maintenance/reaper.ts'
@@ -77,6 +78,10 @@ interface MillraceParts {
 export interface DoctorRunOptions {
   /** Puts right what can be without losing anything. Default false. */
   readonly repair?: boolean
+  /** Reads the bytes of all artifacts and holds them against their SHA-256, instead of counting them. Default false. */
+  readonly deep?: boolean
+  /** Is told, with `deep`, how far the reading has come: at its beginning, with each hundredth, at its end. What it throws ends the look. */
+  readonly onProgress?: (progress: DoctorProgress) => void
 }
 
 /** What looks after the store. */
@@ -141,13 +146,16 @@ export class Millrace extends OperatorClient {
    * everything else.
    *
    * @param options `repair`: puts right what can be without losing anything, each in a transaction that looks again. Default false: nothing is
-   *   changed
+   *   changed. `deep`: reads the bytes of artifacts too. Default false: they are counted
    */
   async doctor(options: DoctorRunOptions = {}): Promise<DoctorReport> {
-    const { repair = false } = checkOptions(options, { repair: true }, 'options')
+    const known = { repair: true, deep: true, onProgress: true } as const
+    const { repair = false, deep = false, onProgress = () => undefined } = checkOptions(options, known, 'options')
+    checkBoolean(deep, 'deep')
+    checkFunction(onProgress, 'onProgress')
     const store = checkBoolean(repair, 'repair') ? this.#context.writer('doctor') : this.#context.reader()
     const { runtime, logger } = this.#parts
-    return this.#context.hold(examineStore({ store, runtime, logger, repair }))
+    return this.#context.hold(examineStore({ store, runtime, logger, repair, deep, onProgress }))
   }
 
   /**

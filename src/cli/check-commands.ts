@@ -1,11 +1,18 @@
 /** Whether all is as it should be: validate, doctor. */
-import type { DoctorReport } from '../index.ts'
+import type { DoctorProgress, DoctorReport } from '../index.ts'
 import type { Command } from './command-line.ts'
 import { EXIT } from './exit-codes.ts'
+import { liveLines } from './live-lines.ts'
+import { bar, formatSize, formatSpan } from './moments.ts'
 import { printRedFlags } from './owner-commands.ts'
-import { printable } from './printable.ts'
+import { clipped, printable } from './printable.ts'
 import type { Screen } from './screen.ts'
 import { withMill } from './with-mill.ts'
+
+interface DoctorFlags {
+  readonly repair?: boolean
+  readonly deep?: boolean
+}
 
 export function addCheckCommands(program: Command): void {
   program
@@ -34,15 +41,40 @@ export function addCheckCommands(program: Command): void {
         'can be done, and changes nothing unless asked to. The exit code is 1 if anything is wrong, or still is.',
     )
     .option('--repair', 'put right what can be without losing anything')
-    .addHelpText('after', '\nExamples:\n  millrace doctor\n  millrace doctor --repair')
-    .action(async ({ repair = false }: { readonly repair?: boolean }, command: Command) => {
+    .option('--deep', 'read the bytes of all artifacts too, and hold them against their SHA-256')
+    .addHelpText('after', '\nExamples:\n  millrace doctor\n  millrace doctor --repair\n  millrace doctor --deep')
+    .action(async ({ repair = false, deep = false }: DoctorFlags, command: Command) => {
       await withMill(command, { creates: false }, async ({ mill, screen }) => {
-        const report = await mill.doctor({ repair })
+        const reading = screen.json || !screen.isTerminal ? NOTHING_DRAWN : drawReading(screen)
+        const report = await mill.doctor({ repair, deep, onProgress: reading.show }).finally(reading.end)
         if (screen.json) screen.answer(report)
         else printDoctor(screen, report)
         return report.isSound ? EXIT.ok : EXIT.failure
       })
     })
+}
+
+interface Drawing {
+  readonly show: (progress: DoctorProgress) => void
+  readonly end: () => void
+}
+
+const NOTHING_DRAWN: Drawing = { show: () => undefined, end: () => undefined }
+
+/** A line that is there while bytes are read. */
+function drawReading(screen: Screen): Drawing {
+  const lines = liveLines((text) => void process.stdout.write(text))
+  return {
+    show: (progress) => lines.draw([clipped(readingLine(progress), screen.width - 1)]),
+    end: () => lines.draw([]),
+  }
+}
+
+const BAR_CELLS = 24
+
+export function readingLine({ bytesRead, bytesTotal }: DoctorProgress): string {
+  const percent = bytesTotal === 0 ? 100 : (100 * bytesRead) / bytesTotal
+  return `${bar(percent, BAR_CELLS)} ${Math.floor(percent)} %  ${formatSize(bytesRead)} of ${formatSize(bytesTotal)} read`
 }
 
 function printDoctor(screen: Screen, { jobs, isSound, findings, more, redFlags }: DoctorReport): void {

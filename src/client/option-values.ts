@@ -57,3 +57,8 @@ export function checkList<Item>(list: readonly Item[], path: string, expected: s
   if (Array.isArray(given)) return list
   throw new InvalidInputError({ path, expected, received: shown(given) })
 }
+
+export function checkFunction<Given>(given: Given, path: string): Given {
+  if (typeof given === 'function') return given
+  throw new InvalidInputError({ path, expected: 'a function', received: shown(given) })
+}

@@ -1,9 +1,7 @@
-import { InvalidInputError } from '../core/errors.ts'
 import type { Scope } from '../core/scope.ts'
 import type { ClientContext } from './client-context.ts'
 import type { JobReference } from './job-values.ts'
-import { shown } from './names.ts'
-import { checkOptions } from './option-values.ts'
+import { checkFunction, checkOptions } from './option-values.ts'
 import { checkPosition, toJobEvent } from './read-events.ts'
 import type { JobEvent } from './read-events.ts'
 import { idOf, readDetails } from './read-jobs.ts'
@@ -21,9 +19,7 @@ export async function subscribe(
   { listener, options }: { readonly listener: (event: JobEvent) => unknown; readonly options: SubscribeOptions },
 ): Promise<() => void> {
   const { job, after } = checkOptions(options, { job: true, after: true }, 'options')
-  if (typeof listener !== 'function') {
-    throw new InvalidInputError({ path: 'listener', expected: 'a function', received: shown(listener) })
-  }
+  checkFunction(listener, 'listener')
   const store = context.reader()
   const jobId = job === undefined ? null : idOf(job)
   const from = after === undefined ? null : checkPosition(after)

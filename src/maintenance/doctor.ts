@@ -13,6 +13,8 @@ import type { Runtime } from '../runtime/runtime.ts'
 import { BELONGINGS } from '../store/integrity.ts'
 import type { AuditedJob, Belonging, KeptArtifact } from '../store/integrity.ts'
 import type { Store } from '../store/store.ts'
+import { Reading, faultOfBytes, keptArtifacts } from './artifact-bytes.ts'
+import type { DoctorProgress } from './artifact-bytes.ts'
 import { findRedFlags } from './find-red-flags.ts'
 import { findOrphans, removeBytes } from './orphaned-bytes.ts'
 
@@ -22,6 +24,10 @@ export interface DoctorOptions {
   readonly logger: Logger
   /** Puts right what can be without losing anything. */
   readonly repair: boolean
+  /** Reads the bytes of artifacts too, instead of counting them. */
+  readonly deep: boolean
+  /** Is told of a deep look how far it has come. */
+  readonly onProgress: (progress: DoctorProgress) => void
 }
 
 export interface DoctorFinding {
@@ -165,13 +171,10 @@ class Examination {
   }
 
   async #checkArtifacts(): Promise<void> {
-    const { store, runtime } = this.#options
-    let after: string | null = null
-    do {
-      const page = await store.integrity.artifacts({ after, limit: PAGE })
-      for (const artifact of page.artifacts) await this.#checkBytes(artifact)
-      after = page.next
-    } while (after !== null)
+    const { store, runtime, deep, onProgress } = this.#options
+    const reading = deep ? await Reading.begin(store.integrity, onProgress) : null
+    for await (const artifact of keptArtifacts(store.integrity)) await this.#checkBytes(artifact, reading)
+    reading?.end()
     const search = { part: 0, parts: 1, ageMs: DEFAULTS.orphanFileMs, now: runtime.now() }
     for await (const orphans of findOrphans(store, search)) {
       for (const path of orphans) await this.#foundOrphan(path)
@@ -186,14 +189,13 @@ class Examination {
     })
   }
 
-  async #checkBytes({ id, jobId, path, sizeBytes }: KeptArtifact): Promise<void> {
+  async #checkBytes(artifact: KeptArtifact, reading: Reading | null): Promise<void> {
     const { artifacts } = this.#options.store
-    const size = await artifacts.bytes.sizeOf(path)
-    if (size === sizeBytes) return
+    const fault = await faultOfBytes(artifacts.bytes, artifact, reading)
+    const { id, jobId, path } = artifact
     // It may have been deleted meanwhile, with its job.
-    if (typeof (await artifacts.get(id, OPERATOR)) === 'string') return
-    const code = size === null ? 'artifact-bytes-missing' : 'artifact-bytes-cut'
-    const what = size === null ? 'are not there' : `are ${size} instead of ${sizeBytes}`
+    if (fault === null || typeof (await artifacts.get(id, OPERATOR)) === 'string') return
+    const { code, what } = fault
     const message = `The bytes of an artifact of job ${jobId}, at ${path}, ${what}. Retry the job from the start to have it made again.`
     await this.#find({ code, message, subject: id, repair: null }, async () => false)
   }

@@ -153,7 +153,8 @@ export async function dropStrays(tx: Transaction, belonging: Belonging, strays: 
 }
 
 const ARTIFACTS =
-  'SELECT a.n, a.id, a.path, a.size_bytes, a.job FROM (SELECT * FROM millrace.artifacts AS i WHERE i.n > $2 ORDER BY i.n LIMIT $3) AS a ' +
+  "SELECT a.n, a.id, a.path, a.size_bytes, encode(a.sha256, 'hex') AS sha256, a.job " +
+  'FROM (SELECT * FROM millrace.artifacts AS i WHERE i.n > $2 ORDER BY i.n LIMIT $3) AS a ' +
   `WHERE (SELECT j.id FROM millrace.jobs AS j WHERE j.id = a.job) IS NOT NULL AND (a.expires_at IS NULL OR a.expires_at > ${NOW}) ORDER BY a.n`
 const LAST_OF_PAGE =
   'SELECT max(n) AS n, count(*) AS rows FROM (SELECT n FROM millrace.artifacts WHERE n > $1 ORDER BY n LIMIT $2) AS a'
@@ -168,6 +169,7 @@ export async function keptArtifacts({ run, now }: Reader, { after, limit }: Page
       jobId: String(row['job']),
       path: String(row['path']),
       sizeBytes: Number(row['size_bytes']),
+      sha256: String(row['sha256']),
     })),
     next: Number(page?.['rows']) < limit ? null : `${Number(page?.['n'])}`,
   }

@@ -142,7 +142,7 @@ export function dropStrays(db: Database, belonging: Belonging, strays: readonly 
 }
 
 const ARTIFACTS =
-  'SELECT a.n, a.id, a.path, a.size_bytes, j.id AS job FROM millrace_artifacts AS a JOIN millrace_jobs AS j ON j.n = a.job ' +
+  'SELECT a.n, a.id, a.path, a.size_bytes, lower(hex(a.sha256)) AS sha256, j.id AS job FROM millrace_artifacts AS a JOIN millrace_jobs AS j ON j.n = a.job ' +
   'WHERE a.n > ? AND (a.expires_at IS NULL OR a.expires_at > ?) ORDER BY a.n LIMIT ?'
 
 export function keptArtifacts(db: Database, { after, limit }: Page): ArtifactPage {
@@ -153,6 +153,7 @@ export function keptArtifacts(db: Database, { after, limit }: Page): ArtifactPag
       jobId: idFromBytes(row['job']),
       path: String(row['path']),
       sizeBytes: Number(row['size_bytes']),
+      sha256: String(row['sha256']),
     })),
     next: rows.length < limit ? null : `${Number(rows.at(-1)?.['n'])}`,
   }

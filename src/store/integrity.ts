@@ -51,6 +51,8 @@ export interface KeptArtifact {
   readonly jobId: string
   readonly path: string
   readonly sizeBytes: number
+  /** Hexadecimal. */
+  readonly sha256: string
 }
 
 export interface ArtifactPage {

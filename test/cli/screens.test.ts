@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 
+import { readingLine } from '../../src/cli/check-commands.ts'
 import { jobLines } from '../../src/cli/job-page.ts'
 import { liveLines } from '../../src/cli/live-lines.ts'
 import { formatLogger } from '../../src/cli/log-format.ts'
@@ -140,6 +141,12 @@ describe('live lines', () => {
       '\r\u001b[0Jnext\n',
     ])
   })
+})
+
+test('a deep look tells how much of the bytes it has read', () => {
+  const half = readingLine({ bytesRead: 1_400_000, bytesTotal: 2_800_000 })
+  assert.equal(half, `${'█'.repeat(12)}${'░'.repeat(12)} 50 %  1.4 MB of 2.8 MB read`)
+  assert.match(readingLine({ bytesRead: 0, bytesTotal: 0 }), / 100 % {2}0 B of 0 B read$/)
 })
 
 describe('the phases of a job that is followed', () => {

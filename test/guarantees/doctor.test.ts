@@ -1,12 +1,12 @@
 /** Whatever is wrong with a store is found, and what can be put right without losing anything is. */
 import assert from 'node:assert/strict'
-import { utimesSync } from 'node:fs'
+import { utimesSync, writeFileSync } from 'node:fs'
 import { Readable } from 'node:stream'
 import { test } from 'node:test'
 import type { TestContext } from 'node:test'
 
 import { defineJob, handle } from '../../src/index.ts'
-import type { DoctorReport, Handler, JobState } from '../../src/index.ts'
+import type { Artifact, DoctorProgress, DoctorReport, Handler, JobState } from '../../src/index.ts'
 import { openTestMill } from '../support/open-test-mill.ts'
 import type { TestMill } from '../support/open-test-mill.ts'
 import type { TestDatabase } from '../support/test-database.ts'
@@ -225,17 +225,23 @@ test('what belongs to no job is found and cleared away', async (context) => {
   assert.equal((await mill.events({ job: kept })).length, 3)
 })
 
-test('bytes of artifacts that are missing or cut off are told, and those that belong to none are removed', async (context) => {
-  const { mill, openStore, damage, database } = await openPatient(context)
+/** Runs one job whose handler writes artifacts of these names, each with its own name as its bytes. */
+async function writeArtifacts({ mill }: Patient, ...names: readonly string[]): Promise<readonly Artifact[]> {
   const write = handle(one, async ({ artifact }) => {
-    for (const name of ['gone', 'cut', 'whole']) await artifact.write(name, 'ink')
+    for (const name of names) await artifact.write(name, name)
   })
   const { job } = await mill.enqueue(one, undefined)
   const worker = await mill.work([write], { manual: true })
   await worker.runOnce()
   await worker.stop()
+  return mill.artifacts(job)
+}
+
+test('bytes of artifacts that are missing or cut off are told, and those that belong to none are removed', async (context) => {
+  const patient = await openPatient(context)
+  const { mill, openStore, damage, database } = patient
+  const [gone = '', cut = ''] = (await writeArtifacts(patient, 'gone', 'cut', 'whole')).map(({ id }) => id)
   const { artifacts, retention } = await openStore()
-  const [gone = '', cut = ''] = (await mill.artifacts(job)).map(({ id }) => id)
   const paths = await retention.artifactPaths([gone, cut])
   for (const path of paths.values()) await artifacts.bytes.remove(path)
   await artifacts.bytes.write(paths.get(cut) ?? '', Readable.from([Buffer.from('i')]))
@@ -248,6 +254,41 @@ test('bytes of artifacts that are missing or cut off are told, and those that be
   assert.deepEqual(codesOf(await mill.doctor(), false), wanted)
   assert.deepEqual(codesOf(await mill.doctor({ repair: true }), true), wanted.slice(2))
   assert.deepEqual(codesOf(await mill.doctor(), false), wanted.slice(0, 2))
+})
+
+test('bytes of artifacts that have changed are told by a deep look, which reads them all', async (context) => {
+  const patient = await openPatient(context)
+  const { mill, openStore, damage, database, command } = patient
+  const [changed, gone] = await writeArtifacts(patient, 'changed', 'gone', 'whole')
+  assert.ok(changed !== undefined && gone !== undefined)
+  const { artifacts, retention } = await openStore()
+  const paths = await retention.artifactPaths([changed.id, gone.id])
+  const path = paths.get(changed.id) ?? ''
+  const file = artifacts.bytes.fileOf(path)
+  if (file !== null) writeFileSync(file, 'CHANGED')
+  else await damage(`UPDATE ${database.table('artifact_chunks')} SET bytes = 'CHANGED' WHERE path = '${path}'`)
+  await artifacts.bytes.remove(paths.get(gone.id) ?? '')
+  const missing = `artifact-bytes-missing ${gone.id}`
+  assert.deepEqual(codesOf(await mill.doctor({ repair: true }), false), [missing], 'as many as they were')
+
+  const told: DoctorProgress[] = []
+  const report = await mill.doctor({ deep: true, repair: true, onProgress: (progress) => told.push(progress) })
+  assert.deepEqual(codesOf(report, false), [`artifact-bytes-damaged ${changed.id}`, missing])
+  const finding = report.findings.find(({ subject }) => subject === changed.id)
+  assert.match(finding?.message ?? '', new RegExp(`${changed.jobId}.*${path}`))
+  assert.equal(finding?.repair, null)
+  const bytesTotal = 'changed'.length + 'gone'.length + 'whole'.length
+  assert.deepEqual(
+    [told[0], told.at(-1)],
+    [
+      { bytesRead: 0, bytesTotal },
+      { bytesRead: bytesTotal, bytesTotal },
+    ],
+  )
+
+  const child = command('doctor', '--deep')
+  assert.equal((await child.exit).code, 1)
+  assert.match(child.output, /artifact-bytes-damaged.*\n.*A person has to choose/)
 })
 
 test('a session that nobody has ended long after its lease is ended', async (context) => {

@@ -108,7 +108,7 @@ export function integrityContract(open: OpenStore): void {
       const second = await integrity.artifacts({ after: first.next, limit: 2 })
       assert.deepEqual(
         [...first.artifacts, ...second.artifacts],
-        made.map(({ id, path, sizeBytes }) => ({ id, jobId: claim.jobId, path, sizeBytes })),
+        made.map(({ id, path, sizeBytes, sha256 }) => ({ id, jobId: claim.jobId, path, sizeBytes, sha256 })),
       )
       assert.equal(second.next, null)
     })

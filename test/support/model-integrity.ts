@@ -45,7 +45,7 @@ export function modelIntegrity(state: ModelState): IntegrityStore {
     async artifacts({ after, limit }) {
       const from = Number(after ?? 0)
       const page = state.artifacts.slice(from, from + limit)
-      const artifacts = page.map(({ id, jobId, path, sizeBytes }) => ({ id, jobId, path, sizeBytes }))
+      const artifacts = page.map(({ id, jobId, path, sizeBytes, sha256 }) => ({ id, jobId, path, sizeBytes, sha256 }))
       return { artifacts, next: page.length < limit ? null : `${from + limit}` }
     },
   }
