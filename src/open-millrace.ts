@@ -41,7 +41,7 @@ import { storeClosed } from './store/refusals.ts'
  * @param url `sqlite:./jobs.db`, or `sqlite::memory:` for one that is gone at the end of the process; `postgres://user:password@host/database`,
  *   or `{ pool }` with a ready-made pool of `pg`
  * @throws MillraceError `url-invalid`, `node-too-old`, `store-unwritable`, `store-foreign`, `store-newer`, `store-damaged`, `store-busy`,
- *   `thread-missing`, `network-file-system`, `sqlite-affected`; on PostgreSQL `driver-missing`, `store-unreachable`, `server-too-old`,
+ *   `thread-missing`, `network-file-system`, `sqlite-affected`, `artifacts-foreign`; on PostgreSQL `driver-missing`, `store-unreachable`, `server-too-old`,
  *   `store-outdated`; `opened-in-isolation` where a handler runs in a thread or process; InvalidInputError for an option
  */
 export async function openMillrace(url: string | MillracePool, options: MillraceOptions = {}): Promise<Millrace> {

@@ -39,7 +39,7 @@ export interface MillraceOptions {
   /**
    * The folder of artifacts. Default: the path of the SQLite database with `-artifacts` behind it; on PostgreSQL none: they are in the database.
    * A folder is for artifacts that are too large for that. Where several machines work, it has to be one that all of them see. No two
-   * stores may share one: each removes files that are none of its artifacts'.
+   * stores may share one, since each removes files that are none of its artifacts': the second is refused with `artifacts-foreign`.
    */
   readonly artifacts?: string
   /** PostgreSQL: the schema that the tables are in, made if it is not there. Lower case letters, digits, underscores. Default `millrace`. */

@@ -30,6 +30,7 @@ const CODES: Readonly<Partial<Record<ErrorCode, ExitCode>>> = {
   'handler-incomplete': EXIT.usage,
   'isolation-unavailable': EXIT.usage,
   'owner-conflict': EXIT.conflict,
+  'artifacts-foreign': EXIT.storeUnavailable,
   'driver-missing': EXIT.storeUnavailable,
   'server-too-old': EXIT.storeUnavailable,
   'thread-missing': EXIT.storeUnavailable,

@@ -68,7 +68,10 @@ interface Place {
   readonly answerWithinMs: number
 }
 
-/** Opens the store, making or migrating its tables. Errors: url-invalid, driver-missing, store-unreachable, store-newer, store-outdated, … */
+/**
+ * Opens the store, making or migrating its tables. Errors: url-invalid, driver-missing, store-unreachable, store-newer, store-outdated,
+ * artifacts-foreign, …
+ */
 export async function openPostgresStore(options: PostgresOptions): Promise<Store> {
   const { url, statementTimeoutMs = STATEMENT_TIMEOUT_MS } = options
   const where = url === undefined ? 'the given pool' : describeUrl(url)
@@ -100,6 +103,8 @@ async function openOn(
   })
   const server = await inspectServer(first)
   const storeId = await prepareSchema(first, runtime, options)
+  const folder = options.artifactFolder === undefined ? null : new ArtifactFolder(options.artifactFolder)
+  await folder?.belongTo({ storeId, store: `${where}, schema ${schema}` })
   const synchronousCommit = settingOf(durability, server.synchronousCommit)
   const pool = await pools.forWrites(writeSettings({ statementTimeoutMs, synchronousCommit }))
   const settings = pools.areOwn ? 'connection' : 'transaction'
@@ -114,8 +119,7 @@ async function openOn(
     logger,
     description: `${where} (PostgreSQL ${server.version}, schema ${schema}, ${kept})`,
     storeId,
-    artifactBytes:
-      options.artifactFolder === undefined ? new ArtifactChunks(db) : new ArtifactFolder(options.artifactFolder),
+    artifactBytes: folder ?? new ArtifactChunks(db),
     closePool: () => pools.close(),
     pulse,
   })

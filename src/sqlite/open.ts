@@ -43,23 +43,31 @@ export interface SqliteOptions {
 
 const LEAST_BYTES = 1024 * 1024
 
-/** Opens the store, making or migrating its tables. Errors: url-invalid, store-unwritable, store-foreign, store-newer, store-damaged, … */
+/** Opens the store, making or migrating its tables. Errors: url-invalid, store-unwritable, store-foreign, store-newer, store-damaged, artifacts-foreign, … */
 export async function openSqliteStore(options: SqliteOptions): Promise<Store> {
   const file = realFile(fileOfUrl(options.url))
   checkFile(file)
   checkMaxBytes(options.maxBytes)
   // With a virtual clock no time passes while the loop stands still.
   const pulse = options.clock === undefined ? loopPulse(options.logger) : null
+  const artifacts = artifactPlace(file, options.artifactFolder)
   const store = new SqliteStore({
     file,
     logger: options.logger,
     runtime: options.runtime,
     clock: clockOf(options.clock ?? null),
     durability: options.durability ?? 'full',
-    artifacts: artifactPlace(file, options.artifactFolder),
+    artifacts,
     pulse,
   })
   await store.connect((writer, reader) => openLinks(file, { ...options, pulse }, writer, reader))
+  try {
+    const isLasting = file !== IN_MEMORY
+    await artifacts.folder.belongTo(isLasting ? { storeId: await store.storeId(), store: `sqlite:${file}` } : null)
+  } catch (error) {
+    await store.close()
+    throw error
+  }
   return store
 }
 

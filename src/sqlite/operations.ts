@@ -36,6 +36,7 @@ import type { PackedCall, PackedEnqueued, PackedNewJobs, PackedResult } from './
 import { listQueues, pauseQueue, resumeQueue } from './queues.ts'
 import { artifactPaths, finishedJobs, purgeJobs, sweepUp } from './retention.ts'
 import { beat, endSession, listSessions, openSession, sessionHolder, sessionsOfProcesses } from './sessions.ts'
+import { readStoreId } from './store-id.ts'
 import { sweep } from './sweep.ts'
 import { takeJob } from './take.ts'
 
@@ -133,6 +134,7 @@ export const READS = {
   'integrity.strays': (db: Database, [belonging, page]: readonly [Belonging, Page]) => findStrays(db, belonging, page),
   'integrity.faults': (db: Database) => findFaults(db),
   'integrity.artifacts': (db: Database, page: Page) => keptArtifacts(db, page),
+  storeId: (db: Database) => readStoreId(db),
   now: (db: Database) => db.readClock(),
 } as const
 

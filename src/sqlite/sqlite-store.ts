@@ -198,6 +198,11 @@ export class SqliteStore implements Store {
     return this.#transactions
   }
 
+  /** See `readStoreId`. */
+  storeId(): Promise<string> {
+    return this.#open.reader.call('storeId', undefined)
+  }
+
   now(): Promise<number> {
     return this.#open.reader.call('now', undefined)
   }

@@ -6,6 +6,8 @@ import type { FileHandle } from 'node:fs/promises'
 import { dirname, join, resolve, sep } from 'node:path'
 import type { Readable } from 'node:stream'
 
+import { checkMark, setMark, syncFolder } from './folder-mark.ts'
+import type { FolderOwner } from './folder-mark.ts'
 import type { ArtifactBytes, OldBytes, WrittenBytes } from './artifacts.ts'
 
 /** A folder by the last digits of the id, then the id, with an extension; `.tmp` while it is being written. */
@@ -14,15 +16,30 @@ const FOLDERS = 256
 
 export class ArtifactFolder implements ArtifactBytes {
   readonly path: string
+  #owner: FolderOwner | null = null
+  /** Marked as the owner's, or being so. */
+  #marking: Promise<void> | null = null
 
   constructor(path: string) {
     this.path = resolve(path)
+  }
+
+  /**
+   * From now on the folder is used for that store, and for no other. Marked it is when something is first kept or looked for in it.
+   *
+   * @param owner null: a store in memory, which leaves no mark
+   * @throws MillraceError `artifacts-foreign` if it bears the mark of another store
+   */
+  async belongTo(owner: FolderOwner | null): Promise<void> {
+    this.#owner = owner
+    await checkMark(this.path, owner)
   }
 
   async write(path: string, chunks: AsyncIterable<Uint8Array>): Promise<WrittenBytes> {
     const file = this.fileOf(path)
     const folder = dirname(file)
     await mkdir(folder, { recursive: true })
+    await this.#mark()
     const temporary = `${file}.tmp`
     const handle = await open(temporary, 'wx')
     try {
@@ -55,6 +72,8 @@ export class ArtifactFolder implements ArtifactBytes {
   }
 
   async *old({ part, parts, ageMs, now }: OldBytes): AsyncGenerator<readonly string[]> {
+    if ((await stat(this.path).catch(() => null)) === null) return
+    await this.#mark()
     for (let number = part % parts; number < FOLDERS; number += parts) {
       const folder = number.toString(16).padStart(2, '0')
       const names = await readdir(join(this.path, folder)).catch(() => [])
@@ -64,6 +83,18 @@ export class ArtifactFolder implements ArtifactBytes {
         if (found !== null && found.mtimeMs <= now - ageMs) old.push(path)
       }
       if (old.length > 0) yield old
+    }
+  }
+
+  /** The first to keep or to look for something has the folder. */
+  async #mark(): Promise<void> {
+    const owner = this.#owner
+    this.#marking ??= owner === null ? checkMark(this.path, null).then(() => undefined) : setMark(this.path, owner)
+    try {
+      await this.#marking
+    } catch (error) {
+      this.#marking = null
+      throw error
     }
   }
 
@@ -85,15 +116,4 @@ async function writeChunks(handle: FileHandle, chunks: AsyncIterable<Uint8Array>
     sizeBytes += chunk.byteLength
   }
   return { sizeBytes, sha256: hash.digest('hex') }
-}
-
-/** Makes the rename itself durable. Windows has no such thing, and needs none. */
-async function syncFolder(folder: string): Promise<void> {
-  if (process.platform === 'win32') return
-  const handle = await open(folder, 'r')
-  try {
-    await handle.sync()
-  } finally {
-    await handle.close()
-  }
 }

@@ -20,8 +20,7 @@ function artifactOf(path: string, bytes: Buffer = INK): KeptArtifact {
 
 /** A reading of artifacts that are all listed on one page. */
 async function beginReading(artifacts: readonly KeptArtifact[], told: DoctorProgress[] = []): Promise<Reading> {
-  const { store, close } = await openModel()
-  await close()
+  const { store } = await openModel()
   return Reading.begin({ ...store.integrity, artifacts: async () => ({ artifacts, next: null }) }, (progress) =>
     told.push(progress),
   )

@@ -164,10 +164,10 @@ function addArtifact(state: ModelState, job: ModelJob, { expiresInMs, ...rest }:
 
 /** What phases wrote whose results are kept belongs to the new generation too. */
 function takeArtifactsAlong({ artifacts }: ModelState, { row, phaseNames }: ModelJob): void {
-  const kept = phaseNames.slice(0, row.phase)
+  const kept = new Set(phaseNames.slice(0, row.phase))
   for (const [index, artifact] of artifacts.entries()) {
     const isLatest = artifact.jobId === row.id && artifact.generation === row.generation - 1
-    if (isLatest && kept.includes(artifact.phase)) artifacts[index] = { ...artifact, generation: row.generation }
+    if (isLatest && kept.has(artifact.phase)) artifacts[index] = { ...artifact, generation: row.generation }
   }
 }
 

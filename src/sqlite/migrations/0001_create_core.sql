@@ -8,6 +8,8 @@ CREATE TABLE millrace_meta (
 ) STRICT, WITHOUT ROWID;
 -- For what is handed out and must not tell how many rows there are.
 INSERT INTO millrace_meta (name, content) VALUES ('cursor-secret', randomblob(16));
+-- What tells this store from every other.
+INSERT INTO millrace_meta (name, content) VALUES ('store', lower(hex(randomblob(16))));
 
 -- One row a type: who works on it, and how. `policy` is what the owner registered; before that, what the first producer knew.
 CREATE TABLE millrace_types (
