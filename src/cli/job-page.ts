@@ -155,6 +155,7 @@ function attemptLines({ job, now }: JobPage, { paint, width }: Look): readonly s
     printable(attempt.phase),
     `${Math.floor(attempt.progress)} %`,
     formatSpan((attempt.endedAt ?? now) - attempt.startedAt),
+    stopOf(attempt),
     whyOf(attempt),
   ])
   const columns = [
@@ -163,9 +164,17 @@ function attemptLines({ job, now }: JobPage, { paint, width }: Look): readonly s
     { title: 'PHASE' },
     { title: 'AT', align: 'right' },
     { title: 'TOOK', align: 'right' },
+    { title: 'STOPPED' },
     { title: 'WHY' },
   ] as const
   return tableLines({ columns, rows, width: width - INDENT.length, paintTitle: (title) => paint('dim', title) })
+}
+
+/** What ended the attempt's code, and how long after the attempt, if it ran on. */
+function stopOf({ endedAt, stoppedAt, stoppedBy }: JobAttempt): string {
+  if (endedAt === null) return ''
+  if (stoppedAt === null || stoppedBy === null) return 'not known'
+  return stoppedAt > endedAt ? `${stoppedBy} ${formatSpan(stoppedAt - endedAt)} later` : stoppedBy
 }
 
 function whyOf({ error }: JobAttempt): string {

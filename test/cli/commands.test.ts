@@ -8,6 +8,7 @@ import type { TestContext } from 'node:test'
 import manifest from '../../package.json' with { type: 'json' }
 import { defineJob, handle, openMillrace } from '../../src/index.ts'
 import { writeTree } from '../support/temporary-tree.ts'
+import type { Job } from '../../src/index.ts'
 import { runCli } from './run-cli.ts'
 import type { CliOptions, CliRun } from './run-cli.ts'
 
@@ -256,6 +257,26 @@ describe('a job', { concurrency: 2 }, () => {
     const { counts } = (await ask('stats', '--type', 'map.export')) as { readonly counts: Record<string, number> }
     assert.equal(counts['scheduled'], 1)
     assert.match((await run('workers')).stdout, /^No workers\.$/m)
+  })
+
+  test('is shown with what stopped each of its attempts', async (context) => {
+    const { url, ask } = openShell(context)
+    await using mill = await openMillrace(url, { thread: false })
+    const { job } = await mill.enqueue(exportMap)
+    const worker = await mill.work(
+      [
+        handle(exportMap)
+          .phase('load', () => 1)
+          .phase('render', () => 2),
+      ],
+      { manual: true },
+    )
+    await worker.runOnce()
+    const { job: shown } = (await ask('show', job.id)) as { readonly job: Pick<Job, 'attempts' | 'finishedAt'> }
+    assert.deepEqual(
+      shown.attempts.map(({ stoppedAt, stoppedBy }) => ({ stoppedAt, stoppedBy })),
+      [{ stoppedAt: shown.finishedAt, stoppedBy: 'handler' }],
+    )
   })
 
   test('is run now, cancelled and retried; what its state does not allow is exit code 4', async (context) => {

@@ -336,13 +336,35 @@ describe('the page of a job', () => {
     assert.match(text, /^ {2}· store {3}pending$/m)
     assert.match(
       text,
-      /^ {2}2 {2}failed +render {2}33 % {2}4\.0s {2}TypeError: no paper in drawer 3 \(fatal: not-found\)$/m,
+      /^ {2}2 {2}failed +render {2}33 % {2}4\.0s {2}handler {2}TypeError: no paper in drawer 3 \(fatal: not-found\)$/m,
     )
     assert.match(text, /^ {2}code E_PRESS\n {2}fatal by the rule not-found\n {2}context \{"page":3\}\n {2}at press/m)
     assert.match(text, /^ {2}map\.png {2}image\/png, 1\.6 MB\n {4}\/srv\/artifacts\/a$/m)
     assert.match(text, /^ {4}in the database: millrace download a$/m)
     assert.match(text, /^ {4}its bytes are gone$/m)
     assert.ok(!text.includes('\u001b'))
+  })
+
+  test('tells what ended the code of each attempt, and when, if that was later', () => {
+    const [attempt] = job.attempts
+    assert.ok(attempt !== undefined)
+    const cut = { ...attempt, error: null, outcome: 'cancelled' } as const
+    const attempts: Job['attempts'] = [
+      { ...cut, attempt: 1, stoppedAt: 70_200, stoppedBy: 'SIGKILL' },
+      { ...cut, attempt: 2, outcome: 'lost', stoppedAt: null, stoppedBy: null },
+      { ...cut, attempt: 3, outcome: 'running', endedAt: null, stoppedAt: null, stoppedBy: null },
+    ]
+    const lines = jobLines({ job: { ...job, attempts }, artifacts: [], now: 125_000 }, { width: 100, paint: plain })
+    const from = lines.findIndex((line) => line.includes('STOPPED'))
+    assert.deepEqual(
+      lines.slice(from, from + 4).map((line) => line.trimEnd()),
+      [
+        '  #  OUTCOME    PHASE     AT   TOOK  STOPPED             WHY',
+        '  1  cancelled  render  33 %   4.0s  SIGKILL 5.2s later',
+        '  2  lost       render  33 %   4.0s  not known',
+        '  3  running    render  33 %  1m 4s',
+      ],
+    )
   })
 
   test('keeps within a narrow terminal', () => {
