@@ -52,6 +52,7 @@ export class Worker {
   #runningOnce: Promise<unknown> = Promise.resolve()
   #unsubscribe: () => void = () => {}
 
+  /** @internal */
   constructor(parts: WorkerParts) {
     const { store, runtime, logger, handlers, cells, session } = parts
     const turns = new TurnBudget(runtime)
