@@ -128,7 +128,7 @@ export interface JobError {
   readonly code: string | null
   /** Whether trying again was of no use, and the rule that said so; null where no rule was asked. */
   readonly verdict: { readonly fatal: boolean; readonly rule: string; readonly retryAfterMs: number | null } | null
-  /** Whatever else is known, as what the handler told with its progress. */
+  /** What the handler told last beside its progress in the phase; of an attempt that was cut off, as the latest `job:progress` has it. */
   readonly context: Json | null
 }
 

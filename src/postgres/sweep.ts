@@ -7,8 +7,10 @@
  */
 import type { JobState } from '../core/states.ts'
 import type { PlanCall, SweepOptions, SweepReport } from '../store/claims.ts'
+import { EVENT_CODES } from '../store/codes.ts'
+import { nullableText } from '../store/columns.ts'
 import { decodePolicy } from '../store/policy-text.ts'
-import { endGraceCall, reapCalls, stuckCall, timeOutCall } from '../store/recovery.ts'
+import { TOLD_WITHIN, endGraceCall, reapCalls, stuckCall, timeOutCall } from '../store/recovery.ts'
 import type { HeldJob } from '../store/recovery.ts'
 import type { ProcessSession } from '../store/sessions.ts'
 import { applyLocked } from './apply.ts'
@@ -91,7 +93,9 @@ const CLEAR_LOCKS =
 
 const HELD =
   'SELECT j.id, j.n, j.holder, j.fence, j.suspect, j.strikes, j.phase, j.progress, j.failures, j.updated_at, j.deadline_at, j.cancel_requested_at, t.policy, ' +
-  'p.names::json ->> j.phase::integer AS phase_name FROM millrace.jobs AS j JOIN millrace.types AS t ON t.n = j.type ' +
+  'p.names::json ->> j.phase::integer AS phase_name, (SELECT e.detail FROM millrace.events AS e WHERE e.job = j.id ' +
+  `AND e.seq > j.event_seq - ${TOLD_WITHIN} AND e.attempt = j.attempt AND e.code = ${EVENT_CODES['job:progress']} ` +
+  'ORDER BY e.seq DESC LIMIT 1) AS told FROM millrace.jobs AS j JOIN millrace.types AS t ON t.n = j.type ' +
   'JOIN millrace.phase_lists AS p ON p.n = j.phase_list WHERE j.holder IS NOT NULL'
 
 /** Jobs whose session has ended, session by session in the order they were taken. */
@@ -137,6 +141,7 @@ function heldJob(row: Row): HeldJob {
     policy: decodePolicy(String(row['policy'])),
     phase: typeof row['phase_name'] === 'string' ? row['phase_name'] : null,
     progress: Number(row['progress']),
+    told: nullableText(row['told']),
   }
 }
 

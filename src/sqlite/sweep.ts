@@ -1,7 +1,9 @@
 /** One pass of recovery. What is done to each job it finds stands in the port, for every store alike. */
 import type { JobState } from '../core/states.ts'
 import type { PlanCall, SweepOptions, SweepReport } from '../store/claims.ts'
-import { endGraceCall, reapCalls, stuckCall, timeOutCall } from '../store/recovery.ts'
+import { EVENT_CODES } from '../store/codes.ts'
+import { nullableText } from '../store/columns.ts'
+import { TOLD_WITHIN, endGraceCall, reapCalls, stuckCall, timeOutCall } from '../store/recovery.ts'
 import type { HeldJob } from '../store/recovery.ts'
 import type { ProcessSession } from '../store/sessions.ts'
 import { applyCall } from './apply.ts'
@@ -56,9 +58,15 @@ function endDeadSessions(db: Database, dead: readonly ProcessSession[]): number 
   )
 }
 
+/** The columns that `heldJob` reads, of a job `j`. */
+const HELD =
+  'j.id, j.holder, j.fence, j.type, j.phase, j.phase_list, j.progress, (SELECT e.detail FROM millrace_events AS e WHERE e.job = j.n ' +
+  `AND e.seq > j.event_seq - ${TOLD_WITHIN} AND e.attempt = j.attempt AND e.code = ${EVENT_CODES['job:progress']} ` +
+  'ORDER BY e.seq DESC LIMIT 1) AS told'
+
 /** Jobs held by nobody alive, session by session in the order they were taken. */
 const ORPHANS =
-  'SELECT j.id, j.holder, j.fence, j.suspect, j.strikes, j.type, j.phase, j.phase_list, j.progress FROM millrace_jobs AS j INDEXED BY millrace_jobs_held ' +
+  `SELECT ${HELD}, j.suspect, j.strikes FROM millrace_jobs AS j INDEXED BY millrace_jobs_held ` +
   'WHERE j.holder IS NOT NULL AND NOT EXISTS (SELECT 1 FROM millrace_sessions AS s WHERE s.holder = j.holder AND s.ended_at IS NULL ' +
   'AND (s.expires_at > ? OR s.hand IS NOT NULL)) ORDER BY j.holder, j.n'
 
@@ -93,6 +101,7 @@ function heldJob(db: Database, row: Row): HeldJob {
     policy: type.policy,
     phase: db.phaseNames(Number(row['phase_list']))[Number(row['phase'])] ?? null,
     progress: Number(row['progress']),
+    told: nullableText(row['told']),
   }
 }
 
@@ -110,16 +119,16 @@ function statesAfter(db: Database, calls: readonly (PlanCall | null)[]): readonl
  * statistics it would rather read the whole table than sort.
  */
 const OVERDUE =
-  'SELECT id, holder, fence, type, phase, phase_list, progress, failures, deadline_at ' +
-  'FROM millrace_jobs INDEXED BY millrace_jobs_held WHERE holder IS NOT NULL AND deadline_at <= ? ORDER BY n'
+  `SELECT ${HELD}, j.failures, j.deadline_at FROM millrace_jobs AS j INDEXED BY millrace_jobs_held ` +
+  'WHERE j.holder IS NOT NULL AND j.deadline_at <= ? ORDER BY j.n'
 
 const OVERDUE_CANCELS =
-  'SELECT id, holder, fence, type, phase, phase_list, progress, cancel_requested_at ' +
-  'FROM millrace_jobs INDEXED BY millrace_jobs_held WHERE holder IS NOT NULL AND cancel_requested_at <= ? ORDER BY n'
+  `SELECT ${HELD}, j.cancel_requested_at FROM millrace_jobs AS j INDEXED BY millrace_jobs_held ` +
+  'WHERE j.holder IS NOT NULL AND j.cancel_requested_at <= ? ORDER BY j.n'
 
 /** Jobs driven by hand whose lock has run out. */
 const LOCKS_RUN_OUT =
-  'SELECT j.id, j.holder, j.fence, j.type, j.phase, j.phase_list, j.progress, j.updated_at, s.hand, s.expires_at ' +
+  `SELECT ${HELD}, j.updated_at, s.hand, s.expires_at ` +
   'FROM millrace_sessions AS s INDEXED BY millrace_sessions_open CROSS JOIN millrace_jobs AS j INDEXED BY millrace_jobs_held ' +
   'ON j.holder = s.holder WHERE s.ended_at IS NULL AND s.expires_at <= ? AND s.hand IS NOT NULL ORDER BY j.n'
 

@@ -2,6 +2,8 @@
 import type { Verdict } from '../core/classification.ts'
 import { formatDuration } from '../core/duration.ts'
 import type { ErrorCode } from '../core/errors.ts'
+import { decodeJson } from '../core/json.ts'
+import type { Json } from '../core/json.ts'
 import type { Plan, PlanValues } from '../core/plan.ts'
 import { END_OF_GRACE, REAP_POISON, REAP_STUCK } from '../core/plans.ts'
 import type { JobPolicy } from '../core/policy.ts'
@@ -18,7 +20,12 @@ export interface HeldJob {
   /** The phase that the attempt is in; null: there is none left. */
   readonly phase: string | null
   readonly progress: number
+  /** What the latest `job:progress` of the attempt tells, JSON text; null: it has told of none, or not for the last `TOLD_WITHIN` events. */
+  readonly told: string | null
 }
+
+/** How many events of a job are looked through at most for what an attempt told last, so that a sweep is soon done with one that logs much. */
+export const TOLD_WITHIN = 1_000
 
 export interface OrphanedJob extends HeldJob {
   readonly suspect: boolean
@@ -136,10 +143,20 @@ interface AttemptError {
   readonly verdict: Verdict
   readonly phase: string | null
   readonly progress: number
+  readonly context?: Json
 }
 
-/** What the worker would have written had it been able to: where the attempt was cut off. */
-function attemptError({ phase, progress }: HeldJob, code: ErrorCode, message: string): AttemptError {
+/** What the worker would have written had it been able to: where the attempt was cut off, and what its handler had told last. */
+function attemptError(job: HeldJob, code: ErrorCode, message: string): AttemptError {
+  const { phase, progress } = job
   const verdict = { fatal: code === 'poison', rule: code }
-  return { name: 'MillraceError', message, code, verdict, phase, progress }
+  return { name: 'MillraceError', message, code, verdict, phase, progress, ...contextOf(job) }
+}
+
+/** As the worker has it: of this phase alone. */
+function contextOf({ told, phase }: HeldJob): Pick<AttemptError, 'context'> {
+  const last = told === null ? null : decodeJson(told)
+  if (typeof last !== 'object' || last === null || !('context' in last) || last['phase'] !== phase) return {}
+  const { context } = last
+  return context === undefined ? {} : { context }
 }

@@ -53,6 +53,7 @@ test('a job whose process was killed in its second phase goes on there in the ne
   )
   assert.equal(lost?.error?.code, 'session-lost')
   assert.ok((lost.error.message ?? '') !== '')
+  assert.deepEqual(lost.error.context, { page: 2 }, 'what it told last is kept, though it could not say so itself')
   assert.ok(lost.endedAt !== null && lost.endedAt >= lost.startedAt)
   assert.deepEqual({ outcome: last?.outcome, attempt: last?.attempt }, { outcome: 'completed', attempt: 2 })
   assert.deepEqual({ failures: completed.failures, strikes: completed.strikes }, { failures: 0, strikes: 0 })

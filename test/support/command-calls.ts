@@ -94,6 +94,10 @@ function spoiled(claim: Claim, spoil: 'fence' | 'holder'): Claim {
 function beside(run: RunSoFar, act: HeldAct['act'], job: JobDetails, amount: number): Act {
   const detail = amount % 2 === 0 ? null : `{"told":${amount}}`
   if (planFor(act, job).name === 'checkpoint') return { detail, result: `"result ${amount}"` }
+  if (act === 'progress-told') {
+    const phase = job.phaseNames[amount % (job.phase + 1)] ?? null
+    return { detail: JSON.stringify({ percent: amount, phase, ...(amount % 3 === 0 ? {} : { context: { amount } }) }) }
+  }
   if (act === 'artifact') {
     // Whoever writes it knows the phase by its name; here it may be one that is done, or none of the job's.
     const phase = job.phaseNames[amount % (job.phase + 1)] ?? 'none'

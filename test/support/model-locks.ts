@@ -6,7 +6,7 @@ import { planStuck, stuckAt } from '../../src/core/settle.ts'
 import type { PlanCall, Taken, TakeRequest } from '../../src/store/claims.ts'
 import type { LockHolder } from '../../src/store/sessions.ts'
 import { carryOut, NOTHING_BESIDE } from './model-plans.ts'
-import { policyOf } from './model-state.ts'
+import { ownError, policyOf } from './model-state.ts'
 import type { ModelJob, ModelState } from './model-state.ts'
 
 export function holderOf(state: ModelState, holder: number | null): LockHolder | null {
@@ -74,9 +74,9 @@ export function settleStuck(state: ModelState): number {
   for (const job of stuck) {
     const { id: jobId, holder, fence, phase, progress } = job.row
     const plan = planStuck({ phase, progress, progressed: policyOf(state, job).lock.progressed })
-    const { name, message, code } = { name: 'MillraceError', message: 'lock-expired', code: 'lock-expired' }
-    const verdict = { fatal: false, rule: code }
-    const error = JSON.stringify({ name, message, code, verdict, phase: job.phaseNames[phase] ?? null, progress })
+    const own = ownError(state, job, 'lock-expired')
+    const { name, message, code, verdict } = own
+    const error = JSON.stringify(own)
     const detail = plan.name === 'reap-stuck' ? JSON.stringify({ error: { name, message, code }, verdict }) : null
     carryOut(state, job, { plan, claim: { jobId, holder: holder ?? -1, fence }, values: {}, detail, error })
   }

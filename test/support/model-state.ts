@@ -4,6 +4,7 @@ import type { ProcessMark } from '../../src/core/process-death.ts'
 import type { EventName } from '../../src/core/events.ts'
 import type { Claim, JobRow } from '../../src/core/job-row.ts'
 import { decodeJson } from '../../src/core/json.ts'
+import type { Json } from '../../src/core/json.ts'
 import type { Plan } from '../../src/core/plan.ts'
 import type { JobPolicy } from '../../src/core/policy.ts'
 import type { ArtifactRecord } from '../../src/store/artifacts.ts'
@@ -208,4 +209,30 @@ export function beat(state: ModelState): void {
 
 export function commit(state: ModelState): void {
   for (const listener of state.listeners) queueMicrotask(listener)
+}
+
+interface OwnError {
+  readonly name: string
+  readonly message: string
+  readonly code: string
+  readonly verdict: { readonly fatal: boolean; readonly rule: string }
+  readonly phase: string | null
+  readonly progress: number
+  readonly context?: Json
+}
+
+/** What the store itself says of an attempt that nobody is left to speak for. The wording of the message is the store's affair. */
+export function ownError(
+  { events }: ModelState,
+  { row, phaseNames }: ModelJob,
+  code: 'poison' | 'session-lost' | 'time-out' | 'job-cancelled' | 'lock-expired',
+): OwnError {
+  const verdict = { fatal: code === 'poison', rule: code }
+  const phase = phaseNames[row.phase] ?? null
+  const told = events.findLast(
+    ({ jobId, attempt, name }) => jobId === row.id && attempt === row.attempt && name === 'job:progress',
+  )
+  const last = JSON.parse(told?.detail ?? '{}') as { readonly phase?: string | null; readonly context?: Json }
+  const context = last.phase === phase && last.context !== undefined ? { context: last.context } : {}
+  return { name: 'MillraceError', message: code, code, verdict, phase, progress: row.progress, ...context }
 }

@@ -5,7 +5,7 @@ import { END_OF_GRACE, REAP_POISON } from '../../src/core/plans.ts'
 import type { SweepOptions, SweepReport } from '../../src/store/claims.ts'
 import { clearLocks, settleStuck } from './model-locks.ts'
 import { carryOut, promoteDue } from './model-plans.ts'
-import { isAlive, policyOf } from './model-state.ts'
+import { isAlive, ownError, policyOf } from './model-state.ts'
 import type { ModelJob, ModelState } from './model-state.ts'
 
 export function sweep(state: ModelState, options: SweepOptions): SweepReport {
@@ -48,7 +48,7 @@ function reapOrphans(state: ModelState): Pick<SweepReport, 'jobsReaped' | 'jobsP
       if (job === undefined) continue
       const { id: jobId, holder, fence } = job.row
       const poison = plan === REAP_POISON
-      const error = JSON.stringify(ownError(job, poison ? 'poison' : 'session-lost'))
+      const error = JSON.stringify(ownError(state, job, poison ? 'poison' : 'session-lost'))
       const claim = { jobId, holder: holder ?? -1, fence }
       const detail = poison ? toldDetail('poison', {}) : null
       carryOut(state, job, { plan, claim, values: {}, detail, error })
@@ -81,7 +81,7 @@ function timeOut(state: ModelState, { graceMs, random }: SweepOptions): number {
     const verdict = { fatal: false, rule: 'time-out' }
     const { plan, values } = settleTimeOut({ failures, maxAttempts, backoff, verdict, random })
     const claim = { jobId, holder: holder ?? -1, fence }
-    const error = JSON.stringify(ownError(job, 'time-out'))
+    const error = JSON.stringify(ownError(state, job, 'time-out'))
     carryOut(state, job, { plan, claim, values, detail: toldDetail('time-out', values), error })
   }
   return late.length
@@ -96,21 +96,11 @@ function endGraces(state: ModelState, { graceMs }: SweepOptions): number {
   )
   for (const job of late) {
     const { id: jobId, holder, fence } = job.row
-    const error = JSON.stringify(ownError(job, 'job-cancelled'))
+    const error = JSON.stringify(ownError(state, job, 'job-cancelled'))
     const claim = { jobId, holder: holder ?? -1, fence }
     carryOut(state, job, { plan: END_OF_GRACE, claim, values: {}, detail: null, error })
   }
   return late.length
-}
-
-/** What the store itself says of an attempt that nobody is left to speak for. The wording of the message is the store's affair. */
-function ownError(
-  { row, phaseNames }: ModelJob,
-  code: 'poison' | 'session-lost' | 'time-out' | 'job-cancelled',
-): object {
-  const { name, message } = { name: 'MillraceError', message: code }
-  const verdict = { fatal: code === 'poison', rule: code }
-  return { name, message, code, verdict, phase: phaseNames[row.phase] ?? null, progress: row.progress }
 }
 
 function toldDetail(code: 'poison' | 'time-out', { delayMs }: PlanValues): string {
