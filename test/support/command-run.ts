@@ -204,7 +204,7 @@ export class CommandRun implements RunSoFar {
 
   /** All at once: those that share a commit are carried out in their order. */
   async #apply(calls: readonly (readonly PlanCall[])[]): Promise<void> {
-    const made = inGoodOrder(calls.flat())
+    const made = withoutRaces(inGoodOrder(calls.flat()))
     await this.#same(({ claims }) => Promise.all(made.map((call) => claims.apply(call))))
   }
 
@@ -296,6 +296,15 @@ function inGoodOrder(calls: readonly PlanCall[]): readonly PlanCall[] {
     if (plan.name === ADOPTION) return !before.some((call) => MOVES.has(call.plan.name))
     return !MOVES.has(plan.name) || !before.some((call) => call.plan.name === ADOPTION)
   })
+}
+
+/**
+ * Between different jobs of one moment there is no order, so whether one of them may have the unique key that another gives up is left open:
+ * whoever asks for a key is alone with its job.
+ */
+function withoutRaces(calls: readonly PlanCall[]): readonly PlanCall[] {
+  const isLonely = calls.every(({ jobId }) => jobId === calls[0]?.jobId)
+  return isLonely ? calls : calls.filter(({ plan }) => plan.cases.every(({ when }) => !when.includes('unique-held')))
 }
 
 /** Without what is a store's own: the row of a claim, which spares some of them a look-up, and how early a worker is woken. */
