@@ -5,9 +5,12 @@ import { checkNodeVersion } from './client/node-version.ts'
 import { OperatorClient } from './client/operator-client.ts'
 import { checkBoolean, checkFunction, checkList, checkOptions } from './client/option-values.ts'
 import { checkRetention, retentionOver } from './client/retention-options.ts'
+import { parseDuration } from './core/duration.ts'
+import type { Duration } from './core/duration.ts'
 import type { EntityProbe } from './core/entity-status.ts'
 import type { RedFlag } from './core/red-flags.ts'
 import { MillraceError } from './core/errors.ts'
+import { DEFAULTS } from './core/limits.ts'
 import { DEFAULT_RETENTION } from './core/retention.ts'
 import type { Retention } from './core/retention.ts'
 import { EventTailer } from './events/event-tailer.ts'
@@ -18,6 +21,7 @@ import type { DoctorReport } from './maintenance/doctor.ts'
 import { Reaper } from './maintenance/reaper.ts'
 import type { ReaperReport } from './maintenance/reaper.ts'
 import { redFlagWatch } from './maintenance/red-flags.ts'
+import { Closing } from './runtime/closing.ts'
 import { isIsolated } from './runtime/isolation-mark.ts'
 import type { Logger } from './runtime/logger.ts'
 import type { Runtime } from './runtime/runtime.ts'
@@ -84,6 +88,11 @@ export interface DoctorRunOptions {
   readonly onProgress?: (progress: DoctorProgress) => void
 }
 
+export interface CloseOptions {
+  /** For all of it. Default: 10 seconds more than the longest `drain` of the workers, and 40 seconds where none has a longer one than usual. */
+  readonly timeout?: Duration
+}
+
 /** What looks after the store. */
 export interface Maintenance {
   /** One pass now, or the one that is under way: dead workers' jobs, overdue attempts, jobs that have come due. */
@@ -98,9 +107,10 @@ export class Millrace extends OperatorClient {
   readonly #reaper: Reaper
   readonly #redFlags: Service<readonly RedFlag[]>
   readonly #cleanup: JobCleanupService
-  readonly #workers = new Map<Worker, readonly Handler[]>()
+  readonly #workers = new Map<Worker, StartedWorker>()
   /** Workers that are being started. */
   readonly #starting = new Set<Promise<unknown>>()
+  readonly #stopStarting = new AbortController()
   #closing: Promise<void> | null = null
 
   /** @internal */
@@ -163,7 +173,8 @@ export class Millrace extends OperatorClient {
    *
    * @returns the worker, which takes jobs until it is stopped or this Millrace is closed
    * @throws MillraceError `owner-conflict` if another service works on one of the types, `handler-incomplete`, `handler-unloadable` if a
-   *   thread or process can't load a handler's module; InvalidInputError. Nothing has been started then.
+   *   thread or process can't load a handler's module, `store-closed` if this Millrace was closed meanwhile; InvalidInputError. Nothing has been
+   *   started then.
    */
   async work(handlers: readonly Handler[], options: WorkOptions = {}): Promise<Worker> {
     if (this.#closing !== null) throw storeClosed()
@@ -172,11 +183,12 @@ export class Millrace extends OperatorClient {
     checkList(handlers, 'handlers', 'a list of handlers')
     checkOptions(options, KNOWN_WORK_OPTIONS, 'options')
     const service = this.#parts.service ?? handlers[0]?.definition?.service ?? ''
-    const starting = startWorker({ ...options, store, runtime, logger, service, version, handlers })
+    const { signal } = this.#stopStarting
+    const starting = startWorker({ ...options, store, runtime, logger, service, version, handlers, signal })
     this.#starting.add(starting)
     try {
       const worker = await starting
-      this.#workers.set(worker, handlers)
+      this.#workers.set(worker, { handlers, drainMs: parseDuration(options.drain ?? DEFAULTS.drainMs, 'drain') })
       if (this.#parts.maintenance !== false) this.#startMaintenance()
       return worker
     } finally {
@@ -202,7 +214,7 @@ export class Millrace extends OperatorClient {
   #entityProbes(): ReadonlyMap<string, EntityProbe> {
     const running = [...this.#workers].filter(([{ state }]) => state !== 'stopped')
     return new Map(
-      running.flatMap(([, handlers]) =>
+      running.flatMap(([, { handlers }]) =>
         handlers.flatMap(({ definition: { name }, entityStatus }) =>
           entityStatus === null ? [] : [[name, entityStatus] as const],
         ),
@@ -212,13 +224,17 @@ export class Millrace extends OperatorClient {
 
   /**
    * Stops this process's workers (each waits for its jobs as long as its `drain` allows, then gives back what is unfinished), then
-   * everything else, then closes the store. A second call joins the first.
+   * everything else, then closes the store: all of it within one time. When that is over, nothing is waited for any more: signals are fired,
+   * jobs given back, threads, processes and connections ended, so that this process can come to its end. A second call joins the first.
    *
-   * @throws MillraceError `drain-timeout` if a worker did not come to rest in time; everything has been closed all the same
+   * @throws MillraceError `drain-timeout` if a worker did not come to rest within its `drain`, `close-timeout` if something did not within the
+   *   time for all, whose `details.unfinished` says what; everything has been closed all the same
    */
-  async close(): Promise<void> {
+  async close(options: CloseOptions = {}): Promise<void> {
     this.#context.refuseInTransaction('close')
-    this.#closing ??= this.#close()
+    const { timeout } = checkOptions(options, { timeout: true }, 'options')
+    const timeoutMs = timeout === undefined ? this.#closeMs() : parseDuration(timeout, 'timeout')
+    this.#closing ??= this.#close(timeoutMs)
     return this.#closing
   }
 
@@ -226,15 +242,43 @@ export class Millrace extends OperatorClient {
     return this.close()
   }
 
-  async #close(): Promise<void> {
-    await Promise.allSettled(this.#starting)
-    const stopped = await Promise.allSettled([...this.#workers.keys()].map((worker) => worker.stop()))
-    await Promise.all([this.#reaper.stop(), this.#redFlags.stop(), this.#cleanup.stopScheduler()])
-    await this.#tailer.close()
-    await this.#context.close()
-    await this.#parts.store.close()
-    for (const outcome of stopped) if (outcome.status === 'rejected') throw outcome.reason
+  #closeMs(): number {
+    const drains = [...this.#workers.values()].map(({ drainMs }) => drainMs)
+    return Math.max(DEFAULTS.drainMs, ...drains) + DEFAULTS.closeBeyondDrainMs
   }
+
+  async #close(timeoutMs: number): Promise<void> {
+    const closing = new Closing(this.#parts.runtime, timeoutMs)
+    this.#stopStarting.abort()
+    await Promise.all([
+      closing.rest('workers being started', 'work', Promise.allSettled(this.#starting)),
+      closing.rest('workers', 'work', this.#stopWorkers(closing)),
+    ])
+    const services = [this.#reaper.stop(), this.#redFlags.stop(), this.#cleanup.stopScheduler()]
+    await closing.rest('maintenance', 'services', Promise.all(services))
+    await closing.rest('listeners', 'services', this.#tailer.close())
+    await closing.rest('calls', 'services', this.#context.close())
+    await closing.rest('store', 'store', this.#parts.store.close(closing.cut))
+    closing.end()
+  }
+
+  async #stopWorkers(closing: Closing): Promise<void> {
+    const { hurry, times } = closing
+    const stops = [...this.#workers].map(async ([worker, { drainMs }]) => {
+      try {
+        await worker.stop({ timeout: Math.min(drainMs, times.hurry), signal: hurry })
+      } catch (error) {
+        if (drainMs > times.hurry) closing.missed('workers')
+        throw error
+      }
+    })
+    for (const outcome of await Promise.allSettled(stops)) if (outcome.status === 'rejected') throw outcome.reason
+  }
+}
+
+interface StartedWorker {
+  readonly handlers: readonly Handler[]
+  readonly drainMs: number
 }
 
 const KNOWN_WORK_OPTIONS: Readonly<Record<keyof WorkOptions, true>> = {

@@ -89,7 +89,8 @@ async function workOn(path: string, flags: WorkFlags, { command, isStart }: Invo
   const mill = await openAt(globals, { creates: true, logger: quieter, thread: true })
   const stopping = stopSignal(screen)
   try {
-    const worker = await mill.work(module.handlers, optionsOf(flags))
+    const worker = await Promise.race([stopping, mill.work(module.handlers, optionsOf(flags))])
+    if (typeof worker === 'string') return
     if (!isStart) {
       logger.info('WORKER_START', { store: mill.description, types: typesOf(module), kept: retentionOf(mill) })
     }

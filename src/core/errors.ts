@@ -9,6 +9,8 @@ export const ERROR_CODES = {
   'artifact-exists': 'this attempt has already written an artifact of that name',
   'artifact-missing': 'the artifact is not there: never written, expired, or its file is gone',
   'artifacts-foreign': 'the folder of artifacts belongs to another store',
+  'close-timeout':
+    'the Millrace did not come to rest in the time that its closing was given; everything has been closed all the same',
   'drain-timeout':
     'the worker did not come to rest within its drain time; what was unfinished has been released or left to its lease',
   'driver-missing': 'the driver of the database, a package that users install themselves, could not be loaded',

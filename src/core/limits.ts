@@ -48,6 +48,8 @@ export const DEFAULTS = {
   /** How much longer than its deadline and its type's grace an attempt is left to a worker that lives. */
   overdueGraceMs: 2 * SECOND,
   drainMs: 30 * SECOND,
+  /** How much longer the closing of a Millrace may take than the longest drain of its workers. */
+  closeBeyondDrainMs: 10 * SECOND,
   /** Deaths of a worker with the job as the suspect, after which the job fails as poison. */
   maxStrikes: 3,
   /** How long a lock lasts that somebody takes by hand. */

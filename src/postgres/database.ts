@@ -15,6 +15,7 @@ import { commit, listsOf, rowsOf, send } from './driver.ts'
 import type { PgPool, PgValue, PooledClient, Row, RunRows } from './driver.ts'
 import { isConnectionLost, isTransient, storeError, violatedIndex } from './failures.ts'
 import { inSchema } from './location.ts'
+import { Loans } from './loans.ts'
 import { hasLeftEvents } from './lost-commit.ts'
 import type { LostCommit } from './lost-commit.ts'
 
@@ -111,6 +112,7 @@ export class Database {
   /** What was sent behind the last statement on a connection, and has no answer yet. */
   readonly #followed = new WeakMap<PooledClient, Promise<unknown>>()
   #closed = false
+  readonly #loans = new Loans()
   /** Before each write while a test moves the clock: beats. */
   onBegin: (() => Promise<void>) | null = null
 
@@ -333,7 +335,7 @@ export class Database {
   }
 
   async #withClient<T>(pool: PgPool, work: (client: PooledClient) => Promise<T>): Promise<T> {
-    const client = await pool.connect()
+    const client = await this.#loans.borrow(pool)
     let broken: Error | null = null
     // Without a listener an error on an idle socket would end the process.
     const onError = (error: Error): void => {
@@ -348,7 +350,7 @@ export class Database {
     } finally {
       const release = (): void => {
         client.removeListener('error', onError)
-        client.release(broken ?? undefined)
+        this.#loans.giveBack(client, broken)
       }
       const followed = this.#followed.get(client)
       this.#followed.delete(client)
@@ -360,6 +362,12 @@ export class Database {
   /** No call waits for the database any more. */
   close(): void {
     this.#closed = true
+  }
+
+  /** Nor for an answer: the connections that are in use are given up. */
+  cut(): void {
+    this.#closed = true
+    this.#loans.cut()
   }
 }
 

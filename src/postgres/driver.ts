@@ -1,5 +1,6 @@
 /** The one file that knows the driver (`pg`): its connections, its rows, its errors. It is loaded only when a store is opened on it. */
 import { MillraceError } from '../core/errors.ts'
+import type { Sockets } from './sockets.ts'
 
 export type PgValue = string | number | bigint | boolean | null | Uint8Array | readonly PgValue[]
 export type Row = Readonly<Record<string, unknown>>
@@ -81,12 +82,15 @@ export interface ConnectionOptions {
   readonly url: string
   /** A statement whose answer takes longer has lost its connection. */
   readonly answerWithinMs: number
+  /** Where its sockets come from. Default: the driver makes them. */
+  readonly sockets?: Sockets
 }
 
 const CONNECT_WITHIN_MS = 10_000
 
-function configOf({ url, answerWithinMs }: ConnectionOptions): object {
+function configOf({ url, answerWithinMs, sockets }: ConnectionOptions): object {
   return {
+    ...(sockets === undefined ? {} : { stream: () => sockets.make() }),
     connectionString: url,
     application_name: 'millrace',
     keepAlive: true,

@@ -9,7 +9,7 @@ import { systemRuntime } from '../runtime/system-runtime.ts'
 import type { Store } from '../store/store.ts'
 import { Database, writeSettings } from './database.ts'
 import { openLoneClient, openPool } from './driver.ts'
-import type { PgPool } from './driver.ts'
+import type { ConnectionOptions, PgPool } from './driver.ts'
 import { storeError } from './failures.ts'
 import { FILES } from './files.ts'
 import { LoopKeeper, ThreadKeeper, VirtualKeeper } from './keeper.ts'
@@ -23,6 +23,7 @@ import { ArtifactChunks } from './artifact-chunks.ts'
 import { Notices } from './notices.ts'
 import type { Listening } from './notices.ts'
 import { PostgresStore } from './postgres-store.ts'
+import { Sockets } from './sockets.ts'
 
 export interface PostgresOptions {
   /** `postgres://user:password@host:5432/database`. */
@@ -120,7 +121,7 @@ async function openOn(
     description: `${where} (PostgreSQL ${server.version}, schema ${schema}, ${kept})`,
     storeId,
     artifactBytes: folder ?? new ArtifactChunks(db),
-    closePool: () => pools.close(),
+    pools,
     pulse,
   })
   const notices = new Notices({
@@ -128,7 +129,7 @@ async function openOn(
     runtime,
     listens: options.pooler !== true,
     onChange: () => store.changed(),
-    connect: () => connectListener(readPool, url, answerWithinMs),
+    connect: () => connectListener(readPool, url, { answerWithinMs, sockets: pools.sockets }),
   })
   const keeper = openKeeper(db, runtime, options, {
     schema,
@@ -151,6 +152,8 @@ class Pools {
   readonly #options: PostgresOptions
   readonly #answerWithinMs: number
   readonly #own: PgPool[] = []
+  /** Of all connections but those of a pool of the application's. */
+  readonly sockets = new Sockets()
 
   constructor(options: PostgresOptions, answerWithinMs: number) {
     this.#options = options
@@ -187,13 +190,21 @@ class Pools {
   }
 
   async #open(url: string, most: number, settings: readonly string[]): Promise<PgPool> {
-    const opened = await openPool({ url, answerWithinMs: this.#answerWithinMs, most, settings })
+    const { sockets } = this
+    const opened = await openPool({ url, answerWithinMs: this.#answerWithinMs, most, settings, sockets })
     this.#own.push(opened)
     return opened
   }
 
+  /** Resolves when nothing is left of their connections. */
   async close(): Promise<void> {
     await Promise.all(this.#own.map((pool) => pool.end()))
+    await this.sockets.closed()
+  }
+
+  /** What is still waited for does not come: ends the connections without leave of the server. */
+  cut(): void {
+    this.sockets.cut()
   }
 }
 
@@ -272,9 +283,13 @@ async function prepareSchema(
   return String(row?.['content'])
 }
 
-async function connectListener(pool: PgPool, url: string | undefined, answerWithinMs: number): Promise<Listening> {
+async function connectListener(
+  pool: PgPool,
+  url: string | undefined,
+  options: Omit<ConnectionOptions, 'url'>,
+): Promise<Listening> {
   if (url !== undefined) {
-    const client = await openLoneClient({ url, answerWithinMs })
+    const client = await openLoneClient({ url, ...options })
     const close = (): Promise<void> => {
       client.ref()
       return client.end()

@@ -2,6 +2,7 @@
 import { MillraceError } from '../core/errors.ts'
 import type { Logger } from '../runtime/logger.ts'
 import type { Pulse } from '../runtime/pulse.ts'
+import { NEVER, settlesBefore } from '../runtime/pause.ts'
 import type { Runtime } from '../runtime/runtime.ts'
 import type { ArtifactBytes, ArtifactStore } from '../store/artifacts.ts'
 import type { AuditStore } from '../store/audit.ts'
@@ -56,8 +57,8 @@ export interface PostgresStoreParts {
   readonly description: string
   readonly storeId: string
   readonly artifactBytes: ArtifactBytes
-  /** Closes the pool, if it is the store's own. */
-  readonly closePool: () => Promise<void>
+  /** The store's own connections. */
+  readonly pools: { close(): Promise<void>; cut(): void }
   /** Beats while a session is open; null with a virtual clock. */
   readonly pulse: Pulse | null
 }
@@ -349,22 +350,32 @@ export class PostgresStore implements Store {
     this.#listeners.changed()
   }
 
-  close(): Promise<void> {
-    this.#closing ??= this.#close()
+  close(cut: AbortSignal = NEVER): Promise<void> {
+    this.#closing ??= this.#close(cut)
     return this.#closing
   }
 
-  async #close(): Promise<void> {
-    await this.#transactions?.close()
+  async #close(cut: AbortSignal): Promise<void> {
+    const { db, pools, pulse } = this.#parts
+    const cutOff = (): void => {
+      db.cut()
+      pools.cut()
+    }
+    cut.addEventListener('abort', cutOff)
+    if (cut.aborted) cutOff()
+    await settlesBefore(cut, this.#transactions?.close() ?? DONE)
     this.#listeners.clear()
-    this.#parts.pulse?.close()
-    this.#db.close()
-    await Promise.allSettled([...this.#underWay, this.#planCalls.rest()])
+    pulse?.close()
+    db.close()
+    await settlesBefore(cut, Promise.allSettled([...this.#underWay, this.#planCalls.rest()]))
     await this.#keeper?.close()
-    await this.#notices?.close()
-    await this.#parts.closePool()
+    await settlesBefore(cut, this.#notices?.close() ?? DONE)
+    await pools.close()
+    cut.removeEventListener('abort', cutOff)
   }
 }
+
+const DONE = Promise.resolve()
 
 function keeperGone(): MillraceError {
   return new MillraceError(

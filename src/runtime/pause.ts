@@ -30,14 +30,34 @@ export class Pauses {
 /**
  * Waits for a promise, but not for long.
  *
+ * @param hurry when it fires, the wait is over too. Default: it never does
  * @returns whether the promise settled, well or badly, within `ms`
  */
-export async function settlesWithin(runtime: Runtime, ms: number, promise: Promise<unknown>): Promise<boolean> {
-  const { promise: answer, resolve } = Promise.withResolvers<boolean>()
-  const timer = runtime.after(ms, () => resolve(false))
-  const settled = (): void => resolve(true)
-  promise.then(settled, settled)
-  const inTime = await answer
+export async function settlesWithin(
+  runtime: Runtime,
+  ms: number,
+  promise: Promise<unknown>,
+  hurry: AbortSignal = NEVER,
+): Promise<boolean> {
+  const late = new AbortController()
+  const timer = runtime.after(ms, () => late.abort())
+  const inTime = await settlesBefore(hurry === NEVER ? late.signal : AbortSignal.any([late.signal, hurry]), promise)
   timer.cancel()
+  return inTime
+}
+
+/** Never fires. */
+export const NEVER: AbortSignal = new AbortController().signal
+
+/** Waits for a promise until a signal fires. Answers whether the promise settled, well or badly, by then. */
+export async function settlesBefore(signal: AbortSignal, promise: Promise<unknown>): Promise<boolean> {
+  const { promise: answer, resolve } = Promise.withResolvers<boolean>()
+  const settled = (): void => resolve(true)
+  const fired = (): void => resolve(false)
+  promise.then(settled, settled)
+  if (signal.aborted) fired()
+  else signal.addEventListener('abort', fired, { once: true })
+  const inTime = await answer
+  signal.removeEventListener('abort', fired)
   return inTime
 }

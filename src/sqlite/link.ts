@@ -17,7 +17,8 @@ export interface Link {
   pause(): Promise<void>
   resume(): void
   readonly sqliteVersion: string
-  close(): Promise<void>
+  /** @param cut when it fires, what is under way is given up. */
+  close(cut: AbortSignal): Promise<void>
 }
 
 export interface LinkEvents {

@@ -126,7 +126,7 @@ async function openLinks(
     const reader = await ThreadLink.open(threadFile, { ...host, role: 'reader' }, readerEvents)
     return { writer, reader }
   } catch (error) {
-    await writer.close()
+    await writer.close(AbortSignal.abort())
     throw error
   }
 }

@@ -3,6 +3,7 @@ import type { Scope } from '../core/scope.ts'
 import type { MillraceError } from '../core/errors.ts'
 import type { Logger } from '../runtime/logger.ts'
 import type { Pulse } from '../runtime/pulse.ts'
+import { NEVER, settlesBefore } from '../runtime/pause.ts'
 import type { Runtime } from '../runtime/runtime.ts'
 import type { ArtifactFolder } from '../store/artifact-folder.ts'
 import type { ArtifactStore } from '../store/artifacts.ts'
@@ -241,19 +242,19 @@ export class SqliteStore implements Store {
     return this.#listeners.onEnqueue(listener)
   }
 
-  close(): Promise<void> {
-    this.#closing ??= this.#close()
+  close(cut: AbortSignal = NEVER): Promise<void> {
+    this.#closing ??= this.#close(cut)
     return this.#closing
   }
 
-  async #close(): Promise<void> {
+  async #close(cut: AbortSignal): Promise<void> {
     if (this.#links === null) return
     const { writer, reader } = this.#links
-    await this.#transactions?.close()
+    if (this.#transactions !== null) await settlesBefore(cut, this.#transactions.close())
     this.#listeners.clear()
     this.#parts.pulse?.close()
-    if (reader !== writer) await reader.close()
-    await writer.close()
+    if (reader !== writer) await reader.close(cut)
+    await writer.close(cut)
     const { folder, temporary } = this.#parts.artifacts
     if (temporary) rmSync(folder.path, { recursive: true, force: true })
   }

@@ -4,6 +4,7 @@
  */
 import { Worker } from 'node:worker_threads'
 import { MillraceError } from '../core/errors.ts'
+import { NEVER, settlesBefore } from '../runtime/pause.ts'
 import type { Timer } from '../runtime/runtime.ts'
 import { systemRuntime } from '../runtime/system-runtime.ts'
 import type { HostOptions } from './host.ts'
@@ -259,12 +260,17 @@ export class ThreadLink implements Link {
       'The thread of the store has died. Open a new Millrace, and please report this.',
       { cause },
     )
-    this.#broken = broken
-    for (const { reject } of this.#pending.values()) reject(broken)
-    this.#pending.clear()
-    this.#pausing?.reject(broken)
-    this.#pausing = null
+    this.#giveUp(broken)
     this.#events.onBroken(broken)
+  }
+
+  /** Whoever waits is told, and nobody is answered any more. */
+  #giveUp(error: MillraceError): void {
+    this.#broken = error
+    for (const { reject } of this.#pending.values()) reject(error)
+    this.#pending.clear()
+    this.#pausing?.reject(error)
+    this.#pausing = null
   }
 
   #ended(thrown: unknown): void {
@@ -290,19 +296,20 @@ export class ThreadLink implements Link {
     this.#release()
   }
 
-  close(): Promise<void> {
+  close(cut: AbortSignal = NEVER): Promise<void> {
     this.#flush()
-    this.#closing ??= this.#close()
+    this.#closing ??= this.#close(cut)
     return this.#closing
   }
 
-  async #close(): Promise<void> {
+  async #close(cut: AbortSignal): Promise<void> {
     if (this.#broken === null) {
       this.#hold()
-      await new Promise<void>((resolve) => {
+      const closed = new Promise<void>((resolve) => {
         this.#onClosed = resolve
         this.#post({ kind: 'close' })
       })
+      if (!(await settlesBefore(cut, closed))) this.#giveUp(storeClosed())
     }
     this.#line?.close()
     await this.#worker.terminate()

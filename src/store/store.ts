@@ -39,5 +39,11 @@ export interface Store {
   onEnqueue(listener: (jobs: readonly NewJob[]) => void): () => void
   /** What the store is, for people: `sqlite:./jobs.db (SQLite 3.53.0, WAL, synchronous FULL)`. */
   readonly description: string
-  close(): Promise<void>
+  /**
+   * No more calls are taken; resolves when those under way have come to an end and nothing is left that would keep the process alive.
+   *
+   * @param cut when it fires, nothing is waited for any more: what has no answer is refused or left open, and connections and threads are ended.
+   *   Default: it never does
+   */
+  close(cut?: AbortSignal): Promise<void>
 }

@@ -26,6 +26,8 @@ export function drainShares(timeoutMs: number, longestGraceMs: number): DrainSha
 /** What is brought to rest. */
 export interface Draining {
   readonly runtime: Runtime
+  /** When it fires, handlers are waited for no longer. */
+  readonly hurry: AbortSignal
   readonly longestGraceMs: () => number
   /** Resolves when nothing more is going to be claimed. */
   stopClaiming(): Promise<void>
@@ -47,14 +49,14 @@ export interface Draining {
  * @throws MillraceError `drain-timeout` if handlers did not stop in time, or the store did not take what they left
  */
 export async function drain(draining: Draining, timeoutMs: number): Promise<void> {
-  const { runtime } = draining
+  const { runtime, hurry } = draining
   const shares = drainShares(timeoutMs, draining.longestGraceMs())
   const resting = draining.stopClaiming().then(() => draining.rest())
-  let rested = await settlesWithin(runtime, shares.waitMs, resting)
+  let rested = await settlesWithin(runtime, shares.waitMs, resting, hurry)
   let abandoned = 0
   if (!rested) {
     draining.shutDown()
-    rested = await settlesWithin(runtime, shares.graceMs, resting)
+    rested = await settlesWithin(runtime, shares.graceMs, resting, hurry)
     if (!rested) {
       abandoned = draining.abandonAll()
       rested = await settlesWithin(runtime, shares.releaseMs, resting)

@@ -8,6 +8,7 @@ import type { Logger } from '../runtime/logger.ts'
 import { machineProcesses } from '../runtime/processes.ts'
 import type { Runtime } from '../runtime/runtime.ts'
 import { safeLogger } from '../runtime/safe-logger.ts'
+import { storeClosed } from '../store/refusals.ts'
 import type { Store } from '../store/store.ts'
 import { checkIsolation } from './handler.ts'
 import type { Handler } from './handler.ts'
@@ -38,6 +39,8 @@ export interface StartWorkerOptions extends WorkOptions {
   /** Of the service's program. Default: none is told. */
   readonly version?: string | null
   readonly handlers: readonly Handler[]
+  /** When it fires, nothing is started. Default: it never does. */
+  readonly signal?: AbortSignal
 }
 
 const LEAST_LEASE_MS = 100
@@ -46,7 +49,7 @@ const LEAST_LEASE_MS = 100
  * Registers the types of the handlers, opens a session and begins to take jobs.
  *
  * @throws InvalidInputError for an option; MillraceError `handler-incomplete`, `isolation-unavailable`, `handler-unloadable`,
- *   `thread-missing`, or `owner-conflict` if another service owns one of the types. Nothing is started then.
+ *   `thread-missing`, `owner-conflict` if another service owns one of the types, or `store-closed` if the signal fired. Nothing is started then.
  */
 export async function startWorker(options: StartWorkerOptions): Promise<Worker> {
   const { store, runtime, service, version = null } = options
@@ -62,6 +65,7 @@ export async function startWorker(options: StartWorkerOptions): Promise<Worker> 
     runtime,
     most: concurrency,
     threadFile: options.handlerThreadFile,
+    signal: options.signal,
   })
   try {
     const { epoch } = await register(store, service, handlers)
@@ -87,12 +91,19 @@ export async function startWorker(options: StartWorkerOptions): Promise<Worker> 
       maxAbandonedSlots,
       manual,
     })
+    refuseClosed(options.signal)
     await worker.open()
+    if (options.signal?.aborted === true) await worker.stop()
+    refuseClosed(options.signal)
     return worker
   } catch (error) {
     await cells?.giveUp()
     throw error
   }
+}
+
+function refuseClosed(signal: AbortSignal | undefined): void {
+  if (signal?.aborted === true) throw storeClosed()
 }
 
 interface Range {

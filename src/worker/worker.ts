@@ -23,6 +23,8 @@ export type WorkerState = 'running' | 'draining' | 'stopped'
 export interface StopOptions {
   /** For all of it: waiting for handlers, telling them to stop, giving their jobs back. Default: the worker's `drain`. */
   readonly timeout?: Duration
+  /** When it fires, handlers are waited for no longer: told to stop, their jobs are given back at once. Default: it never does. */
+  readonly signal?: AbortSignal
 }
 
 export interface WorkerParts {
@@ -48,6 +50,7 @@ export class Worker {
   readonly #types: readonly string[]
   #state: WorkerState = 'running'
   #stopping: Promise<void> | null = null
+  readonly #hurry = new AbortController()
   /** All that `runOnce()` has begun. */
   #runningOnce: Promise<unknown> = Promise.resolve()
   #unsubscribe: () => void = () => {}
@@ -158,12 +161,15 @@ export class Worker {
 
   /**
    * Takes no more jobs, waits for those that run, tells their handlers to stop, gives back what is unfinished without counting a failure, and
-   * ends the session. A second call joins the first.
+   * ends the session. A second call joins the first; its signal counts too.
    *
    * @throws MillraceError `drain-timeout` if handlers did not stop in time; everything has been cleaned up all the same
    */
   stop(options: StopOptions = {}): Promise<void> {
     const timeoutMs = options.timeout === undefined ? this.#parts.drainMs : parseDuration(options.timeout, 'timeout')
+    const { signal } = options
+    if (signal?.aborted === true) this.#hurry.abort()
+    else signal?.addEventListener('abort', () => this.#hurry.abort(), { once: true })
     this.#stopping ??= this.#stop(timeoutMs)
     return this.#stopping
   }
@@ -179,6 +185,7 @@ export class Worker {
       await drain(
         {
           runtime: this.#parts.runtime,
+          hurry: this.#hurry.signal,
           longestGraceMs: () => attempts.longestGraceMs,
           stopClaiming: () => this.#loop.stop(),
           rest: () => attempts.rest(),

@@ -214,6 +214,14 @@ describe('the process of millrace work', () => {
     assert.equal((await mill.get(job)).state, 'queued')
   })
 
+  test('ends on SIGTERM although it has not come to the end of its start', async (context) => {
+    const { command } = await openTestMill(context)
+    const worker = command('work', fileURLToPath(programNamed('endless-handlers')))
+    await worker.printed('loading')
+    worker.signal('SIGTERM')
+    assert.deepEqual(await worker.ended(), { code: 0, signal: null }, worker.output)
+  })
+
   test('ends at once on a second signal', async (context) => {
     const { mill, command } = await openTestMill(context)
     const { job } = await mill.enqueue(book, { temper: 'stubborn' })

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { defineJob } from '../../src/client/define-job.ts'
+import { MillraceError } from '../../src/core/errors.ts'
 import { drainShares } from '../../src/worker/drain.ts'
 import { handle } from '../../src/worker/handler.ts'
 import type { ContextOf } from '../../src/worker/handler.ts'
@@ -161,6 +162,32 @@ describe('stopping a worker', () => {
     const { state, output } = await job(id)
     assert.deepEqual({ state, output }, { state: 'queued', output: null })
     await assert.rejects(worker.stop(), { code: 'drain-timeout' })
+  })
+
+  test('waits for handlers no longer once a signal fires, also one of a second call', async (context) => {
+    const { enqueue, start, runtime, job } = await openWorkplace(context)
+    const id = await enqueue(convert)
+    const heard = Promise.withResolvers<unknown>()
+    const worker = await start([
+      handle(convert, async ({ signal }) => {
+        signal.addEventListener('abort', () => heard.resolve(signal.reason))
+        await new Promise<never>(() => undefined)
+        return ''
+      }),
+    ])
+    await runtime.advance(0)
+    const hurry = new AbortController()
+    const refused = assert.rejects(worker.stop({ timeout: '1h' }), { code: 'drain-timeout' })
+    void worker.stop({ signal: hurry.signal }).catch(() => undefined)
+    await runtime.advance(60_000)
+    assert.equal((await job(id)).state, 'running')
+    hurry.abort()
+    await runtime.advance(0)
+    await refused
+    const reason = await heard.promise
+    assert.ok(reason instanceof MillraceError)
+    assert.equal(reason.code, 'shutting-down')
+    assert.equal((await job(id)).state, 'queued')
   })
 
   test('cancels the job that was to be cancelled, instead of giving it back', async (context) => {

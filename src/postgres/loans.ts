@@ -1,0 +1,41 @@
+import { storeClosed } from '../store/refusals.ts'
+import type { PgPool, PooledClient } from './driver.ts'
+
+/** Connections that are lent out of pools, and those who wait to be lent one. A pool knows them too, but does not let go of either. */
+export class Loans {
+  readonly #lent = new Set<PooledClient>()
+  /** Refusals of those who wait. */
+  readonly #waiting = new Set<(error: Error) => void>()
+
+  /** @throws MillraceError `store-closed` to whoever is cut off while he waits */
+  borrow(pool: PgPool): Promise<PooledClient> {
+    const { promise, resolve, reject } = Promise.withResolvers<PooledClient>()
+    this.#waiting.add(reject)
+    pool.connect().then(
+      (client) => {
+        // Nobody waits for it any more.
+        if (!this.#waiting.delete(reject)) return client.release(true)
+        this.#lent.add(client)
+        resolve(client)
+      },
+      (error: unknown) => {
+        this.#waiting.delete(reject)
+        reject(error)
+      },
+    )
+    return promise
+  }
+
+  /** @param broken why it is not to be used again; null: it is as good as before */
+  giveBack(client: PooledClient, broken: Error | null): void {
+    if (this.#lent.delete(client)) client.release(broken ?? undefined)
+  }
+
+  /** Gives up all that are lent, whatever they are used for, and refuses whoever waits. */
+  cut(): void {
+    for (const refuse of this.#waiting) refuse(storeClosed())
+    this.#waiting.clear()
+    for (const client of this.#lent) client.release(true)
+    this.#lent.clear()
+  }
+}
