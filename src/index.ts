@@ -1,7 +1,7 @@
 /** The door "millrace". */
 export { defineJob } from './client/define-job.ts'
 export type { BackoffOptions, ExpectOptions, JobOptions, LockOptions, RetryOptions } from './client/define-job.ts'
-export type { Cancelled, CancelOptions, JobRetryOptions, Retried } from './client/act-on-job.ts'
+export type { Cancelled, CancelOptions, JobRetryOptions, Retried, RunNowOptions } from './client/act-on-job.ts'
 export type {
   CompletionFields,
   ManagedState,

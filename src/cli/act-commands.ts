@@ -10,6 +10,7 @@ export function addActCommands(program: Command): void {
 interface RetryFlags {
   readonly fromStart?: boolean
   readonly from?: string
+  readonly actor?: string
 }
 
 function addRetry(program: Command): void {
@@ -20,6 +21,7 @@ function addRetry(program: Command): void {
     .argument('<id>', 'its id')
     .option('--from-start', 'start afresh, whatever is done already')
     .option('--from <phase>', 'start at this phase, which must have been reached')
+    .option('--actor <name>', 'who retries it; default system')
     .addHelpText('after', '\nExamples:\n  millrace retry 0199d1c8-…\n  millrace retry 0199d1c8-… --from render')
     .action(async (id: string, flags: RetryFlags, command: Command) => {
       await withMill(command, { creates: false }, async ({ mill, screen }) => {
@@ -36,9 +38,10 @@ function addRunNow(program: Command): void {
     .summary('do not wait for the time of a scheduled or retrying job')
     .description('Queues a scheduled or retrying job without waiting for its time.')
     .argument('<id>', 'its id')
-    .action(async (id: string, _flags: object, command: Command) => {
+    .option('--actor <name>', 'who lets it run; default system')
+    .action(async (id: string, flags: { readonly actor?: string }, command: Command) => {
       await withMill(command, { creates: false }, async ({ mill, screen }) => {
-        const answer = await mill.runNow(id)
+        const answer = await mill.runNow(id, flags)
         if (screen.json) screen.answer(answer)
         else screen.print(`Job ${answer.jobId} is ${answer.state}.`)
       })

@@ -1,5 +1,6 @@
 /** A job as `millrace show` draws it: lines for a terminal. */
-import type { Artifact, Job, JobAttempt, JobError, JobPhase, Json, PhaseState } from '../index.ts'
+import type { Artifact, Job, JobAttempt, JobError, JobEvent, JobPhase, Json, PhaseState } from '../index.ts'
+import { actText } from './last-act.ts'
 import { bar, formatAge, formatMoment, formatSize, formatSpan } from './moments.ts'
 import { clipped, printable, printableLines } from './printable.ts'
 import type { Screen, Style } from './screen.ts'
@@ -16,6 +17,8 @@ export interface ArtifactOnPage extends Artifact {
 export interface JobPage {
   readonly job: Job<undefined>
   readonly artifacts: readonly ArtifactOnPage[]
+  /** By which a person had it run; null: by none. */
+  readonly lastAct: JobEvent | null
   readonly now: number
 }
 
@@ -42,7 +45,8 @@ function section({ paint }: Look, title: string, lines: readonly string[]): read
   return lines.length === 0 ? [] : ['', paint('bold', title), ...lines.map((line) => INDENT + line)]
 }
 
-function headLines({ job, now }: JobPage, { paint, width }: Look): readonly string[] {
+function headLines(page: JobPage, { paint, width }: Look): readonly string[] {
+  const { job } = page
   const state = paint(STATE_STYLES[job.state], job.state)
   const room = Math.min(width, PLAIN_WIDTH)
   const percent = `${Math.floor(job.progress)} %`.padStart(6)
@@ -53,13 +57,13 @@ function headLines({ job, now }: JobPage, { paint, width }: Look): readonly stri
     '',
     `${paint(STATE_STYLES[job.state], bar(job.progress, cells))}${percent}`,
     '',
-    ...factLines(factsOf(job, now), { paint, width: room }),
+    ...factLines(factsOf(page), { paint, width: room }),
   ]
 }
 
 type Fact = readonly [name: string, told: string | null]
 
-function factsOf(job: Job, now: number): readonly Fact[] {
+function factsOf({ job, lastAct, now }: JobPage): readonly Fact[] {
   const when = (at: number | null): string | null =>
     at === null ? null : `${formatMoment(at)} (${formatAge(at, now)})`
   const labels = Object.entries(job.labels).map(([name, content]) => `${name}=${printable(content)}`)
@@ -83,6 +87,7 @@ function factsOf(job: Job, now: number): readonly Fact[] {
       'worker',
       worker === null ? null : `${printable(worker.service)} on ${printable(worker.host)}, process ${worker.pid}`,
     ],
+    ['queued', lastAct === null ? null : actText(lastAct, now)],
     ['cancel', cancelOf(job, now)],
   ]
 }

@@ -20,9 +20,10 @@ export function addQueueCommands(program: Command): void {
     .summary('resume a queue')
     .description('Lets the jobs of a paused queue be taken again.')
     .argument('<queue>', 'its name')
-    .action(async (queue: string, _flags: object, command: Command) => {
+    .option('--actor <name>', 'who resumes it; default system')
+    .action(async (queue: string, flags: { readonly actor?: string }, command: Command) => {
       await withMill(command, { creates: false }, async ({ mill, screen }) => {
-        const changed = await mill.resumeQueue(queue)
+        const changed = await mill.resumeQueue(queue, flags)
         if (screen.json) screen.answer({ queue, paused: false, changed })
         else screen.print(changed ? `The queue ${queue} is resumed.` : `The queue ${queue} was not paused.`)
       })

@@ -2,6 +2,7 @@ import type { Artifact, Millrace } from '../index.ts'
 import type { Command } from './command-line.ts'
 import { jobLines } from './job-page.ts'
 import type { ArtifactOnPage } from './job-page.ts'
+import { findLastAct } from './last-act.ts'
 import { withMill } from './with-mill.ts'
 
 export function addShowCommand(program: Command): void {
@@ -15,8 +16,9 @@ export function addShowCommand(program: Command): void {
       await withMill(command, { creates: false }, async ({ mill, screen }) => {
         const job = await mill.get(id)
         const artifacts = await Promise.all((await mill.artifacts(id)).map((artifact) => located(mill, artifact)))
-        if (screen.json) screen.answer({ job, artifacts })
-        else for (const line of jobLines({ job, artifacts, now: screen.now() }, screen)) screen.print(line)
+        const lastAct = await findLastAct(mill, job)
+        if (screen.json) screen.answer({ job, artifacts, lastAct })
+        else for (const line of jobLines({ job, artifacts, lastAct, now: screen.now() }, screen)) screen.print(line)
       })
     })
 }

@@ -38,7 +38,7 @@ export interface Cancelled {
 
 export async function cancelJob(asker: Asker, jobId: string, options: CancelOptions): Promise<Cancelled> {
   const values = cancelValues(asker, checkOptions(options, { actor: true, reason: true }, 'options'))
-  const result = await applyPlan(asker, jobId, CANCEL, values)
+  const result = await asker.store.claims.apply(actOf(asker, jobId, CANCEL, values))
   const { row } = result
   if (row === null || (!result.applied && result.refusal !== 'already')) throw refused(result, jobId, 'cancelled')
   return { success: true, jobId, state: row.state, cancelledBy: row.cancelledBy ?? values.actor }
@@ -64,6 +64,13 @@ export interface JobRetryOptions {
    * by a handle or with its definition, that definition's schema checks it. Default: the input stays as it is.
    */
   readonly input?: unknown
+  /** Who retries, 1 to 200 characters. Default: the user of the client, else `system`. A user can't name another one. */
+  readonly actor?: string
+}
+
+export interface RunNowOptions {
+  /** Who lets it run, 1 to 200 characters. Default: the user of the client, else `system`. A user can't name another one. */
+  readonly actor?: string
 }
 
 export interface Retried {
@@ -81,12 +88,13 @@ export const LOOKS = 5
 export async function retryJob(asker: Asker, job: JobReference, options: JobRetryOptions): Promise<Retried> {
   const jobId = idOf(job)
   const choice = checkRetry(asker.scope, options)
+  const told = toldOf(asker, options)
   const input = await newInput(job, options)
   for (let look = 1; ; look += 1) {
     const details = await readDetails(asker.store, asker.scope, jobId)
     const phase = phaseToRetry(details, choice)
     const values = { phase, seenGeneration: details.generation, seenFence: details.fence }
-    const result = await asker.store.claims.apply({ ...actOf(asker, jobId, RETRY, values), ...input })
+    const result = await asker.store.claims.apply({ ...actOf(asker, jobId, RETRY, values), ...input, ...told })
     if (result.applied) {
       // Had the job moved on since the look, the plan would have been refused.
       const generation = details.generation + 1
@@ -119,8 +127,15 @@ async function newInput(
   return { input: text }
 }
 
+const RETRY_OPTIONS = { fromStart: true, from: true, input: true, actor: true } as const
+
+/** With the event: in whose name the act is. */
+function toldOf(asker: Asker, { actor }: RunNowOptions): { readonly detail: string } {
+  return { detail: JSON.stringify({ actor: actorOf(asker, actor) }) }
+}
+
 function checkRetry(scope: Scope, options: JobRetryOptions): RetryFrom {
-  const { fromStart = false, from } = checkOptions(options, { fromStart: true, from: true, input: true }, 'options')
+  const { fromStart = false, from } = checkOptions(options, RETRY_OPTIONS, 'options')
   checkBoolean(fromStart, 'fromStart')
   if (from === undefined) return { fromStart, from: null }
   checkName(from, 'from')
@@ -153,15 +168,13 @@ function phaseToRetry({ id, state, phaseNames, phase }: JobDetails, { fromStart,
 export async function runJobNow(
   asker: Asker,
   jobId: string,
+  options: RunNowOptions,
 ): Promise<{ readonly jobId: string; readonly state: JobState }> {
-  const result = await applyPlan(asker, jobId, RUN_NOW, {})
+  const told = toldOf(asker, checkOptions(options, { actor: true }, 'options'))
+  const result = await asker.store.claims.apply({ ...actOf(asker, jobId, RUN_NOW, {}), ...told })
   const { row } = result
   if (row === null || (!result.applied && result.refusal !== 'already')) throw refused(result, jobId, 'run now')
   return { jobId, state: row.state }
-}
-
-async function applyPlan(asker: Asker, jobId: string, plan: Plan, values: PlanValues): Promise<PlanResult> {
-  return asker.store.claims.apply(actOf(asker, jobId, plan, values))
 }
 
 export function actOf({ scope }: Pick<Asker, 'scope'>, jobId: string, plan: Plan, values: PlanValues): PlanCall {

@@ -5,7 +5,7 @@ import type { Scope } from '../core/scope.ts'
 import type { JobState } from '../core/states.ts'
 import type { StateCounts } from '../store/jobs.ts'
 import { cancelJob, retryJob, runJobNow } from './act-on-job.ts'
-import type { Cancelled, CancelOptions, JobRetryOptions, Retried } from './act-on-job.ts'
+import type { Cancelled, CancelOptions, JobRetryOptions, Retried, RunNowOptions } from './act-on-job.ts'
 import { listArtifacts, openArtifact } from './artifacts.ts'
 import type { Artifact, OpenedArtifact } from './artifacts.ts'
 import type { Asker } from './asker.ts'
@@ -169,8 +169,11 @@ export class JobClient {
    *
    * @throws ConflictError `job-not-waiting`; NotFoundError; ForbiddenError
    */
-  async runNow(job: JobReference): Promise<{ readonly jobId: string; readonly state: JobState }> {
-    return runJobNow(this.#writer('runNow'), idOf(job))
+  async runNow(
+    job: JobReference,
+    options: RunNowOptions = {},
+  ): Promise<{ readonly jobId: string; readonly state: JobState }> {
+    return runJobNow(this.#writer('runNow'), idOf(job), options)
   }
 
   /**

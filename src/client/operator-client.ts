@@ -5,12 +5,13 @@ import type { SessionRecord } from '../store/sessions.ts'
 import type { CallerConnection } from '../store/transactions.ts'
 import { actsAs } from './as-user.ts'
 import type { AsOptions } from './as-user.ts'
+import { actorOf } from './asker.ts'
 import type { ClientContext } from './client-context.ts'
 import { enqueueInTransaction, requestOf } from './enqueue-jobs.ts'
 import type { EnqueueResult } from './enqueue-jobs.ts'
 import { JobClient } from './job-client.ts'
 import type { DefinitionOf, InputAndOptions } from './job-values.ts'
-import { checkKey, checkName } from './names.ts'
+import { checkName } from './names.ts'
 import type { EnqueueOptions } from './new-job.ts'
 import { checkOptions } from './option-values.ts'
 import { findOwner, findProcessors, listOwners, transferType } from './owners.ts'
@@ -22,6 +23,9 @@ export interface Queue {
   /** Epoch milliseconds; null: it is not paused. */
   readonly pausedAt: number | null
   readonly pausedBy: string | null
+  /** When it was resumed last; null: it is paused, or never was. */
+  readonly resumedAt: number | null
+  readonly resumedBy: string | null
 }
 
 /** One running worker process, or one that ran. Instants are epoch milliseconds. */
@@ -58,7 +62,7 @@ type ResultThrough<Connection, Target extends JobDefinition | string> = Connecti
   : EnqueueResult<DefinitionOf<Target>> | Promise<EnqueueResult<DefinitionOf<Target>>>
 
 export interface PauseOptions {
-  /** Who pauses, 1 to 200 characters. Default `system`. */
+  /** Who pauses or resumes, 1 to 200 characters. Default `system`. */
   readonly actor?: string
 }
 
@@ -119,20 +123,19 @@ export class OperatorClient extends JobClient {
    * @returns whether that changed anything
    */
   async pauseQueue(name: string, options: PauseOptions = {}): Promise<boolean> {
-    const { actor = 'system' } = checkOptions(options, { actor: true }, 'options')
-    const store = this.#context.writer('pauseQueue')
-    return store.queues.pause(checkName(name, 'queue'), checkKey(actor, 'actor'))
+    const { queues } = this.#context.writer('pauseQueue')
+    return queues.pause(checkName(name, 'queue'), namedActor(options))
   }
 
   /** @returns whether that changed anything */
-  async resumeQueue(name: string): Promise<boolean> {
-    return this.#context.writer('resumeQueue').queues.resume(checkName(name, 'queue'))
+  async resumeQueue(name: string, options: PauseOptions = {}): Promise<boolean> {
+    const { queues } = this.#context.writer('resumeQueue')
+    return queues.resume(checkName(name, 'queue'), namedActor(options))
   }
 
   /** Every queue that is known, by name. */
   async queues(): Promise<readonly Queue[]> {
-    const records = await this.#context.reader().queues.list()
-    return records.map(({ name, pausedAt, pausedBy }) => ({ name, pausedAt, pausedBy }))
+    return this.#context.reader().queues.list()
   }
 
   /** The sessions of workers, of all services and processes. */
@@ -172,6 +175,12 @@ export class OperatorClient extends JobClient {
   async transferOwner(type: string, options: TransferOptions): Promise<TypeOwner> {
     return transferType(this.#context.writer('transferOwner'), type, options)
   }
+}
+
+/** An operator's client has no user: it may name any. */
+function namedActor(options: PauseOptions): string {
+  const { actor } = checkOptions(options, { actor: true }, 'options')
+  return actorOf({ user: null }, actor)
 }
 
 function workerSession(record: SessionRecord, now: number): WorkerSession {

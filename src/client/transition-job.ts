@@ -160,12 +160,17 @@ const MOVES: Readonly<Record<Act, Moving>> = {
   fail: failed,
   release: async ({ states, job, fields: { lockId = '' } }) => moved(await states.releaseJob(job, lockId)),
   cancel: cancelled,
-  'run-now': async ({ mill, job }) => reached(await mill.runNow(job)),
-  retry: async ({ mill, job, fields: { fromStart = false } }) => reached(await mill.retry(job, { fromStart })),
+  'run-now': async ({ mill, job, actor }) => reached(await mill.runNow(job, named(actor))),
+  retry: async ({ mill, job, actor, fields: { fromStart = false } }) =>
+    reached(await mill.retry(job, { fromStart, ...named(actor) })),
   'force-fail': async ({ mill, job, reason, actor }) => {
     if (reason === null) throw new InvalidInputError({ path: 'reason', expected: 'why the job is failed by force' })
-    return reached(await mill.forceFail(job, { reason, ...(actor === null ? {} : { actor }) }))
+    return reached(await mill.forceFail(job, { reason, ...named(actor) }))
   },
+}
+
+function named(actor: string | null): { readonly actor?: string } {
+  return actor === null ? {} : { actor }
 }
 
 function moved(written: Written | NotWritten): Transitioned | NotWritten {
@@ -208,6 +213,6 @@ async function cancelled(move: Move): Promise<Transitioned | NotWritten> {
   const drive = driveOf(move)
   // Nobody else's job is asked to stop.
   if (!holds(drive.claim, details)) return lost(jobId)
-  await mill.cancel(job, { ...(actor === null ? {} : { actor }), ...(reason === null ? {} : { reason }) })
+  await mill.cancel(job, { ...named(actor), ...(reason === null ? {} : { reason }) })
   return moved(await stopByHand(drive))
 }

@@ -165,7 +165,7 @@ export class PostgresStore implements Store {
 
   readonly queues: QueueStore = {
     pause: (name, actor) => this.#write(() => this.#db.write((tx) => pauseQueue(tx, name, actor))),
-    resume: (name) => this.#write(() => this.#db.write((tx) => resumeQueue(tx, name))),
+    resume: (name, actor) => this.#write(() => this.#db.write((tx) => resumeQueue(tx, name, actor))),
     list: () => this.#read(() => listQueues(this.#db.ask)),
   }
 

@@ -22,9 +22,10 @@ export class Sockets {
     return socket
   }
 
-  /** Resolves when all are closed. */
+  /** Resolves when all are closed. The process is kept alive until then: a pool lets it end while its connections have nothing to do. */
   closed(): Promise<void> {
     if (this.#open.size === 0) return Promise.resolve()
+    for (const socket of this.#open) socket.ref()
     return new Promise((resolve) => (this.#onClosed = resolve))
   }
 

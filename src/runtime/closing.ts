@@ -10,6 +10,7 @@
  * Each is begun whatever became of those before, and waited for as long as the time allows. Towards the end of the time `hurry` fires, for those
  * who wait for others; in its last moments `cut`, for whoever comes last: then nothing is waited for but what ends by itself.
  */
+import { readText } from '../core/classification/error-tree.ts'
 import { formatDuration } from '../core/duration.ts'
 import { MillraceError } from '../core/errors.ts'
 import { settlesWithin } from './pause.ts'
@@ -49,7 +50,7 @@ export class Closing {
   /** What did not come to rest in its time, in the order of the steps. */
   readonly #unfinished = new Set<string>()
   /** What went wrong while something came to rest. */
-  readonly #errors: unknown[] = []
+  readonly #errors: Error[] = []
 
   constructor(runtime: Runtime, timeoutMs: number) {
     this.times = closingTimes(timeoutMs)
@@ -80,7 +81,9 @@ export class Closing {
     }
     // What had to be cut off did not come to rest by itself.
     if (this.#cut.signal.aborted) this.missed(name)
-    await ending.catch((error: unknown) => this.#errors.push(error))
+    await ending.catch((error: unknown) =>
+      this.#errors.push(error instanceof Error ? error : new Error(readText(error))),
+    )
   }
 
   /** It would have needed longer than it was given. */

@@ -83,7 +83,7 @@ export const WRITES = {
   'jobTypes.transfer': oneByOne((db, transfer: Transfer) => transferType(db, transfer)),
   'jobTypes.noteEntities': oneByOne((db, notes: readonly EntityNote[]) => noteEntities(db, notes)),
   'queues.pause': oneByOne((db, [name, actor]: readonly [string, string]) => pauseQueue(db, name, actor)),
-  'queues.resume': oneByOne((db, name: string) => resumeQueue(db, name)),
+  'queues.resume': oneByOne((db, [name, actor]: readonly [string, string]) => resumeQueue(db, name, actor)),
   'claims.apply': applyAll,
   'claims.noteStop': oneByOne((db, note: StopNote) => noteStop(db, note)),
   // Changes nothing in the database: whoever keeps the beats stops them.

@@ -148,7 +148,7 @@ export class SqliteStore implements Store {
 
   readonly queues: QueueStore = {
     pause: (name, actor) => this.#open.writer.call('queues.pause', [name, actor]),
-    resume: (name) => this.#open.writer.call('queues.resume', name),
+    resume: (name, actor) => this.#open.writer.call('queues.resume', [name, actor]),
     list: () => this.#open.reader.call('queues.list', undefined),
   }
 

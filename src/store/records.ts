@@ -124,6 +124,8 @@ export function queueRecord(row: Columns): QueueRecord {
     name: String(row['name']),
     pausedAt: nullableNumber(row['paused_at']),
     pausedBy: nullableText(row['paused_by']),
+    resumedAt: nullableNumber(row['resumed_at']),
+    resumedBy: nullableText(row['resumed_by']),
   }
 }
 

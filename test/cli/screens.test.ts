@@ -320,6 +320,16 @@ describe('the page of a job', () => {
       {
         job,
         artifacts: [artifact, { ...artifact, path: null }, { ...artifact, isThere: false, path: null }],
+        lastAct: {
+          position: 9,
+          jobId: job.id,
+          type: job.type,
+          seq: 4,
+          name: 'job:queued',
+          at: 65_000,
+          attempt: 1,
+          detail: { cause: 'retry', actor: 'ann\u001b' },
+        },
         now: 125_000,
       },
       { width: 100, paint: plain },
@@ -329,6 +339,7 @@ describe('the page of a job', () => {
     assert.match(text, /^█+░+ {2}33 %$/m)
     assert.match(text, /^tenant {4}acme$/m)
     assert.match(text, /^owner {5}ann\\u001b\[31m$/m)
+    assert.match(text, /^queued {4}retried by ann\\u001b 1m ago$/m)
     assert.match(text, /^finished {2}\S+ \S+ \(1m ago\)$/m)
     assert.match(text, /^tries {5}2, 2 of at most 3 failed, 2 lost, 1 given back, generation 2, 1 of 3 strikes$/m)
     assert.match(text, /^ {2}✔ load {4}done +1\.5s$/m)
@@ -368,7 +379,7 @@ describe('the page of a job', () => {
   })
 
   test('keeps within a narrow terminal', () => {
-    const lines = jobLines({ job, artifacts: [], now: 125_000 }, { width: 50, paint: plain })
+    const lines = jobLines({ job, artifacts: [], lastAct: null, now: 125_000 }, { width: 50, paint: plain })
     const tooWide = lines.filter(
       (line) => [...line].length > 50 && !line.includes('TypeError') && !line.includes('OUTCOME'),
     )

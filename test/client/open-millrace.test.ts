@@ -348,8 +348,11 @@ describe('an opened Millrace', () => {
     assert.equal(await mill.pauseQueue('mail.send', { actor: 'bob' }), false)
     const [queue] = await mill.queues()
     assert.deepEqual([queue?.name, queue?.pausedBy], ['mail.send', 'ann'])
-    assert.equal(await mill.resumeQueue('mail.send'), true)
+    assert.equal(await mill.resumeQueue('mail.send', { actor: 'cid' }), true)
     assert.equal(await mill.resumeQueue('mail.send'), false)
+    const [resumed] = await mill.queues()
+    assert.deepEqual([resumed?.pausedBy, resumed?.resumedBy], [null, 'cid'])
+    await assert.rejects(mill.resumeQueue('mail.send', { actor: '' }), { path: 'actor' })
     await assert.rejects(mill.pauseQueue('mail send'), { code: 'name-invalid', path: 'queue' })
   })
 

@@ -155,7 +155,7 @@ describe('explain', () => {
     const paused = await client.explain(job)
     assert.equal(paused.reasons[0]?.code, 'queue-paused')
     assert.match(paused.summary, /paused by ann/)
-    await store.queues.resume('mail.send')
+    await store.queues.resume('mail.send', 'ann')
     await claim('mail.send')
     const running = await client.explain(job)
     assert.equal(running.reasons[0]?.code, 'running')

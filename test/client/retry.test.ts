@@ -140,3 +140,42 @@ describe('runNow', () => {
     await assert.rejects(client.runNow(job), { name: 'ConflictError', code: 'job-not-waiting' })
   })
 })
+
+describe('who retries a job, or lets it run now', () => {
+  test('stands with the event, and is the system where nobody is named', async (context) => {
+    const { client, complete } = openClient(context)
+    const { job } = await client.enqueue(sendMail, null, { delay: '1h' })
+    await client.runNow(job, { actor: 'ann' })
+    await complete('mail.send', 'sent')
+    await client.retry(job, { actor: 'bob' })
+    await complete('mail.send', 'sent')
+    await client.retry(job)
+    const events = await client.events({ job })
+    assert.deepEqual(
+      events.filter(({ name }) => name === 'job:queued').map(({ detail }) => detail),
+      [
+        { cause: 'run-now', actor: 'ann' },
+        { cause: 'retry', actor: 'bob' },
+        { cause: 'retry', actor: 'system' },
+      ],
+    )
+  })
+
+  test('is the user of a client, who can name nobody else', async (context) => {
+    const { complete, store, runtime } = openClient(context)
+    const ann = new JobClient(new ClientContext(store, runtime), { role: 'member', tenant: 'acme', user: 'ann' }, 'ann')
+    const { job } = await ann.enqueue(sendMail, null, { delay: '1h' })
+    await assert.rejects(ann.runNow(job, { actor: 'bob' }), ForbiddenError)
+    await ann.runNow(job)
+    await complete('mail.send', 'sent')
+    await assert.rejects(ann.retry(job, { actor: 'bob' }), ForbiddenError)
+    await ann.retry(job, { actor: 'ann' })
+    const queued = (await ann.events({ job })).filter(({ name }) => name === 'job:queued')
+    assert.deepEqual(
+      queued.map(({ detail }) => detail['actor']),
+      ['ann', 'ann'],
+    )
+    await assert.rejects(ann.retry(job, { actor: '' }), InvalidInputError)
+    await assert.rejects(ann.runNow(job, { by: 'ann' } as object), { code: 'option-invalid' })
+  })
+})

@@ -218,7 +218,10 @@ CREATE TABLE millrace_queues (
   n INTEGER PRIMARY KEY,
   name TEXT NOT NULL UNIQUE,
   paused_at INTEGER,
-  paused_by TEXT
+  paused_by TEXT,
+  -- Who resumed it, while it is not paused.
+  resumed_at INTEGER,
+  resumed_by TEXT
 ) STRICT;
 
 CREATE TABLE millrace_refusals (

@@ -39,7 +39,7 @@ async function driveEnqueues(bench: Bench): Promise<void> {
   const add = (...jobs: readonly Partial<NewJob>[]): Promise<unknown> =>
     store.jobs.enqueue(jobs.map((changes) => bench.job(ownJob(changes))))
   await store.queues.pause('q', 'ann')
-  await store.queues.resume('q')
+  await store.queues.resume('q', 'ann')
   await add({ labels: {} }, { labels: {} })
   await add({ key: 'k', uniqueKey: 'u', input: LONG }, { delayMs: 1_000 })
   await add({ key: 'k', input: LONG }, { uniqueKey: 'u', key: 'other' })

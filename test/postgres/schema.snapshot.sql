@@ -247,6 +247,8 @@ CREATE TABLE millrace.queues (
   name text NOT NULL,
   paused_at bigint,
   paused_by text,
+  resumed_at bigint,
+  resumed_by text,
   UNIQUE (name),
   PRIMARY KEY (n)
 );

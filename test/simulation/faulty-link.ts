@@ -318,7 +318,7 @@ export class FaultyLink {
       },
       queues: {
         pause: (name, actor) => send('pause', () => queues.pause(name, actor)),
-        resume: (name) => send('resume', () => queues.resume(name)),
+        resume: (name, actor) => send('resume', () => queues.resume(name, actor)),
         list: () => send('list queues', () => queues.list()),
       },
       events: {

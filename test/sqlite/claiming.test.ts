@@ -36,7 +36,7 @@ test('jobs of several lanes are claimed in one order, and those of a paused queu
   }
   assert.deepEqual(await claim(3), [first, second, third])
   assert.deepEqual(await claim(3), [fourth])
-  await b.store.queues.resume('q3')
+  await b.store.queues.resume('q3', 'ann')
   assert.deepEqual(await claim(3), [paused])
 })
 

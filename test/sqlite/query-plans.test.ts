@@ -107,7 +107,7 @@ function driveWrites(db: Database): void {
   write(db, 'sessions.open', session)
   write(db, 'sessions.beat', holder)
   write(db, 'queues.pause', ['q', 'ann'])
-  write(db, 'queues.resume', 'q')
+  write(db, 'queues.resume', ['q', 'ann'])
   enqueue(db, makeJob({ key: 'k', uniqueKey: 'u', input: LONG }), makeJob({ delayMs: 1_000 }))
   enqueue(db, makeJob({ key: 'k', input: LONG }), makeJob({ uniqueKey: 'u' }))
   const act = (plan: Plan, target: Claim | string, values: PlanValues = {}, rest = {}): void => {

@@ -67,7 +67,7 @@ test('what another process registers or pauses counts at once', async (t) => {
     await b.store.queues.pause(type, 'ann')
     const holder = await neighbour.session()
     assert.deepEqual(await neighbour.claim(holder, 1, [type]), [])
-    await b.store.queues.resume(type)
+    await b.store.queues.resume(type, 'ann')
     assert.equal((await neighbour.take(holder, [type])).policy.timeoutMs, 777)
     const refused = await neighbour.store.jobTypes.register('others', [{ type, queue: type, policy: ONE_PHASE }])
     assert.deepEqual(refused, { accepted: false, type, service: 'workers' })

@@ -19,7 +19,7 @@ export function queuesContract(open: OpenStore): void {
         [free],
       )
       assert.deepEqual(await bench.claim(holder), [])
-      assert.ok(await bench.store.queues.resume('slow'))
+      assert.ok(await bench.store.queues.resume('slow', 'ann'))
       assert.deepEqual(
         (await bench.claim(holder)).map(({ claim }) => claim.jobId),
         [stopped],
@@ -46,12 +46,27 @@ export function queuesContract(open: OpenStore): void {
       bench.advance(5)
       assert.equal(await bench.store.queues.pause('slow', 'bob'), false)
       const { paused } = await dumpStore(bench.store)
-      assert.deepEqual(paused, [{ name: 'slow', pausedAt: now, pausedBy: 'ann' }])
-      assert.equal(await bench.store.queues.resume('slow'), true)
-      assert.equal(await bench.store.queues.resume('slow'), false)
-      assert.equal(await bench.store.queues.resume('never heard of'), false)
+      assert.deepEqual(paused, [{ name: 'slow', pausedAt: now, pausedBy: 'ann', resumedAt: null, resumedBy: null }])
+      assert.equal(await bench.store.queues.resume('slow', 'ann'), true)
+      assert.equal(await bench.store.queues.resume('slow', 'ann'), false)
+      assert.equal(await bench.store.queues.resume('never heard of', 'ann'), false)
       const queues = await bench.store.queues.list()
       assert.ok(queues.every(({ pausedAt, pausedBy }) => pausedAt === null && pausedBy === null))
+    })
+
+    test('a queue that is not paused any more says since when and by whom, until it is paused again', async (t) => {
+      const bench = await openBench(t, open)
+      await bench.store.queues.pause('slow', 'ann')
+      bench.advance(5)
+      const now = await bench.store.now()
+      await bench.store.queues.resume('slow', 'bob')
+      bench.advance(5)
+      assert.equal(await bench.store.queues.resume('slow', 'cid'), false)
+      const slow = async (): Promise<unknown> => (await bench.store.queues.list()).find(({ name }) => name === 'slow')
+      assert.deepEqual(await slow(), { name: 'slow', pausedAt: null, pausedBy: null, resumedAt: now, resumedBy: 'bob' })
+      const pausedAt = await bench.store.now()
+      await bench.store.queues.pause('slow', 'ann')
+      assert.deepEqual(await slow(), { name: 'slow', pausedAt, pausedBy: 'ann', resumedAt: null, resumedBy: null })
     })
 
     test('a queue may be paused before it has had a job', async (t) => {

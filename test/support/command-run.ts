@@ -122,7 +122,7 @@ export class CommandRun implements RunSoFar {
         return this.#same(({ queues }) =>
           command.act === 'pause'
             ? queues.pause(pick(QUEUES, command.queue), 'ann')
-            : queues.resume(pick(QUEUES, command.queue)),
+            : queues.resume(pick(QUEUES, command.queue), 'bob'),
         )
       case 'register':
         return this.#register(command)

@@ -158,14 +158,26 @@ function modelQueues(state: ModelState): QueueStore {
     async pause(name, actor) {
       beat(state)
       if ((state.queues.get(name)?.pausedAt ?? null) !== null) return false
-      state.queues.set(name, { name, pausedAt: state.clock.at, pausedBy: actor })
+      state.queues.set(name, {
+        name,
+        pausedAt: state.clock.at,
+        pausedBy: actor,
+        resumedAt: null,
+        resumedBy: null,
+      })
       commit(state)
       return true
     },
-    async resume(name) {
+    async resume(name, actor) {
       beat(state)
       if ((state.queues.get(name)?.pausedAt ?? null) === null) return false
-      state.queues.set(name, { name, pausedAt: null, pausedBy: null })
+      state.queues.set(name, {
+        name,
+        pausedAt: null,
+        pausedBy: null,
+        resumedAt: state.clock.at,
+        resumedBy: actor,
+      })
       commit(state)
       return true
     },

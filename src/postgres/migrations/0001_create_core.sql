@@ -54,7 +54,10 @@ CREATE TABLE millrace.queues (
   n integer GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
   name text NOT NULL UNIQUE,
   paused_at bigint,
-  paused_by text
+  paused_by text,
+  -- Who resumed it, while it is not paused.
+  resumed_at bigint,
+  resumed_by text
 );
 
 -- What a claim looks through: one lane for each type and queue that has had a job.
