@@ -1,10 +1,10 @@
 /**
  * What can be put right of a job that is in an impossible state, without losing anything and without a choice to make. Everything else is a
- * person's: force-fail, force-reset, or leave it.
+ * person's: force-fail, force-reset, or leave it. Where the state moves, that is the command `repair` of the state machine.
  */
 import type { EventName } from './events.ts'
 import type { JobRow } from './job-row.ts'
-import { isFinal, JOB_STATES } from './states.ts'
+import { isFinal, JOB_STATES, mayMove } from './states.ts'
 import { validateJob } from './validation.ts'
 import type { IssueCode, ValidatedJob } from './validation.ts'
 
@@ -57,10 +57,10 @@ const STEPS: readonly Step[] = [
   completeCancel,
   (row, now) => {
     const { state, cancelRequestedAt } = row
-    if (cancelRequestedAt === null || state === 'running' || state === 'completed' || state === 'cancelled') return {}
+    if (cancelRequestedAt === null || state === 'running') return {}
     if (state === 'failed') return { cancelRequestedAt: null, cancelledBy: null, cancelReason: null }
     // A cancel is never lost: it was asked for, and nobody runs the job.
-    return { state: 'cancelled', finishedAt: now }
+    return mayMove('repair', state, 'cancelled') ? { state: 'cancelled', finishedAt: now } : {}
   },
   ({ state, finishedAt }, now) => (isFinal(state) && finishedAt === null ? { finishedAt: now } : {}),
   ({ state, finishedAt }) => (!isFinal(state) && finishedAt !== null ? { finishedAt: null } : {}),

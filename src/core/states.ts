@@ -31,6 +31,7 @@ export type JobCommand =
   | 'force-reset'
   | 'retry'
   | 'run-now'
+  | 'repair'
   | 'purge'
 
 interface Transition {
@@ -42,7 +43,10 @@ const WAITING: readonly JobState[] = ['scheduled', 'retrying']
 /** A job in one of these is not over. */
 export const UNFINISHED_STATES: readonly JobState[] = ['scheduled', 'queued', 'running', 'retrying']
 
-/** Which states a command may find a job in, and which it may leave it in. `enqueue` makes the job; `purge` removes it. */
+/**
+ * Which states a command may find a job in, and which it may leave it in. `enqueue` makes the job; `purge` removes it; a `repair` that leaves
+ * the state as it is moves nothing.
+ */
 export const TRANSITIONS: Readonly<Record<JobCommand, Transition>> = {
   enqueue: { from: [], to: ['scheduled', 'queued'] },
   promote: { from: WAITING, to: ['queued'] },
@@ -60,6 +64,7 @@ export const TRANSITIONS: Readonly<Record<JobCommand, Transition>> = {
   'force-reset': { from: [...UNFINISHED_STATES, 'failed', 'cancelled'], to: ['queued'] },
   retry: { from: FINAL_STATES, to: ['queued'] },
   'run-now': { from: WAITING, to: ['queued'] },
+  repair: { from: UNFINISHED_STATES, to: ['queued', 'cancelled'] },
   purge: { from: FINAL_STATES, to: [] },
 }
 

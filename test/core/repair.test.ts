@@ -4,7 +4,7 @@ import { describe, test } from 'node:test'
 import { repairJob } from '../../src/core/repair.ts'
 import type { JobRepair } from '../../src/core/repair.ts'
 import type { JobRow } from '../../src/core/job-row.ts'
-import { JOB_STATES } from '../../src/core/states.ts'
+import { JOB_STATES, mayMove } from '../../src/core/states.ts'
 import type { JobState } from '../../src/core/states.ts'
 import { validateJob } from '../../src/core/validation.ts'
 import type { ValidatedJob } from '../../src/core/validation.ts'
@@ -130,6 +130,44 @@ describe('a job is put right', () => {
     assert.deepEqual(row, jobRow())
   })
 })
+
+describe('where the state moves', () => {
+  test('it is a move of the command repair, whatever is wrong with the job', () => {
+    const moves = new Set<string>()
+    for (const broken of brokenRows()) {
+      const repair = repairJob(broken, NOW)
+      if (repair === null || repair.row.state === broken.state) continue
+      assert.ok(mayMove('repair', broken.state, repair.row.state), `${broken.state} to ${repair.row.state}`)
+      moves.add(`${broken.state} → ${repair.row.state}`)
+    }
+    assert.deepEqual(
+      [...moves],
+      [
+        'scheduled → cancelled',
+        'queued → cancelled',
+        'running → queued',
+        'running → cancelled',
+        'retrying → cancelled',
+      ],
+    )
+  })
+})
+
+/** Facts of a job that may be there or not, whether they belong together or not. */
+const FACTS: readonly (readonly Partial<JobRow>[])[] = [
+  [{ holder: null }, { holder: 7 }],
+  [{ deadlineAt: null }, { deadlineAt: 6_000 }],
+  [{ finishedAt: null }, { finishedAt: 4_000 }],
+  [{}, ASKED, { cancelRequestedAt: 3_000, cancelledBy: null }],
+]
+
+/** A job in each state with every combination of them. */
+function brokenRows(): readonly JobRow[] {
+  return FACTS.reduce<readonly JobRow[]>(
+    (rows, choices) => rows.flatMap((row) => choices.map((choice) => ({ ...row, ...choice }))),
+    JOB_STATES.map((state) => rowIn(state)),
+  )
+}
 
 describe('a job is left as it is', () => {
   for (const state of JOB_STATES) {
