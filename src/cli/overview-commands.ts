@@ -75,7 +75,7 @@ function printStats(screen: Screen, { counts, queues, workers }: Stats): void {
   }
   screen.print(`${'total'.padEnd(10)}${`${total}`.padStart(digits)}`)
   const paused = queues.filter(({ pausedAt }) => pausedAt !== null)
-  const live = workers.filter(({ state }) => state === 'live' || state === 'blocked')
+  const live = workers.filter(({ state }) => state !== 'dead' && state !== 'ended')
   const blocked = live.filter(({ state }) => state === 'blocked').length
   const running = live.reduce((sum, worker) => sum + worker.running, 0)
   const slots = live.reduce((sum, worker) => sum + worker.concurrency, 0)
@@ -94,7 +94,7 @@ function printWorkers(screen: Screen, workers: readonly WorkerSession[]): void {
     return
   }
   const now = screen.now()
-  const styles = { live: 'green', blocked: 'yellow', dead: 'red', ended: 'dim' } as const
+  const styles = { live: 'green', blocked: 'yellow', draining: 'yellow', dead: 'red', ended: 'dim' } as const
   const columns = [
     { title: 'SERVICE' },
     {

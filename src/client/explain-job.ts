@@ -26,6 +26,7 @@ export async function explainJob(store: Store, scope: Scope, jobId: string): Pro
     isFinal(details.state) && details.uniqueKey !== null ? findUniqueHolder(store, scope, details) : null,
   ])
   const live = sessions.filter((session) => isLive(session, now))
+  const taking = live.filter(({ drainingSince }) => drainingSince === null)
   const { type, service } = details
   const owned = types.find((known) => known.type === type) ?? { type, service, epoch: 0 }
   return explainWaiting({
@@ -33,7 +34,7 @@ export async function explainJob(store: Store, scope: Scope, jobId: string): Pro
     now,
     paused: pausedBy(queues, details.queue),
     workers: workersOf(
-      live.filter((session) => worksOn(session, owned)),
+      taking.filter((session) => worksOn(session, owned)),
       scope,
     ),
     bystanders: bystandersOf(live, owned),
@@ -74,9 +75,14 @@ function pausedBy(queues: readonly QueueRecord[], name: string): Act | null {
 }
 
 function bystandersOf(live: readonly SessionRecord[], owned: Ownership): Bystanders {
-  const ours = live.filter((session) => session.service === owned.service && !worksOn(session, owned))
-  const outdated = ours.filter(({ types }) => types.includes(owned.type)).length
-  return { outdated, withoutHandler: ours.length - outdated }
+  const ours = live.filter(({ service }) => service === owned.service)
+  const able = ours.filter((session) => worksOn(session, owned))
+  const outdated = ours.filter((session) => session.types.includes(owned.type) && !worksOn(session, owned)).length
+  return {
+    draining: able.filter(({ drainingSince }) => drainingSince !== null).length,
+    outdated,
+    withoutHandler: ours.length - able.length - outdated,
+  }
 }
 
 /** How busy the workers are is what all tenants do: only an operator is told. */

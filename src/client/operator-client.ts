@@ -31,10 +31,10 @@ export interface Queue {
 /** One running worker process, or one that ran. Instants are epoch milliseconds. */
 export interface WorkerSession extends WorkerIdentity {
   /**
-   * `blocked`: it lives, but its event loop stands still, so it takes and ends nothing. `dead`: its lease ran out without an end; its jobs are
+   * `blocked`: it lives, but its event loop stands still, so it takes and ends nothing. `draining`: it is being stopped, and takes no more jobs. `dead`: its lease ran out without an end; its jobs are
    * taken over.
    */
-  readonly state: 'live' | 'blocked' | 'dead' | 'ended'
+  readonly state: 'live' | 'blocked' | 'draining' | 'dead' | 'ended'
   readonly startedAt: number
   /** When it last gave a sign of life. */
   readonly beatAt: number
@@ -42,6 +42,8 @@ export interface WorkerSession extends WorkerIdentity {
   readonly endedAt: number | null
   /** Since when its event loop has stood still, as its latest sign of life told; null: it turned then, or nobody can tell. */
   readonly blockedSince: number | null
+  /** Since when it takes no more jobs, because it is being stopped; null: it was not, or had nothing left to wait for. */
+  readonly drainingSince: number | null
   readonly concurrency: number
   /** Jobs that it runs. */
   readonly running: number
@@ -194,6 +196,7 @@ function workerSession(record: SessionRecord, now: number): WorkerSession {
     expiresAt: record.expiresAt,
     endedAt: record.endedAt,
     blockedSince: record.blockedSince,
+    drainingSince: record.drainingSince,
     concurrency: record.concurrency,
     running: record.running,
     types: record.types,
@@ -201,8 +204,9 @@ function workerSession(record: SessionRecord, now: number): WorkerSession {
   }
 }
 
-function sessionState(now: number, { expiresAt, endedAt, blockedSince }: SessionRecord): WorkerSession['state'] {
-  if (endedAt !== null) return 'ended'
-  if (expiresAt <= now) return 'dead'
-  return blockedSince === null ? 'live' : 'blocked'
+function sessionState(now: number, record: SessionRecord): WorkerSession['state'] {
+  if (record.endedAt !== null) return 'ended'
+  if (record.expiresAt <= now) return 'dead'
+  if (record.blockedSince !== null) return 'blocked'
+  return record.drainingSince === null ? 'live' : 'draining'
 }

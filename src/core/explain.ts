@@ -55,6 +55,8 @@ export interface Bystanders {
   readonly withoutHandler: number
   /** They were started before the type was handed over to their service. */
   readonly outdated: number
+  /** They have a handler for the type, but are being stopped, and take no more jobs. */
+  readonly draining: number
 }
 
 export interface HolderFacts {
@@ -85,6 +87,7 @@ export interface LockFacts {
  * | `no-owner` | waits, and no service has registered its type |
  * | `queue-paused` | waits in a queue that somebody paused |
  * | `no-worker` | waits, and no worker of the owning service lives |
+ * | `worker-draining` | waits, and the live workers that handle it are being stopped |
  * | `worker-outdated` | waits, and the workers that handle it were started before its type was handed over |
  * | `worker-lacks-type` | waits, and the live workers of the owning service have no handler for its type |
  * | `scheduled` | waits for its time |
@@ -106,6 +109,7 @@ export type ReasonCode =
   | 'no-owner'
   | 'queue-paused'
   | 'no-worker'
+  | 'worker-draining'
   | 'worker-outdated'
   | 'worker-lacks-type'
   | 'scheduled'
@@ -207,7 +211,12 @@ function queuePaused({ paused, queue, now }: WaitingFacts): Reason | null {
 
 function noWorker({ service, type, workers, bystanders }: WaitingFacts): Reason | null {
   if (service === null || workers.count > 0) return null
-  const { outdated, withoutHandler } = bystanders
+  const { draining, outdated, withoutHandler } = bystanders
+  if (draining > 0) {
+    const verb = draining === 1 ? 'is' : 'are'
+    const message = `${counted(draining, 'live worker')} of "${service}" that could take it ${verb} being stopped, and no other lives`
+    return { code: 'worker-draining', message, action: `Start another worker of the service "${service}".` }
+  }
   if (outdated > 0) {
     const message = `${counted(outdated, 'live worker')} of "${service}" handled "${type}" before it was handed over`
     return { code: 'worker-outdated', message, action: `Start the workers of the service "${service}" anew.` }

@@ -43,7 +43,7 @@ import type { Names } from './names.ts'
 import type { Notices } from './notices.ts'
 import { listQueues, pauseQueue, resumeQueue } from './queues.ts'
 import { artifactPaths, finishedJobs, purgeJobs, sweepUp } from './retention.ts'
-import { endSession, listSessions, openSession, sessionHolder, sessionsOfProcesses } from './sessions.ts'
+import { drainSession, endSession, listSessions, openSession, sessionHolder, sessionsOfProcesses } from './sessions.ts'
 import { sweep } from './sweep.ts'
 import { takeJob } from './take.ts'
 import { PostgresTransactions } from './transactions.ts'
@@ -141,6 +141,7 @@ export class PostgresStore implements Store {
 
   readonly sessions: SessionStore = {
     open: (session, onLost) => this.#write(() => this.#openSession(session, onLost)),
+    drain: (holder) => this.#write(() => this.#drainSession(holder)),
     end: (holder) => {
       this.#drop(holder)
       return this.#write(() => this.#endSession(holder))
@@ -295,6 +296,11 @@ export class PostgresStore implements Store {
     const transferred = await this.#db.write((tx) => transferType(tx, transfer))
     this.#parts.names.forgetTypes()
     return transferred
+  }
+
+  async #drainSession(holder: number): Promise<void> {
+    await this.#db.onBegin?.()
+    await drainSession(this.#db.rows, this.#db.virtualNow, holder)
   }
 
   async #endSession(holder: number): Promise<void> {

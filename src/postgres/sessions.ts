@@ -61,6 +61,12 @@ export async function beat(
   return (await run(BEAT, now, holder, blockedMs)).length === 1
 }
 
+const DRAIN = `UPDATE millrace.sessions SET draining_since = ${NOW} WHERE holder = $2 AND ended_at IS NULL AND draining_since IS NULL`
+
+export async function drainSession(run: RunRows, now: number | null, holder: number): Promise<void> {
+  await run(DRAIN, now, holder)
+}
+
 const END = `UPDATE millrace.sessions SET ended_at = ${NOW} WHERE holder = $2 AND ended_at IS NULL`
 
 export async function endSession(run: RunRows, now: number | null, holder: number): Promise<void> {
@@ -68,7 +74,7 @@ export async function endSession(run: RunRows, now: number | null, holder: numbe
 }
 
 const SESSIONS =
-  'SELECT s.service, s.host, s.pid, s.concurrency, s.started_at, s.beat_at, s.expires_at, s.ended_at, s.blocked_since, s.types, s.epoch, s.version, ' +
+  'SELECT s.service, s.host, s.pid, s.concurrency, s.started_at, s.beat_at, s.expires_at, s.ended_at, s.blocked_since, s.draining_since, s.types, s.epoch, s.version, ' +
   '(SELECT count(*) FROM millrace.jobs AS j WHERE j.holder = s.holder) AS running FROM millrace.sessions AS s WHERE s.hand IS NULL ORDER BY s.n'
 
 export async function listSessions(run: RunRows): Promise<readonly SessionRecord[]> {

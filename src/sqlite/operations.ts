@@ -35,7 +35,15 @@ import { packEnqueued, packResult, unpackCall, unpackNewJobs } from './packed-ca
 import type { PackedCall, PackedEnqueued, PackedNewJobs, PackedResult } from './packed-calls.ts'
 import { listQueues, pauseQueue, resumeQueue } from './queues.ts'
 import { artifactPaths, finishedJobs, purgeJobs, sweepUp } from './retention.ts'
-import { beat, endSession, listSessions, openSession, sessionHolder, sessionsOfProcesses } from './sessions.ts'
+import {
+  beat,
+  drainSession,
+  endSession,
+  listSessions,
+  openSession,
+  sessionHolder,
+  sessionsOfProcesses,
+} from './sessions.ts'
 import { readStoreId } from './store-id.ts'
 import { sweep } from './sweep.ts'
 import { takeJob } from './take.ts'
@@ -88,6 +96,7 @@ export const WRITES = {
   'claims.noteStop': oneByOne((db, note: StopNote) => noteStop(db, note)),
   // Changes nothing in the database: whoever keeps the beats stops them.
   'sessions.abandon': oneByOne((_db, _holder: number) => undefined),
+  'sessions.drain': oneByOne((db, holder: number) => drainSession(db, holder)),
   'sessions.end': oneByOne((db, holder: number) => endSession(db, holder)),
   'jobs.enqueue': enqueueAll,
   'claims.sweep': oneByOne((db, options: SweepOptions) => sweep(db, options)),

@@ -42,6 +42,13 @@ export function beat(db: Database, holder: number, blockedMs: number | null = nu
   return db.run(BEAT, db.now, db.now, blockedMs === null ? null : db.now - blockedMs, holder) === 1
 }
 
+const DRAIN_SESSION =
+  'UPDATE millrace_sessions SET draining_since = ? WHERE holder = ? AND ended_at IS NULL AND draining_since IS NULL'
+
+export function drainSession(db: Database, holder: number): void {
+  db.run(DRAIN_SESSION, db.now, holder)
+}
+
 const END_SESSION = 'UPDATE millrace_sessions SET ended_at = ? WHERE holder = ? AND ended_at IS NULL'
 
 export function endSession(db: Database, holder: number): void {
@@ -49,7 +56,7 @@ export function endSession(db: Database, holder: number): void {
 }
 
 const SESSIONS =
-  'SELECT s.service, s.host, s.pid, s.concurrency, s.started_at, s.beat_at, s.expires_at, s.ended_at, s.blocked_since, s.types, s.epoch, s.version, ' +
+  'SELECT s.service, s.host, s.pid, s.concurrency, s.started_at, s.beat_at, s.expires_at, s.ended_at, s.blocked_since, s.draining_since, s.types, s.epoch, s.version, ' +
   '(SELECT count(*) FROM millrace_jobs AS j WHERE j.holder = s.holder) AS running FROM millrace_sessions AS s WHERE s.hand IS NULL ORDER BY s.n'
 
 export function listSessions(db: Database): readonly SessionRecord[] {

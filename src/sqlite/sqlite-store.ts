@@ -124,6 +124,7 @@ export class SqliteStore implements Store {
 
   readonly sessions: SessionStore = {
     open: (session, onLost) => this.#openSession(session, onLost),
+    drain: (holder) => this.#open.writer.call('sessions.drain', holder),
     end: (holder) => {
       this.#forget(holder)
       return this.#open.writer.call('sessions.end', holder)

@@ -55,6 +55,7 @@ export function sessionRecord(row: Columns): SessionRecord {
     expiresAt: Number(row['expires_at']),
     endedAt: nullableNumber(row['ended_at']),
     blockedSince: nullableNumber(row['blocked_since']),
+    drainingSince: nullableNumber(row['draining_since']),
     running: Number(row['running']),
     types: namesOf(row['types']),
     epoch: Number(row['epoch']),

@@ -41,6 +41,8 @@ export interface SessionRecord extends WorkerIdentity {
   readonly endedAt: number | null
   /** Since when the event loop of its process has stood still, as the latest beat saw it; null: it turned. */
   readonly blockedSince: number | null
+  /** Since when it takes no more jobs, because its worker is being stopped; null: it takes them. */
+  readonly drainingSince: number | null
   readonly concurrency: number
   readonly running: number
   readonly types: readonly string[]
@@ -61,6 +63,8 @@ export interface SessionStore {
    * virtual clock: by every write of this store, before anything else in its transaction). `onLost` fires once if the lease could not be kept.
    */
   open(session: NewSession, onLost: () => void): Promise<void>
+  /** Notes that it claims nothing from now on, for whoever asks; what it holds stays its own, and beats go on. Once more changes nothing. */
+  drain(holder: number): Promise<void>
   /** The session's jobs, if any are left, are free to be taken over at once. */
   end(holder: number): Promise<void>
   /** Stops the beats without ending the session, as the death of its process would. For crash tests. */

@@ -23,6 +23,7 @@ export class WorkerSession {
   readonly #options: WorkerSessionOptions
   #holder: number | null = null
   #ended = false
+  #draining = false
   #opening: Promise<void> | null = null
   readonly #pauses = new Pauses()
 
@@ -54,6 +55,16 @@ export class WorkerSession {
     if (this.#ended) return
     if (opened.isLost) throw new MillraceError('internal', 'The session of the worker was lost while it was opened.')
     this.#holder = holder
+    if (this.#draining) this.drain()
+  }
+
+  /**
+   * Lets it be known that it takes no more jobs. Nobody has to wait for that, and if it can't be noted it only goes untold: the session ends
+   * soon.
+   */
+  drain(): void {
+    this.#draining = true
+    if (this.#holder !== null) void this.#options.store.sessions.drain(this.#holder).catch(() => undefined)
   }
 
   /** The session of that key is known to be gone. */

@@ -181,6 +181,8 @@ export class Worker {
   async #stop(timeoutMs: number): Promise<void> {
     this.#state = 'draining'
     const attempts = this.#attempts
+    // Where nothing is left to wait for, it ends at once.
+    if (!attempts.resting) this.#session.drain()
     try {
       await drain(
         {

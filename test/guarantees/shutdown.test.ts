@@ -10,6 +10,7 @@ import { programNamed } from '../support/child-program.ts'
 import { eventsOf } from '../support/job-history.ts'
 import { openTestMill } from '../support/open-test-mill.ts'
 import { scaled } from '../support/scale.ts'
+import { waitForWorker } from '../support/wait-for-worker.ts'
 import { Announcements, take, within } from '../support/wait-for-event.ts'
 import { greet } from './programs/crowd-jobs.ts'
 import { book } from './programs/book-jobs.ts'
@@ -43,6 +44,36 @@ describe('a worker that is stopped', () => {
     assert.deepEqual(
       (await mill.workers()).map((session) => session.state),
       ['ended'],
+    )
+  })
+
+  test('is told of in the meantime: a job that no other could take says so, and not that it is taken soon', async (context) => {
+    const { mill, work } = await openTestMill(context)
+    const announce = new Announcements()
+    const letGo = Promise.withResolvers<void>()
+    const handler = handle(weave, async () => {
+      announce.tell('started')
+      await letGo.promise
+    })
+    const worker = await work([handler], { concurrency: 2, drain: '10s' })
+    await mill.enqueue(weave)
+    await announce.hear('started')
+    const stopping = worker.stop()
+    const { job } = await mill.enqueue(weave)
+    await waitForWorker(mill, process, 'draining')
+    const { reasons } = await mill.explain(job)
+    assert.deepEqual(
+      reasons.map(({ code }) => code),
+      ['worker-draining'],
+    )
+    const other = await mill.work([handler])
+    await mill.waitFor(job, { state: 'running' })
+    letGo.resolve()
+    await stopping
+    await other.stop()
+    assert.equal(
+      (await mill.workers()).every(({ state }) => state === 'ended'),
+      true,
     )
   })
 

@@ -252,6 +252,8 @@ CREATE TABLE millrace_sessions (
   expires_at INTEGER NOT NULL,
   -- Since when the event loop of its process stands still, as its latest beat has seen.
   blocked_since INTEGER,
+  -- Since when it claims nothing more, because its worker is being stopped.
+  draining_since INTEGER,
   ended_at INTEGER,
   -- Who drives one job by hand under it, as a lock; NULL: it is a worker's.
   hand TEXT

@@ -278,6 +278,7 @@ CREATE TABLE millrace.sessions (
   beat_at bigint NOT NULL,
   expires_at bigint NOT NULL,
   blocked_since bigint,
+  draining_since bigint,
   ended_at bigint,
   hand text,
   UNIQUE (holder),

@@ -302,6 +302,7 @@ export class FaultyLink {
           const tell = (): void => void schedule.add(schedule.now, onLost, caller)
           return send('open session', () => sessions.open(session, tell))
         },
+        drain: (holder) => send('drain session', () => sessions.drain(holder)),
         end: (holder) => send('end session', () => sessions.end(holder)),
         abandon: (holder) => send('abandon session', () => sessions.abandon(holder)),
         holder: (holder) => send('look for a holder', () => sessions.holder(holder)),

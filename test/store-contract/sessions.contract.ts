@@ -32,6 +32,7 @@ export function sessionsContract(open: OpenStore): void {
           expiresAt: now + LEASE_MS,
           endedAt: null,
           blockedSince: null,
+          drainingSince: null,
           running: 2,
           ...working,
         },
@@ -49,6 +50,31 @@ export function sessionsContract(open: OpenStore): void {
       await bench.store.sessions.end(987_654)
       const [session, ...others] = await bench.store.sessions.list()
       assert.deepEqual([session?.endedAt, others], [start + 10, []])
+    })
+
+    test('a session that drains says since when, keeps its lease and what it holds, and drains once', async (t) => {
+      const bench = await openBench(t, open)
+      const { claim } = await bench.running()
+      bench.advance(10)
+      const since = await bench.store.now()
+      await bench.store.sessions.drain(claim.holder)
+      await bench.store.sessions.drain(987_654)
+      bench.advance(LEASE_MS / 2)
+      await bench.store.sessions.drain(claim.holder)
+      await bench.must(PROGRESS, claim, { progress: 5 })
+      const drainsSince = async (): Promise<unknown> =>
+        (await bench.store.sessions.list()).map(({ drainingSince }) => drainingSince)
+      assert.deepEqual(await drainsSince(), [since])
+      await bench.store.sessions.end(claim.holder)
+      assert.deepEqual(await drainsSince(), [since])
+    })
+
+    test('a session that has ended drains no more', async (t) => {
+      const bench = await openBench(t, open)
+      const holder = await bench.session()
+      await bench.store.sessions.end(holder)
+      await bench.store.sessions.drain(holder)
+      assert.equal((await bench.store.sessions.list())[0]?.drainingSince, null)
     })
 
     test('every write of its store keeps a session alive, once a third of its lease has passed', async (t) => {

@@ -46,6 +46,7 @@ export function takeByHand(state: ModelState, { jobId, scope, lock }: TakeReques
     hand: by,
     beatAt: startedAt,
     expiresAt: lockExpiresAt,
+    drainingSince: null,
     endedAt: null,
   })
   carryOut(state, job, { plan: CLAIM, ...NOTHING_BESIDE, values: { holder, timeoutMs } })

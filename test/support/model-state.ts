@@ -60,6 +60,7 @@ interface ModelSession {
   readonly hand: string | null
   beatAt: number
   expiresAt: number
+  drainingSince: number | null
   endedAt: number | null
 }
 

@@ -113,9 +113,16 @@ function modelSessions(state: ModelState): SessionStore {
         expiresAt: startedAt + leaseMs,
         onLost,
         hand: null,
+        drainingSince: null,
         endedAt: null,
       })
       state.kept.add(holder)
+      commit(state)
+    },
+    async drain(holder) {
+      beat(state)
+      const session = state.sessions.get(holder)
+      if (session !== undefined && session.endedAt === null) session.drainingSince ??= state.clock.at
       commit(state)
     },
     async end(holder) {

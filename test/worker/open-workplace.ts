@@ -177,6 +177,7 @@ function withFaults(store: Store, { faults, calls, onLost }: Watched): Store {
         onLost.push(lost)
         return unless(faults.openSession?.(), () => sessions.open(session, lost))
       },
+      drain: (holder) => sessions.drain(holder),
       end: (holder) => sessions.end(holder),
       abandon: (holder) => sessions.abandon(holder),
       ofProcesses: (space) => sessions.ofProcesses(space),

@@ -96,6 +96,8 @@ CREATE TABLE millrace.sessions (
   expires_at bigint NOT NULL,
   -- Since when the event loop of its process stands still, as its latest beat has seen.
   blocked_since bigint,
+  -- Since when it claims nothing more, because its worker is being stopped.
+  draining_since bigint,
   ended_at bigint,
   -- Who drives one job by hand under it, as a lock; NULL: it is a worker's.
   hand text
