@@ -4,6 +4,7 @@ import { globSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, test, type TestContext } from 'node:test'
 
+import { readSuites } from '../../tools/suites.ts'
 import { writeTree } from '../support/temporary-tree.ts'
 
 const project = join(import.meta.dirname, '../..')
@@ -47,6 +48,14 @@ function runTests(context: TestContext, files: Readonly<Record<string, string>>,
   const { status, stdout } = spawnSync(process.execPath, command, { cwd: root, env, encoding: 'utf8' })
   return { status, lines: stdout.trimEnd().split('\n') }
 }
+
+test('CONTRIBUTING.md names what the budgets of npm test come to', () => {
+  const text = readFileSync(join(project, 'CONTRIBUTING.md'), 'utf8')
+  const told = /budgets of all that `npm test` runs come to (?<seconds>\d+)\./.exec(text.replaceAll('\n', ' '))
+  const run = readSuites(project).filter(({ mode }) => mode !== 'packed')
+  const seconds = run.reduce((sum, { budgetSeconds }) => sum + budgetSeconds, 0)
+  assert.equal(Number(told?.groups?.['seconds']), seconds)
+})
 
 describe('the test runner', () => {
   test('ends with one line that sums up all suites', (context) => {
