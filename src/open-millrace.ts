@@ -14,7 +14,7 @@ import { DEFAULTS } from './core/limits.ts'
 import { DEFAULT_RETENTION } from './core/retention.ts'
 import type { Retention } from './core/retention.ts'
 import { EventTailer } from './events/event-tailer.ts'
-import { JobCleanupService } from './maintenance/cleanup.ts'
+import { Cleanup } from './maintenance/cleanup.ts'
 import type { DoctorProgress } from './maintenance/artifact-bytes.ts'
 import { examineStore } from './maintenance/doctor.ts'
 import type { DoctorReport } from './maintenance/doctor.ts'
@@ -106,7 +106,7 @@ export class Millrace extends OperatorClient {
   readonly #tailer: EventTailer
   readonly #reaper: Reaper
   readonly #redFlags: Service<readonly RedFlag[]>
-  readonly #cleanup: JobCleanupService
+  readonly #cleanup: Cleanup
   readonly #workers = new Map<Worker, StartedWorker>()
   /** Workers that are being started. */
   readonly #starting = new Set<Promise<unknown>>()
@@ -130,7 +130,7 @@ export class Millrace extends OperatorClient {
     this.#reaper = reaper
     this.#redFlags = redFlagWatch({ store, runtime, logger, probes: () => this.#entityProbes() })
     const recover = reaper.recover.bind(reaper)
-    this.#cleanup = new JobCleanupService({ store, runtime, logger, retention, recover })
+    this.#cleanup = new Cleanup({ store, runtime, logger, retention, recover })
     if (parts.maintenance === true) this.#startMaintenance()
   }
 
@@ -146,7 +146,7 @@ export class Millrace extends OperatorClient {
   }
 
   /** Deletes jobs that have been kept for long enough, and clears up, when it is asked, whatever the option `maintenance` says. */
-  get cleanup(): JobCleanupService {
+  get cleanup(): Cleanup {
     this.#context.reader()
     return this.#cleanup
   }

@@ -18,7 +18,7 @@ interface Current {
 const JITTER = 0.2
 
 /** Made by `openMillrace`, and started with its maintenance. */
-export class JobCleanupService {
+export class Cleanup {
   readonly #options: CleanupOptions
   readonly #service: Service<CleanupReport>
   readonly #cleaner: Cleaner

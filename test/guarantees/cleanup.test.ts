@@ -5,7 +5,7 @@ import { Readable } from 'node:stream'
 import { describe, test } from 'node:test'
 import type { TestContext } from 'node:test'
 
-import { defineJob, handle } from '../../src/index.ts'
+import { InvalidInputError, JobCleanupService, defineJob, handle } from '../../src/index.ts'
 import type { CleanupReport } from '../../src/index.ts'
 import { virtualRuntime } from '../../src/runtime/virtual-runtime.ts'
 import type { VirtualRuntime } from '../../src/runtime/virtual-runtime.ts'
@@ -169,6 +169,28 @@ describe('a cleanup that is forced while another process is at one', () => {
     await opened.mill.cleanup.stopScheduler()
     assert.equal((await forced).expiredJobsDeleted, 0)
   })
+})
+
+test('a service that somebody constructs is the same cleanup: it shares turns, and joins what is under way', async (context) => {
+  const runtime = virtualRuntime()
+  const { mill } = await openTestMill(context, { runtime, maintenance: false, retention: { cancelled: 0 } })
+  const service = new JobCleanupService(mill)
+  const { job } = await mill.enqueue(draw, undefined)
+  await mill.cancel(job)
+  const [one, two] = await Promise.all([service.forceCleanup(), mill.cleanup.forceCleanup()])
+  assert.equal(one.expiredJobsDeleted, 1)
+  assert.equal(one, two)
+  const later = await mill.enqueue(draw, undefined)
+  await mill.cancel(later.job)
+  assert.equal((await service.runOnce()).expiredJobsDeleted, 0, 'it is not its turn yet')
+  await runtime.advance(2 * MINUTE)
+  service.startScheduler()
+  // Joins the one under way.
+  assert.equal((await new JobCleanupService(mill).runOnce()).expiredJobsDeleted, 1)
+  await service.stopScheduler()
+  await mill.close()
+  await assert.rejects(service.runOnce(), { code: 'store-closed' })
+  assert.throws(() => new JobCleanupService(null as unknown as typeof mill), InvalidInputError)
 })
 
 test('the scheduler cleans up at once and every five minutes, until it is stopped', async (context) => {
