@@ -2,6 +2,7 @@ import type { ClassificationRule } from '../core/classification.ts'
 import type { JobDefinition } from '../core/definition.ts'
 import { parseDuration } from '../core/duration.ts'
 import type { Duration } from '../core/duration.ts'
+import type { EntityProbe } from '../core/entity-status.ts'
 import { InvalidInputError } from '../core/errors.ts'
 import { DEFAULTS, LIMITS } from '../core/limits.ts'
 import { ONLY_PHASE } from '../core/phases.ts'
@@ -9,7 +10,7 @@ import type { JobPolicy, LockPolicy } from '../core/policy.ts'
 import type { Expectation } from '../core/red-flags.ts'
 import { DEFAULT_BACKOFF } from '../core/retry.ts'
 import type { Backoff } from '../core/retry.ts'
-import type { Schema } from '../core/schema.ts'
+import type { Schema, SchemaInput } from '../core/schema.ts'
 import { checkName, shown } from './names.ts'
 import { checkRetention } from './retention-options.ts'
 import type { RetentionOptions } from './retention-options.ts'
@@ -84,6 +85,11 @@ export interface JobOptions<
   readonly lock?: LockOptions
   /** Own rules for which errors are fatal, asked before those of Millrace. */
   readonly rules?: readonly ClassificationRule[]
+  /**
+   * How the thing stands that a job was about, for a job that is over. One that is not final a while after raises a red flag. Asked by workers
+   * of the type; where the answer needs what only they have, give it to `handle` instead, whose option goes before this one. Default: nobody asks.
+   */
+  readonly entityStatus?: EntityProbe<SchemaInput<InputSchema>>
   /** How long jobs of this type are kept once they are over, where it differs from what `openMillrace` is told. `'none'`: for good. */
   readonly retention?: RetentionOptions | 'none'
 }
@@ -130,6 +136,7 @@ export function defineJob<
     phases: phases as Phases,
     policy: policyOf(options, phases),
     rules: checkRules(options.rules ?? []),
+    entityStatus: checkProbe(options.entityStatus),
   })
 }
 
@@ -146,6 +153,7 @@ const KNOWN_OPTIONS: Readonly<Record<keyof JobOptions, true>> = {
   expect: true,
   lock: true,
   rules: true,
+  entityStatus: true,
   retention: true,
 }
 const KNOWN_EXPECT: Readonly<Record<keyof ExpectOptions, true>> = { minDuration: true }
@@ -195,10 +203,21 @@ function checkRules(rules: readonly ClassificationRule[]): readonly Classificati
   return Object.freeze([...rules])
 }
 
+/** What the probe is handed is the input of a job of this type, which only its definition knows. */
+function checkProbe<Input>(probe: EntityProbe<Input> | undefined): EntityProbe | null {
+  if (probe === undefined) return null
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- it is only ever asked about jobs of the type
+  if (typeof probe === 'function') return probe as EntityProbe
+  throw new InvalidInputError({ path: 'entityStatus', expected: 'a function', received: shown(probe) })
+}
+
+/** What stands in the policy that a store keeps of a type, or may do so. */
+type PolicyOptions = Omit<JobOptions, 'service' | 'entityStatus'>
+
 /** The policy of a type that is known by its name alone: everything as it is by default. */
 export const DEFAULT_POLICY: JobPolicy = policyOf({}, [ONLY_PHASE])
 
-function policyOf(options: Omit<JobOptions, 'service'>, phases: readonly string[]): JobPolicy {
+function policyOf(options: PolicyOptions, phases: readonly string[]): JobPolicy {
   const { timeout, cancelGrace = DEFAULTS.cancelGraceMs, maxStrikes = DEFAULTS.maxStrikes } = options
   const { maxAttempts = DEFAULTS.maxAttempts, backoff = {} } = checkOptions(options.retry ?? {}, KNOWN_RETRY, 'retry')
   return Object.freeze({
@@ -214,7 +233,7 @@ function policyOf(options: Omit<JobOptions, 'service'>, phases: readonly string[
   })
 }
 
-function expectationOf({ expect, output }: Omit<JobOptions, 'service'>): Expectation {
+function expectationOf({ expect, output }: PolicyOptions): Expectation {
   const { minDuration } = checkOptions(expect ?? {}, KNOWN_EXPECT, 'expect')
   const minDurationMs = minDuration === undefined ? null : parseDuration(minDuration, 'expect.minDuration')
   return Object.freeze({ minDurationMs, output: output !== undefined })

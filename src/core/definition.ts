@@ -1,5 +1,6 @@
 /** What a job type is, importable by whoever enqueues it, without any of the handler's dependencies. */
 import type { ClassificationRule } from './classification.ts'
+import type { EntityProbe } from './entity-status.ts'
 import type { JobPolicy } from './policy.ts'
 import type { Schema } from './schema.ts'
 
@@ -20,4 +21,6 @@ export interface JobDefinition<
   readonly policy: JobPolicy
   /** Asked before the rules that Millrace has of its own. */
   readonly rules: readonly ClassificationRule[]
+  /** How the thing stands that a job was about, unless the handler says it in another way. Null: nobody is asked. */
+  readonly entityStatus: EntityProbe | null
 }

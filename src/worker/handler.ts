@@ -21,8 +21,8 @@ export interface HandleOptions<Definition extends JobDefinition = JobDefinition>
    */
   readonly isolation?: Isolation
   /**
-   * How the thing stands that a job was about, for a job that is over. One that is not final a while after raises a red flag. Default: nobody
-   * asks.
+   * How the thing stands that a job was about, for a job that is over. One that is not final a while after raises a red flag. Default: what the
+   * definition says.
    */
   readonly entityStatus?: EntityProbe<SchemaInput<Definition['input']>>
 }
@@ -153,7 +153,7 @@ function builder(
     definition,
     module: options.module ?? null,
     isolation: options.isolation ?? 'inline',
-    entityStatus: options.entityStatus ?? null,
+    entityStatus: options.entityStatus ?? definition.entityStatus,
     missing,
     functions,
     phase: (name: string, run: PhaseFunction) => {

@@ -27,6 +27,7 @@ describe('a definition', () => {
         lock: { durationMs: 900_000, quietMs: 600_000, progressed: 'fail' },
       },
       rules: [],
+      entityStatus: null,
     })
   })
 
@@ -148,6 +149,7 @@ describe('defineJob refuses', () => {
     ['half a job that is kept', { retention: { completed: { count: 0.5 } } }, 'retention.completed.count'],
     ['a bound that there is not', { retention: { completed: { size: 1 } } }, 'retention.completed.size'],
     ['a retention of nothing', { retention: { cancelled: null } }, 'retention.cancelled'],
+    ['a probe that is no function', { entityStatus: 'READY' }, 'entityStatus'],
     ['rules that are no list', { rules: {} }, 'rules'],
     ['a rule without a test', { rules: [{ name: 'no-paper' }] }, 'rules[0].test'],
   ]

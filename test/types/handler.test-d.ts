@@ -79,6 +79,26 @@ handle(exportMap).phase('load', () => new Uint8Array(8))
 handle(exportMap).phase('load', async () => ({ at: new Date() }))
 // @ts-expect-error -- neither would a map survive
 handle(sendMail, () => new Map([['a', 1]]))
+// How an entity stands is told of the input that jobs of the type have, by the definition as well as by the handler.
+defineJob('mail.send', {
+  service: 'mail',
+  input: z.object({ to: z.string(), copies: z.coerce.number() }),
+  entityStatus: ({ input }) => {
+    same<typeof input.to, string>(true)
+    return { final: true, status: input.to }
+  },
+})
+defineJob('mail.send', {
+  service: 'mail',
+  input: z.object({ to: z.string() }),
+  entityStatus: ({ input }) => {
+    // @ts-expect-error -- a property that the input does not have
+    same<typeof input.from, string>(true)
+    return { final: true, status: 'SENT' }
+  },
+})
+// @ts-expect-error -- whether it is final has to be said
+defineJob('mail.send', { service: 'mail', entityStatus: () => ({ status: 'READY' }) })
 // @ts-expect-error -- an isolation that does not exist
 handle(exportMap, { isolation: 'container' })
 handle(sendMail, ({ input }) => {

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { defineJob } from '../../src/client/define-job.ts'
+import type { EntityStatus } from '../../src/core/entity-status.ts'
 import { InvalidInputError } from '../../src/core/errors.ts'
 import { handle } from '../../src/worker/handler.ts'
 import type { Handler, Isolation } from '../../src/worker/handler.ts'
@@ -132,6 +133,15 @@ describe('a handler', () => {
 
   test('of several phases is no single function', () => {
     assert.throws(() => handle(book as never, (() => null) as never), InvalidInputError)
+  })
+
+  test('asks how an entity stands as its definition does, unless it knows better itself', () => {
+    const ofType = (): EntityStatus => ({ final: true, status: 'READY' })
+    const own = (): EntityStatus => ({ final: false, status: 'PROCESSING' })
+    const read = defineJob('book.read', { service: 'workers', entityStatus: ofType })
+    assert.equal(handle(read, () => null).entityStatus, ofType)
+    assert.equal(handle(read, { entityStatus: own }).entityStatus, own)
+    assert.equal(handle(book, {}).entityStatus, null)
   })
 
   test('cannot have an isolation that there is not, and the error says what to use', () => {
