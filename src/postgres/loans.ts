@@ -13,10 +13,13 @@ export class Loans {
     this.#waiting.add(reject)
     pool.connect().then(
       (client) => {
-        // Nobody waits for it any more.
-        if (!this.#waiting.delete(reject)) return client.release(true)
-        this.#lent.add(client)
-        resolve(client)
+        if (this.#waiting.delete(reject)) {
+          this.#lent.add(client)
+          resolve(client)
+        } else {
+          // Nobody waits for it any more.
+          client.release(true)
+        }
       },
       (error: unknown) => {
         this.#waiting.delete(reject)

@@ -365,7 +365,10 @@ describe('the page of a job', () => {
       { ...cut, attempt: 2, outcome: 'lost', stoppedAt: null, stoppedBy: null },
       { ...cut, attempt: 3, outcome: 'running', endedAt: null, stoppedAt: null, stoppedBy: null },
     ]
-    const lines = jobLines({ job: { ...job, attempts }, artifacts: [], lastAct: null, now: 125_000 }, { width: 100, paint: plain })
+    const lines = jobLines(
+      { job: { ...job, attempts }, artifacts: [], lastAct: null, now: 125_000 },
+      { width: 100, paint: plain },
+    )
     const from = lines.findIndex((line) => line.includes('STOPPED'))
     assert.deepEqual(
       lines.slice(from, from + 4).map((line) => line.trimEnd()),

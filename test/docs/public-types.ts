@@ -8,7 +8,7 @@ import { join, posix } from 'node:path'
 import { parseSync } from 'oxc-parser'
 
 /** A declaration, by the module that exports it. */
-export interface Place {
+interface Place {
   readonly file: string
   readonly name: string
 }
