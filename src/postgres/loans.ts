@@ -5,28 +5,30 @@ import type { PgPool, PooledClient } from './driver.ts'
 export class Loans {
   readonly #lent = new Set<PooledClient>()
   /** Refusals of those who wait. */
-  readonly #waiting = new Set<(error: Error) => void>()
+  readonly #waiting = new Set<(error: unknown) => void>()
 
   /** @throws MillraceError `store-closed` to whoever is cut off while he waits */
   borrow(pool: PgPool): Promise<PooledClient> {
-    const { promise, resolve, reject } = Promise.withResolvers<PooledClient>()
-    this.#waiting.add(reject)
-    pool.connect().then(
-      (client) => {
-        if (this.#waiting.delete(reject)) {
-          this.#lent.add(client)
-          resolve(client)
-        } else {
-          // Nobody waits for it any more.
-          client.release(true)
-        }
-      },
-      (error: unknown) => {
-        this.#waiting.delete(reject)
-        reject(error)
-      },
-    )
-    return promise
+    return new Promise((resolve, reject) => {
+      this.#waiting.add(reject)
+      void this.#lend(pool, resolve, reject)
+    })
+  }
+
+  async #lend(pool: PgPool, resolve: (client: PooledClient) => void, reject: (error: unknown) => void): Promise<void> {
+    try {
+      const client = await pool.connect()
+      if (this.#waiting.delete(reject)) {
+        this.#lent.add(client)
+        resolve(client)
+      } else {
+        // Nobody waits for it any more.
+        client.release(true)
+      }
+    } catch (error) {
+      this.#waiting.delete(reject)
+      reject(error)
+    }
   }
 
   /** @param broken why it is not to be used again; null: it is as good as before */
