@@ -55,7 +55,7 @@ describe('a worker that is stopped', () => {
       announce.tell('started')
       await letGo.promise
     })
-    const worker = await work([handler], { concurrency: 2, drain: '10s' })
+    const worker = await work([handler], { concurrency: 1, drain: '10s' })
     await mill.enqueue(weave)
     await announce.hear('started')
     const stopping = worker.stop()
