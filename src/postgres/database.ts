@@ -286,17 +286,18 @@ export class Database {
   /**
    * The same, for a statement that is not to be made twice: `again` says what came of it where its answer was lost, or null: nothing.
    *
-   * @param behind what is sent right behind the statement, at the first try; nobody waits for its answer
+   * @param behind what is sent right behind the statement, asked for at each try; nobody waits for its answer
    */
   async rowsUnlessMade(
     { sql, values }: Statement,
     again: () => Promise<readonly Row[] | null>,
-    behind: Statement | null = null,
+    behind: () => Statement | null,
   ): Promise<readonly Row[]> {
     return this.#insist(async (client, tried) => {
       try {
         const rows = this.#rows(client, sql, values)
-        if (behind !== null && tried === 0) this.#follow(client, behind)
+        const follower = behind()
+        if (follower !== null) this.#follow(client, follower)
         return await rows
       } catch (error) {
         const made = tried === 0 || violatedIndex(error) === null ? null : await again()

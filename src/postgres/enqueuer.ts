@@ -68,12 +68,9 @@ export class Enqueuer {
   /** A statement that is committed by itself, and whose answer may be lost: then the ids tell whether it was. */
   async #addOnce(statement: Statement, jobs: readonly NewJob[], riding: Riding): Promise<readonly Row[]> {
     const { db, ride } = this.#options
-    const notice = ride()
-    riding.told = notice !== null
     return db.rowsUnlessMade(
       statement,
       async () => {
-        riding.told = false
         const states = await jobStates(
           db.rows,
           jobs.map(({ id }) => id),
@@ -82,7 +79,12 @@ export class Enqueuer {
         const scheduled = [...states].filter(([, state]) => state === 'scheduled').map(([id]) => id)
         return [{ fresh: true, added: jobs.length, scheduled: scheduled.join(',') || null }]
       },
-      notice,
+      () => {
+        // One that rode with an earlier try is lost with its connection.
+        const notice = ride()
+        riding.told = notice !== null
+        return notice
+      },
     )
   }
 

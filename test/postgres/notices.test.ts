@@ -1,5 +1,6 @@
 /** Telling other processes of commits: how often, and that nothing is left untold. */
 import assert from 'node:assert/strict'
+import { once } from 'node:events'
 import { describe, test } from 'node:test'
 import type { TestContext } from 'node:test'
 
@@ -9,9 +10,11 @@ import { Notices } from '../../src/postgres/notices.ts'
 import { openLoneClient } from '../../src/postgres/driver.ts'
 import { virtualRuntime } from '../../src/runtime/virtual-runtime.ts'
 import type { VirtualRuntime } from '../../src/runtime/virtual-runtime.ts'
-import { newSchemaName } from '../support/postgres-database.ts'
+import { openTestMill } from '../support/open-test-mill.ts'
+import { newSchemaName, postgresDatabase } from '../support/postgres-database.ts'
 import { postgresUrl } from '../support/postgres-server.ts'
-import { nextTurn, within } from '../support/wait-for-event.ts'
+import { openTcpProxy } from '../support/tcp-proxy.ts'
+import { nextTurn, take, within } from '../support/wait-for-event.ts'
 
 interface Telling {
   readonly notices: Notices
@@ -89,4 +92,30 @@ describe('a process', () => {
     await heard(1)
     assert.equal(notices.ride(), null)
   })
+})
+
+test('of new jobs whose statement has broken a connection the others are told all the same', async (context) => {
+  const proxy = await openTcpProxy(await postgresUrl())
+  const { mill, database } = await openTestMill(context, { maintenance: false }, () =>
+    postgresDatabase({ route: (server) => proxy.through(server) }),
+  )
+  context.after(() => proxy.close())
+  await mill.enqueue('grind', {})
+  const schema = /^"?(\w+)/.exec(database.table('jobs'))?.[1] ?? ''
+  const other = new pg.Client({ connectionString: await postgresUrl() })
+  await other.connect()
+  context.after(() => other.end())
+  await other.query(`LISTEN "millrace_${schema}"`)
+  const told = once(other, 'notification')
+  let broken = 0
+  // No notice may ride so soon after the last one was told.
+  await take(20)
+  proxy.decide(({ statements }) => {
+    if (broken > 0 || !statements.some((sql) => sql.includes('INSERT INTO'))) return 'pass'
+    broken += 1
+    return 'lose-request'
+  })
+  await mill.enqueue('grind', {})
+  assert.equal(broken, 1)
+  await within('a notice', told, 5_000)
 })
