@@ -82,7 +82,8 @@ async function applyPlain(
   if (candidates.length === 0) return left
   // In one order, whoever locks them, so that no two transactions wait for each other.
   const ordered = candidates.toSorted((one, other) => (one.call.jobId < other.call.jobId ? -1 : 1))
-  const rows = await tx.lists(plain.sql, tx.now, ...plain.lists(ordered.map(({ call }) => call)))
+  const { sql, values } = plain.statement(ordered.map(({ call }) => call))
+  const rows = await tx.lists(sql, tx.now, ...values)
   const taken = new Set(rows.map(([id]) => id))
   const state = plain.apply.set.state ?? 'running'
   const result: PlanResult = {

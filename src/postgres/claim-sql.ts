@@ -1,8 +1,9 @@
 /** The statement that takes jobs, put together of its parts. */
 import { EVENT_CODES } from '../store/codes.ts'
 import { CLAIM } from '../core/plans.ts'
-import { changesSql, numberedSql } from './compile.ts'
+import { changesSql } from './compile.ts'
 import { TRANSACTION_NOW } from './database.ts'
+import { NEXT_COMMIT, STARTED, tellSql, toldInSql } from './tell-sql.ts'
 
 /** `$1` now, `$2` holder, `$3` types, `$4` limit, `$5` whether what has come due may wait, `$6` to `$9` cursors: lane, priority, run-at, n. */
 export const LANES =
@@ -40,19 +41,26 @@ const PICKED =
   'LIMIT shares.jobs - (SELECT count(*) FROM urgent AS u WHERE u.lane = shares.lane) FOR UPDATE SKIP LOCKED) AS x ' +
   'WHERE (NOT facts.due OR $5::boolean) AND NOT facts.suspects)'
 
+// The number of the commit is taken once the rows are locked: so the commits of one job have numbers in the order of its events.
+const NEXT = `next AS MATERIALIZED (SELECT ${NEXT_COMMIT} AS n FROM (SELECT count(*) AS jobs FROM picked) AS p WHERE p.jobs > 0)`
 // Asked for the bare state, the planner may go through all jobs that are ready instead of looking up those that were picked.
+// A job of several phases is told with the name of the one it begins with, which no list has room for.
 const TAKE =
-  `taken AS (UPDATE millrace.jobs AS j SET ${changesSql(CLAIM)} FROM ` +
-  '(SELECT picked.*, $2::bigint AS holder, me.n AS session FROM me, picked) AS v WHERE j.ctid = v.place AND j.state + 0 = 2 ' +
+  `taken AS (UPDATE millrace.jobs AS j SET ${changesSql(CLAIM)}, ${toldInSql(STARTED, 'v.commit', 'j.phase_count = 1')} FROM ` +
+  '(SELECT picked.*, $2::bigint AS holder, me.n AS session, next.n AS commit FROM me, picked, next) AS v WHERE j.ctid = v.place AND j.state + 0 = 2 ' +
   'RETURNING j.id, j.n, j.type, j.lane, j.phase_list, j.fence, j.tenant, j.owner, j.input, j.attempt, j.generation, j.failures, j.phase, j.phase_count, ' +
-  'j.progress, j.created_at, j.run_at, j.deadline_at, j.priority, j.event_seq, v.revision)'
+  `j.progress, j.created_at, j.run_at, j.deadline_at, j.priority, j.event_seq, j.${STARTED.column}, v.revision)`
 
-const TELL =
-  `${numberedSql('taken')}, told AS (INSERT INTO millrace.events (commit, idx, job, seq, code, at, attempt, detail) ` +
-  `SELECT numbered.n, row_number() OVER (ORDER BY m.priority, m.run_at, m.n) - 1, m.id, m.event_seq, ${EVENT_CODES['job:started']}, $1, m.attempt, ` +
-  "CASE WHEN m.phase_count > 1 AND m.phase < m.phase_count THEN (SELECT '{\"phase\":' || to_json(p.names::json ->> m.phase::integer)::text || '}' " +
-  'FROM millrace.phase_lists AS p WHERE p.n = m.phase_list) END ' +
-  'FROM taken AS m, numbered)'
+const TELL = tellSql({
+  event: STARTED,
+  code: EVENT_CODES['job:started'],
+  from: 'taken',
+  number: 'next',
+  order: 'm.priority, m.run_at, m.n',
+  detail:
+    "CASE WHEN m.phase_count > 1 AND m.phase < m.phase_count THEN (SELECT '{\"phase\":' || to_json(p.names::json ->> m.phase::integer)::text || '}' " +
+    'FROM millrace.phase_lists AS p WHERE p.n = m.phase_list) END',
+})
 
 /** The first row of `ANSWER`: what was found. */
 export type FactsRow = readonly [
@@ -115,7 +123,7 @@ const ANSWER =
 /** It goes to the server with the beginning of its transaction, before whose time is known: `$1` is as for `TRANSACTION_NOW`. */
 export const TAKE_BEST =
   `WITH clock AS MATERIALIZED (SELECT ${TRANSACTION_NOW} AS now), ` +
-  `${LANES}, ${FACTS}, ${SHARES}, ${PICKED}, ${TAKE}, ${TELL} ${ANSWER}`.replaceAll(
+  `${LANES}, ${FACTS}, ${SHARES}, ${PICKED}, ${NEXT}, ${TAKE}, ${TELL} ${ANSWER}`.replaceAll(
     /\$1(?!\d)/g,
     '(SELECT now FROM clock)',
   )
@@ -127,4 +135,4 @@ const PICKED_BY_ID =
 const NO_FACTS =
   'facts AS MATERIALIZED (SELECT clock_timestamp() AS at, false AS due, false AS suspects, $5::bigint AS next_due_ms)'
 /** `$4` their ids, `$5` what is answered for the next due. */
-export const TAKE_CHOSEN = `WITH ${LANES}, ${NO_FACTS}, ${PICKED_BY_ID}, ${TAKE}, ${TELL} ${ANSWER}`
+export const TAKE_CHOSEN = `WITH ${LANES}, ${NO_FACTS}, ${PICKED_BY_ID}, ${NEXT}, ${TAKE}, ${TELL} ${ANSWER}`

@@ -11,11 +11,12 @@ import type { ClaimAnswer, CommonColumns, TakenJob } from './claim-answer.ts'
 import { NO_CURSORS, inLaneOrder } from './claim-cursors.ts'
 import type { ClaimCursors, ClaimStart, LanePlace } from './claim-cursors.ts'
 import { LANES, TAKE_BEST, TAKE_CHOSEN } from './claim-sql.ts'
-import { changesSql, numberedSql } from './compile.ts'
+import { changesSql } from './compile.ts'
 import type { Database, Transaction } from './database.ts'
 import type { PgValue } from './driver.ts'
 import type { Names } from './names.ts'
 import { labelsOf } from './rows.ts'
+import { numberedSql } from './tell-sql.ts'
 
 export interface Claiming {
   readonly names: Names

@@ -7,13 +7,14 @@ import { isRefusal } from '../core/plan.ts'
 import type { Apply, Changes, Condition, Plan, PlanValues } from '../core/plan.ts'
 import type { PlanCall } from '../store/claims.ts'
 import { EVENT_CODES, STATE_CODES } from '../store/codes.ts'
+import type { Statement } from './database.ts'
 import type { PgValue } from './driver.ts'
+import { COMPLETED, NEXT_COMMIT, numberedSql, tellSql, toldInSql } from './tell-sql.ts'
 
 export interface PlainCase {
   readonly apply: Apply
-  /** `$1` is the time; the others are lists, an item a job. It answers the ids of those it took. */
-  readonly sql: string
-  readonly lists: (calls: readonly PlanCall[]) => readonly PgValue[]
+  /** For one transaction; it answers the ids of those it took. `$1` of the statement is the time, before its `values`. */
+  readonly statement: (calls: readonly PlanCall[]) => Statement
 }
 
 /** What a job brings: a column of the statement's list. */
@@ -60,8 +61,20 @@ export function compilePlain(plan: Plan): PlainCase | null {
   const keepsResult = last.set.phase === 'next' && last.set.state === undefined
   if (keepsResult) use(RESULT)
   if (last.event !== undefined) use(DETAIL)
-  const sql = statement({ apply: last, columns, changes, guards, keepsResult })
-  return { apply: last, sql, lists: (calls) => columns.map(({ of }) => calls.map(of)) }
+  const parts = { apply: last, columns, changes, guards, keepsResult }
+  const [apart, alike] = [textOf(parts, false), textOf(parts, true)]
+  const statement = (calls: readonly PlanCall[]): Statement => {
+    const lists = columns.map(({ of }) => calls.map(of))
+    if (!lists.every(isOfOneValue)) return { sql: apart, values: lists }
+    return { sql: alike, values: lists.map((list, index) => (index === 0 ? list : (list[0] ?? null))) }
+  }
+  return { apply: last, statement }
+}
+
+/** The first column, the job, is not like the others. */
+function isOfOneValue(list: readonly PgValue[], index: number): boolean {
+  const [first] = list
+  return index === 0 || list.every((value) => value === first)
 }
 
 interface Parts {
@@ -72,23 +85,49 @@ interface Parts {
   readonly keepsResult: boolean
 }
 
-function statement({ apply, columns, changes, guards, keepsResult }: Parts): string {
-  const lists = columns.map(({ type }, index) => `$${index + 2}::${type}[]`).join(', ')
-  const names = columns.map(({ name }) => name).join(', ')
+/** @param alike whether the jobs differ in nothing but their ids, which most do that come together: it is sent once then what they have in common. */
+function textOf({ apply, columns, changes, guards, keepsResult }: Parts, alike: boolean): string {
   const returned = ['j.id', 'j.event_seq', 'j.attempt']
   if (apply.event !== undefined) returned.push('v.detail')
   if (keepsResult) returned.push('v.result', 'j.phase - 1 AS ordinal', 'j.generation', 'b.phase_started_at AS begun_at')
+  const isListed = apply.event === 'job:completed'
+  if (isListed) returned.push(`j.${COMPLETED.column}`)
+  const set = isListed ? [...changes, toldInSql(COMPLETED, 'next.n', 'v.detail IS NULL')] : changes
   // The claim is the guard: a CHECK ties it to the state. Neither the state in the guard, nor a comparison that says that there is a holder,
   // since either would lead the planner to another index.
   const claim = ['j.holder IS NOT DISTINCT FROM v.holder', 'j.fence = v.fence']
   const guard = ['j.ctid = b.place', ...claim, 'j.cancel_requested_at IS NULL', ...guards]
   const moved =
-    `moved AS (UPDATE millrace.jobs AS j SET ${changes.join(', ')} FROM unnest(${lists}) AS v (${names}) ` +
+    `moved AS (UPDATE millrace.jobs AS j SET ${set.join(', ')} FROM ${isListed ? 'next, ' : ''}${alike ? alikeSql(columns) : listsSql(columns)} AS v ` +
     `CROSS JOIN LATERAL ${placeSql('v.job')} AS b WHERE ${guard.join(' AND ')} RETURNING ${returned.join(', ')})`
-  const told = apply.event === undefined ? [] : [tellSql(EVENT_CODES[apply.event])]
-  const kept = keepsResult ? [KEEP_RESULTS] : []
-  return `WITH ${[moved, ...kept, ...told].join(', ')} SELECT id FROM moved`
+  const parts = [...(isListed ? [NEXT] : []), moved, ...(keepsResult ? [KEEP_RESULTS] : [])]
+  if (apply.event !== undefined) parts.push(isListed ? TELL_COMPLETED : tellInRows(EVENT_CODES[apply.event]))
+  return `WITH ${parts.join(', ')} SELECT id FROM moved`
 }
+
+function listsSql(columns: readonly Column[]): string {
+  const lists = columns.map(({ type }, index) => `$${index + 2}::${type}[]`).join(', ')
+  return `(SELECT * FROM unnest(${lists}) AS u (${columns.map(({ name }) => name).join(', ')}))`
+}
+
+function alikeSql([job, ...others]: readonly Column[]): string {
+  const shared = others.map(({ name, type }, index) => `, $${index + 3}::${type} AS ${name}`).join('')
+  return `(SELECT u.*${shared} FROM unnest($2::${job?.type ?? ''}[]) AS u (${job?.name ?? ''}))`
+}
+
+/**
+ * A number that is taken before the rows are locked, and yet in the order of each job's events: a job is only changed as the statement has
+ * seen it from its beginning on, so the commits before have theirs already.
+ */
+const NEXT = `next AS MATERIALIZED (SELECT ${NEXT_COMMIT} AS n)`
+const TELL_COMPLETED = tellSql({
+  event: COMPLETED,
+  code: EVENT_CODES['job:completed'],
+  from: 'moved',
+  number: 'next',
+  order: '',
+  detail: 'm.detail',
+})
 
 /**
  * Where a job lies, for a statement that changes many: each is looked up by itself, and then changed at its place. Joined by their ids, jobs
@@ -99,21 +138,16 @@ export function placeSql(id: string): string {
   return `(SELECT f.ctid AS place, f.phase_started_at FROM millrace.jobs AS f WHERE f.id = ${id} OFFSET 0)`
 }
 
-const KEEP_RESULTS =
-  'kept AS (INSERT INTO millrace.phases (job, ordinal, generation, attempt, started_at, finished_at, result) ' +
-  'SELECT id, ordinal, generation, attempt, begun_at, $1, result FROM moved WHERE result IS NOT NULL)'
-
-/** The number of the commit is taken once the rows are locked: so the commits of one job have numbers in the order of its events. */
-export function numberedSql(from: string): string {
-  return `numbered AS (INSERT INTO millrace.commits (events) SELECT count(*) FROM ${from} HAVING count(*) > 0 RETURNING n)`
-}
-
-function tellSql(code: number): string {
+function tellInRows(code: number): string {
   return (
     `${numberedSql('moved')}, told AS (INSERT INTO millrace.events (commit, idx, job, seq, code, at, attempt, detail) ` +
     `SELECT numbered.n, row_number() OVER () - 1, m.id, m.event_seq, ${code}, $1, m.attempt, m.detail FROM moved AS m, numbered)`
   )
 }
+
+const KEEP_RESULTS =
+  'kept AS (INSERT INTO millrace.phases (job, ordinal, generation, attempt, started_at, finished_at, result) ' +
+  'SELECT id, ordinal, generation, attempt, begun_at, $1, result FROM moved WHERE result IS NOT NULL)'
 
 type Use = (column: Column) => string
 

@@ -59,19 +59,31 @@ const WHOSE =
   `UNION ALL SELECT d.type, d.tenant, d.owner FROM millrace.deleted_jobs AS d WHERE d.id = e.job AND e.code = ${EVENT_CODES['job:deleted']}`
 const TYPE = 'JOIN millrace.types AS t ON t.n = j.type'
 
+/** The events of a commit `c` that a list tells of. */
+const LISTED =
+  'SELECT c.n AS commit, (u.place - 1)::integer AS idx, u.job, c.seq::integer AS seq, c.code, c.at, c.attempt::integer AS attempt, NULL AS detail ' +
+  'FROM unnest(c.jobs) WITH ORDINALITY AS u (job, place)'
+const IN_ROWS = 'SELECT o.commit, o.idx, o.job, o.seq, o.code, o.at, o.attempt, o.detail FROM millrace.events AS o'
+
 /**
  * From a position on, commit by commit. The planner can't know how much lies behind the position, takes it for a third of the log, and would
  * rather go through all jobs of a tenant. Each OFFSET 0 keeps it to the order of the log, a look-up for each event.
  */
 const LOG =
-  `${COLUMNS} FROM (SELECT a.n, a.first FROM millrace.commits AS a WHERE a.first IS NOT NULL ` +
+  `${COLUMNS} FROM (SELECT a.* FROM millrace.commits AS a WHERE a.first IS NOT NULL ` +
   // The commit that a position lies in begins at or before it.
   'AND a.first >= coalesce((SELECT max(b.first) FROM millrace.commits AS b WHERE b.first IS NOT NULL AND b.first <= $1 + 1), 1) ' +
   'ORDER BY a.first OFFSET 0) AS c CROSS JOIN LATERAL ' +
-  '(SELECT * FROM millrace.events AS o WHERE o.commit = c.n AND c.first + o.idx > $1 ORDER BY o.idx OFFSET 0) AS e CROSS JOIN LATERAL ' +
+  `(${IN_ROWS} WHERE o.commit = c.n AND c.first + o.idx > $1 UNION ALL ` +
+  `${LISTED} WHERE u.job IS NOT NULL AND c.first + u.place - 1 > $1 ORDER BY idx OFFSET 0) AS e CROSS JOIN LATERAL ` +
   `(${WHOSE} OFFSET 0) AS j ${TYPE}`
+/** Its own row says which lists a job is in. */
 const OF_JOB =
-  `${COLUMNS} FROM millrace.events AS e CROSS JOIN LATERAL (SELECT a.first FROM millrace.commits AS a WHERE a.n = e.commit OFFSET 0) AS c ` +
+  `${COLUMNS} FROM (${IN_ROWS} WHERE o.job = $1 UNION ALL SELECT l.* FROM (SELECT t.commit FROM millrace.jobs AS i CROSS JOIN LATERAL ` +
+  '(VALUES (i.created_in), (i.started_in), (i.completed_in)) AS t (commit) WHERE i.id = $1 OFFSET 0) AS i ' +
+  'CROSS JOIN LATERAL (SELECT * FROM millrace.commits AS a WHERE a.n = i.commit OFFSET 0) AS c ' +
+  `CROSS JOIN LATERAL (${LISTED} WHERE u.job = $1) AS l) AS e ` +
+  'CROSS JOIN LATERAL (SELECT a.first FROM millrace.commits AS a WHERE a.n = e.commit OFFSET 0) AS c ' +
   `CROSS JOIN LATERAL (${WHOSE} OFFSET 0) AS j ${TYPE}`
 
 export async function readEvents(db: Database, query: EventQuery): Promise<readonly EventRecord[]> {
@@ -104,7 +116,7 @@ function eventsOfJob(
   { scope, after, limit }: EventQuery,
 ): ReturnType<Transaction['rows']> {
   const { sql, values } = scopeCondition(scope, 4)
-  const where = `e.job = $1 AND c.first IS NOT NULL AND c.first + e.idx > $2${sql}`
+  const where = `c.first IS NOT NULL AND c.first + e.idx > $2${sql}`
   return tx.rows(`${OF_JOB} WHERE ${where} ORDER BY e.seq LIMIT $3`, jobId, after, limit, ...values)
 }
 

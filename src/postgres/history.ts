@@ -4,8 +4,8 @@ import type { AttemptOutcome } from '../core/plan.ts'
 import { EVENT_CODES, OUTCOME_CODES, STOPPED_BY_CODES } from '../store/codes.ts'
 import type { StoppedBy } from '../store/attempt-stops.ts'
 import type { NewArtifact } from '../store/claims.ts'
-import { numberedSql } from './compile.ts'
 import type { Transaction } from './database.ts'
+import { numberedSql } from './tell-sql.ts'
 
 export interface NewEvent {
   readonly job: string

@@ -19,13 +19,21 @@ const FINAL_CODES = [EVENT_CODES['job:completed'], EVENT_CODES['job:failed'], EV
 const BESIDE =
   `SELECT ${ROW_COLUMNS}, (t.n IS NOT NULL)::integer AS has_type, (l.n IS NOT NULL)::integer AS has_lane, (q.n IS NOT NULL)::integer AS has_queue, ` +
   '(p.n IS NOT NULL)::integer AS has_phase_list, (SELECT count(*) FROM millrace.phases AS r WHERE r.job = j.id) AS results, ' +
-  'e.events, e.last_seq, e.finals FROM'
+  'e.events + coalesce(k.events, 0) AS events, greatest(e.last_seq, k.last_seq) AS last_seq, e.finals + coalesce(k.finals, 0) AS finals FROM'
+const TOLD = `count(*) AS events, coalesce(max(o.seq), 0) AS last_seq, count(*) FILTER (WHERE o.code IN (${FINAL_CODES})) AS finals`
+/** Only what stands in the very lists that a job's row names counts for it. The jobs of a page share most of theirs. */
+const LISTED =
+  'told AS MATERIALIZED (SELECT i.id, c.commit FROM page AS i CROSS JOIN LATERAL (VALUES (i.created_in), (i.started_in), (i.completed_in)) AS c (commit) ' +
+  'WHERE c.commit IS NOT NULL), ' +
+  'lists AS MATERIALIZED (SELECT c.n, c.seq, c.code, u.job FROM (SELECT DISTINCT commit FROM told) AS t CROSS JOIN LATERAL ' +
+  '(SELECT * FROM millrace.commits AS a WHERE a.n = t.commit OFFSET 0) AS c CROSS JOIN LATERAL unnest(c.jobs) AS u (job)), ' +
+  `listed AS MATERIALIZED (SELECT o.job, ${TOLD} FROM told AS t JOIN lists AS o ON o.job = t.id AND o.n = t.commit GROUP BY o.job)`
 const JOINED =
-  'AS j LEFT JOIN millrace.types AS t ON t.n = j.type LEFT JOIN millrace.lanes AS l ON l.n = j.lane LEFT JOIN millrace.queues AS q ON q.n = l.queue ' +
-  'LEFT JOIN millrace.phase_lists AS p ON p.n = j.phase_list CROSS JOIN LATERAL (SELECT count(*) AS events, coalesce(max(o.seq), 0) AS last_seq, ' +
-  `count(*) FILTER (WHERE o.code IN (${FINAL_CODES})) AS finals FROM (SELECT * FROM millrace.events AS i WHERE i.job = j.id OFFSET 0) AS o) AS e`
-const AUDIT_PAGE = `${BESIDE} (SELECT * FROM millrace.jobs AS i WHERE i.id > $1 ORDER BY i.id LIMIT $2) ${JOINED} ORDER BY j.id`
-const AUDIT_ONE = `${BESIDE} (SELECT * FROM millrace.jobs AS i WHERE i.id = $1 OFFSET 0) ${JOINED}`
+  'page AS j LEFT JOIN millrace.types AS t ON t.n = j.type LEFT JOIN millrace.lanes AS l ON l.n = j.lane LEFT JOIN millrace.queues AS q ON q.n = l.queue ' +
+  'LEFT JOIN millrace.phase_lists AS p ON p.n = j.phase_list LEFT JOIN listed AS k ON k.job = j.id ' +
+  `CROSS JOIN LATERAL (SELECT ${TOLD} FROM (SELECT * FROM millrace.events AS i WHERE i.job = j.id OFFSET 0) AS o) AS e`
+const AUDIT_PAGE = `WITH page AS MATERIALIZED (SELECT * FROM millrace.jobs AS i WHERE i.id > $1 ORDER BY i.id LIMIT $2), ${LISTED} ${BESIDE} ${JOINED} ORDER BY j.id`
+const AUDIT_ONE = `WITH page AS MATERIALIZED (SELECT * FROM millrace.jobs AS i WHERE i.id = $1), ${LISTED} ${BESIDE} ${JOINED}`
 
 /** No transaction of ours waits longer between its beginning and its first look. */
 const CLOCK_SLACK_MS = 20_000

@@ -53,8 +53,8 @@ async function statusOf(inquiry: Inquiry, { xid }: LostCommit): Promise<unknown>
 
 /** From the latest commits backwards, `$3` the number before which to look. */
 const PAGE =
-  'SELECT min(c.n) AS first, min(e.at) AS at, coalesce(bool_or(e.at = $2 AND e.xmin = $1::xid8::xid), false) AS found ' +
-  'FROM (SELECT n FROM millrace.commits WHERE n < $3 ORDER BY n DESC LIMIT $4) AS c JOIN millrace.events AS e ON e.commit = c.n'
+  'SELECT min(n) AS first, min(at) AS at, coalesce(bool_or(at = $2 AND xid = $1::xid8), false) AS found ' +
+  'FROM (SELECT n, at, xid FROM millrace.commits WHERE n < $3 ORDER BY n DESC LIMIT $4) AS c'
 const COMMITS_A_PAGE = 10_000
 /** No transaction takes as long from its beginning to its number in the log. */
 const LONGEST_MS = 600_000

@@ -36,7 +36,7 @@ const MAY_PURGE = "SELECT pg_try_advisory_xact_lock(hashtextextended('millrace p
 
 /** A job that was retried meanwhile is not over, or ended at another time. Here a delivery that is pending will hold a job back. */
 const DOOMED =
-  'SELECT id, type, tenant, owner, idempotency_key, event_seq, attempt, finished_at FROM millrace.jobs ' +
+  'SELECT id, type, tenant, owner, idempotency_key, event_seq, attempt, finished_at, created_in, started_in, completed_in FROM millrace.jobs ' +
   'WHERE id = ANY($1::uuid[]) AND finished_at IS NOT NULL ORDER BY id FOR UPDATE SKIP LOCKED'
 
 const OF_JOBS = 'WHERE job = ANY($1::uuid[])'
@@ -67,7 +67,7 @@ export async function purgeJobs(
   await tx.rows(REMEMBER, ids, tx.now)
   await tx.rows(JOBS, ids)
   await freeKeys(tx, rows)
-  await dropCommits(tx, events)
+  await dropCommits(tx, [...commitsOf(events), ...rows.flatMap(listsOf)])
   await writeEvents(
     tx,
     rows.map((row) => ({
@@ -101,15 +101,29 @@ async function freeKeys(tx: Transaction, rows: readonly Row[]): Promise<void> {
   )
 }
 
-// One by one: whether a commit has events left is asked of their index.
+// One by one: whether a commit has events left is asked of their index, and whether a job is there of the jobs'.
 const DROP_COMMITS =
   'DELETE FROM millrace.commits AS c WHERE c.n = ANY($1::bigint[]) AND c.first IS NOT NULL ' +
-  'AND (SELECT e.commit FROM millrace.events AS e WHERE e.commit = c.n LIMIT 1) IS NULL'
+  'AND (SELECT e.commit FROM millrace.events AS e WHERE e.commit = c.n LIMIT 1) IS NULL ' +
+  'AND (SELECT j.id FROM unnest(c.jobs) AS u (job) CROSS JOIN LATERAL (SELECT i.id FROM millrace.jobs AS i WHERE i.id = u.job OFFSET 0) AS j LIMIT 1) IS NULL'
+const SHORTEN_LISTS =
+  'UPDATE millrace.commits AS c SET jobs = ARRAY(SELECT (SELECT j.id FROM millrace.jobs AS j WHERE j.id = u.job) ' +
+  'FROM unnest(c.jobs) WITH ORDINALITY AS u (job, place) ORDER BY u.place) WHERE c.n = ANY($1::bigint[]) AND c.first IS NOT NULL AND c.jobs IS NOT NULL'
 
-/** What has no events any more needs no place in the log: the places of the others stay. */
-async function dropCommits(tx: Transaction, events: readonly Row[]): Promise<void> {
-  const commits = [...new Set(events.map((row) => Number(row['commit'])))].toSorted((left, right) => left - right)
-  if (commits.length > 0) await tx.rows(DROP_COMMITS, commits)
+function commitsOf(events: readonly Row[]): readonly number[] {
+  return events.map((row) => Number(row['commit']))
+}
+
+function listsOf(row: Row): readonly number[] {
+  return [row['created_in'], row['started_in'], row['completed_in']].filter((commit) => typeof commit === 'number')
+}
+
+/** What has no events any more needs no place in the log: the places of the others stay. From other lists the jobs that are gone are taken out. */
+async function dropCommits(tx: Transaction, told: readonly number[]): Promise<void> {
+  const commits = [...new Set(told)].toSorted((left, right) => left - right)
+  if (commits.length === 0) return
+  await tx.rows(DROP_COMMITS, commits)
+  await tx.rows(SHORTEN_LISTS, commits)
 }
 
 const EXPIRED_ARTIFACTS =
@@ -135,7 +149,7 @@ export async function sweepUp(tx: Transaction, { eventsMs, sessionsMs, limit }: 
   const traces = await tx.rows(TRACES, tx.now - eventsMs, limit)
   if (traces.length > 0) {
     const ids = traces.map((row) => String(row['id']))
-    await dropCommits(tx, await tx.rows(DROP_EVENTS, ids))
+    await dropCommits(tx, commitsOf(await tx.rows(DROP_EVENTS, ids)))
     await freeKeys(tx, traces)
   }
   const [oldest] = await tx.rows(OLDEST_JOB)

@@ -31,6 +31,7 @@ const STATES: Readonly<Record<ManyRows['load'], string>> = {
 }
 const LANES: Readonly<Record<ManyRows['load'], number>> = { idle: 10, busy: 10, backlog: 1 }
 const EVENTS_A_COMMIT = 10
+/** The first in a list, the other in a row. */
 const EVENTS_A_JOB = 2
 
 /** Ten types, twenty tenants, a thousand courses. Statistics are made by nobody but the test. */
@@ -41,18 +42,19 @@ export async function fillTables(client: pg.Client, schema: string, { jobs, load
     INSERT INTO millrace.queues (name) VALUES ('q');
     INSERT INTO millrace.lanes (type, queue) SELECT t.n, q.n FROM millrace.types AS t, millrace.queues AS q;
     INSERT INTO millrace.phase_lists (names) VALUES ('["run"]');
-    INSERT INTO millrace.jobs (id, type, lane, state, priority, run_at, holder, phase, phase_count, phase_list, created_at, updated_at,
+    INSERT INTO millrace.jobs (id, created_in, type, lane, state, priority, run_at, holder, phase, phase_count, phase_list, created_at, updated_at,
       started_at, finished_at, tenant, owner, unique_key, event_seq, input)
-      SELECT gen_random_uuid(), 1 + i % ${LANES[load]}, 1 + i % ${LANES[load]}, s.state, i % 3, i + CASE WHEN s.state = 1 THEN 4000000000000 ELSE 0 END,
+      SELECT gen_random_uuid(), 1 + (i - 1) / ${EVENTS_A_COMMIT}, 1 + i % ${LANES[load]}, 1 + i % ${LANES[load]}, s.state, i % 3, i + CASE WHEN s.state = 1 THEN 4000000000000 ELSE 0 END,
         CASE WHEN s.state = 3 THEN i / 500 END, (s.state = 5)::integer, 1, 1, i, i, i, CASE WHEN s.state > 4 THEN i END,
         'tenant' || (i % 20), 'user' || (i % 500), 'k' || i, ${EVENTS_A_JOB}, '{}'
       FROM generate_series(1, ${jobs}) AS i CROSS JOIN LATERAL (SELECT ${STATES[load]} AS state) AS s;
     INSERT INTO millrace.labels SELECT id, 'course', 'c' || (n % 1000) FROM millrace.jobs UNION ALL SELECT id, 'level', 'a' FROM millrace.jobs;
-    INSERT INTO millrace.commits (first, events)
-      SELECT 1 + ${EVENTS_A_COMMIT} * (i - 1), ${EVENTS_A_COMMIT} FROM generate_series(1, ${(jobs * EVENTS_A_JOB) / EVENTS_A_COMMIT}) AS i;
+    INSERT INTO millrace.commits (first, at, events, code, seq, attempt, jobs)
+      SELECT min(n), 1, ${EVENTS_A_COMMIT}, 2, 1, 0, array_agg(id ORDER BY n) FROM millrace.jobs GROUP BY created_in ORDER BY created_in;
+    INSERT INTO millrace.commits (first, at, events)
+      SELECT ${jobs} + 1 + ${EVENTS_A_COMMIT} * (i - 1), 1, ${EVENTS_A_COMMIT} FROM generate_series(1, ${jobs / EVENTS_A_COMMIT}) AS i;
     INSERT INTO millrace.events (commit, idx, job, seq, code, at, attempt)
-      SELECT 1 + e.place / ${EVENTS_A_COMMIT}, e.place % ${EVENTS_A_COMMIT}, e.id, e.seq, 2, 1, 0
-      FROM (SELECT id, seq, row_number() OVER () - 1 AS place FROM millrace.jobs, generate_series(1, ${EVENTS_A_JOB}) AS seq) AS e;
+      SELECT ${jobs / EVENTS_A_COMMIT} + created_in, (n - 1) % ${EVENTS_A_COMMIT}, id, ${EVENTS_A_JOB}, 3, 1, 1 FROM millrace.jobs;
     INSERT INTO millrace.phases (job, ordinal, generation, attempt, finished_at, result) SELECT id, 0, 1, 1, 1, '1' FROM millrace.jobs;
     INSERT INTO millrace.attempts (job, attempt, generation, outcome, phase, progress, started_at, ended_at)
       SELECT id, 1, 1, 1, 'run', 0, 1, 1 FROM millrace.jobs;

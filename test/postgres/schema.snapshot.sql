@@ -66,10 +66,18 @@ CREATE INDEX audit_job ON millrace.audit USING btree (job, at, id);
 CREATE INDEX audit_tenant ON millrace.audit USING btree (tenant, at, id);
 
 CREATE TABLE millrace.commits (
-  n bigint NOT NULL GENERATED ALWAYS AS IDENTITY,
+  n bigint NOT NULL,
   first bigint,
+  at bigint NOT NULL,
+  xid xid8 NOT NULL DEFAULT pg_current_xact_id(),
   events integer NOT NULL,
-  PRIMARY KEY (n)
+  code smallint,
+  seq smallint,
+  attempt smallint,
+  jobs uuid[],
+  PRIMARY KEY (n),
+  CHECK ((((jobs IS NULL) = (code IS NULL)) AND ((code IS NULL) = (seq IS NULL)) AND ((seq IS NULL) = (attempt IS NULL)))),
+  CHECK ((cardinality(jobs) <= events))
 ) WITH (fillfactor=80, autovacuum_vacuum_scale_factor=0.02, autovacuum_vacuum_threshold=1000);
 
 CREATE INDEX commits_unplaced ON millrace.commits USING btree (n) WHERE (first IS NULL);
@@ -112,6 +120,9 @@ CREATE UNIQUE INDEX events_job ON millrace.events USING btree (job, seq);
 CREATE TABLE millrace.jobs (
   id uuid NOT NULL,
   n bigint NOT NULL GENERATED ALWAYS AS IDENTITY,
+  created_in bigint,
+  started_in bigint,
+  completed_in bigint,
   run_at bigint NOT NULL,
   holder bigint,
   created_at bigint NOT NULL,

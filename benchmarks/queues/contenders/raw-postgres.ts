@@ -65,30 +65,29 @@ async function registerType(place: Place): Promise<void> {
   await withClient(place.address, (client) => client.query('TRUNCATE millrace.jobs, millrace.events, millrace.commits'))
 }
 
-const COMMIT = 'INSERT INTO millrace.commits (events) SELECT count(*) FROM'
+// Each statement tells of its jobs by a list in the row of its commit, whose number stands on the jobs.
+const NEXT = "next AS MATERIALIZED (SELECT nextval('millrace.commits_n_seq') AS n)"
+const tell = (code: number, seq: number, attempt: number, jobs: string): string =>
+  `INSERT INTO millrace.commits (n, at, events, code, seq, attempt, jobs)
+  SELECT next.n, $1::bigint, cardinality(x.jobs), ${code}, ${seq}, ${attempt}, x.jobs FROM next, (${jobs}) AS x WHERE x.jobs IS NOT NULL`
 
-const INSERT = `WITH added AS (INSERT INTO millrace.jobs (id, type, lane, state, priority, run_at, phase_count, phase_list, created_at, updated_at, input)
-    SELECT v.id, $2, $3, 2, 0, $1, 1, $4, $1, $1, v.input FROM unnest($5::uuid[], $6::text[]) AS v (id, input) RETURNING id),
-  numbered AS (${COMMIT} added RETURNING n)
-  INSERT INTO millrace.events (commit, idx, job, seq, code, at, attempt)
-  SELECT numbered.n, row_number() OVER () - 1, added.id, 1, 2, $1, 0 FROM added, numbered`
+const INSERT = `WITH ${NEXT}, told AS (${tell(2, 1, 0, 'SELECT $5::uuid[] AS jobs')})
+  INSERT INTO millrace.jobs (id, created_in, type, lane, state, priority, run_at, phase_count, phase_list, created_at, updated_at, input)
+    SELECT v.id, next.n, $2, $3, 2, 0, $1, 1, $4, $1, $1, v.input FROM next, unnest($5::uuid[], $6::text[]) AS v (id, input)`
 
-const CLAIM = `WITH taken AS (UPDATE millrace.jobs SET updated_at = $1::bigint, event_seq = event_seq + 1, state = 3, holder = $2, session = $3,
-      fence = fence + 1, attempt = attempt + 1, started_at = $1, deadline_at = $1::bigint + 1800000, phase_started_at = $1
+const CLAIM = `WITH ${NEXT}, taken AS (UPDATE millrace.jobs SET updated_at = $1::bigint, event_seq = event_seq + 1, state = 3, holder = $2, session = $3,
+      fence = fence + 1, attempt = attempt + 1, started_at = $1, deadline_at = $1::bigint + 1800000, phase_started_at = $1,
+      started_in = (SELECT n FROM next)
     WHERE ctid = ANY(ARRAY(SELECT ctid FROM millrace.jobs WHERE lane = $4 AND state = 2 ORDER BY priority, run_at, n LIMIT ${BATCH} FOR UPDATE SKIP LOCKED))
-    RETURNING id, fence, attempt, event_seq, input),
-  numbered AS (${COMMIT} taken HAVING count(*) > 0 RETURNING n),
-  told AS (INSERT INTO millrace.events (commit, idx, job, seq, code, at, attempt)
-    SELECT numbered.n, row_number() OVER () - 1, taken.id, taken.event_seq, 3, $1, taken.attempt FROM taken, numbered)
+    RETURNING id, fence, input),
+  told AS (${tell(3, 2, 1, 'SELECT array_agg(id) AS jobs FROM taken')})
   SELECT id, fence, input FROM taken`
 
-const COMPLETE = `WITH moved AS (UPDATE millrace.jobs AS j SET updated_at = $1, event_seq = j.event_seq + 1, state = 5, holder = NULL, deadline_at = NULL,
-      finished_at = $1, phase = 1, progress = 100, output = 'null'
-    FROM unnest($2::uuid[], $3::integer[]) AS v (id, fence) WHERE j.id = v.id AND j.holder = $4 AND j.fence = v.fence
-    RETURNING j.id, j.event_seq, j.attempt),
-  numbered AS (${COMMIT} moved HAVING count(*) > 0 RETURNING n)
-  INSERT INTO millrace.events (commit, idx, job, seq, code, at, attempt)
-  SELECT numbered.n, row_number() OVER () - 1, moved.id, moved.event_seq, 5, $1, moved.attempt FROM moved, numbered`
+const COMPLETE = `WITH ${NEXT}, moved AS (UPDATE millrace.jobs AS j SET updated_at = $1, event_seq = j.event_seq + 1, state = 5, holder = NULL, deadline_at = NULL,
+      finished_at = $1, phase = 1, progress = 100, output = 'null', completed_in = next.n
+    FROM next, unnest($2::uuid[], $3::integer[]) AS v (id, fence) WHERE j.id = v.id AND j.holder = $4 AND j.fence = v.fence
+    RETURNING j.id)
+  ${tell(5, 3, 1, 'SELECT array_agg(id) AS jobs FROM moved')}`
 
 interface ClaimedRow {
   readonly id: string

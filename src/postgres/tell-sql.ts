@@ -1,0 +1,63 @@
+/**
+ * How a statement tells what it has done, in the log.
+ *
+ * Each that writes events adds one row to `commits`. What happens to most jobs in their lives (created, started, completed, with nothing more
+ * to tell) stands in that row itself, as a list of jobs, and a job's own row says in which commits it is told of: that takes a small part of
+ * what a row of `events` for each takes. Every other event has its row. A commit may have both.
+ */
+/** The number of the next commit, for statements that write it into rows of jobs. */
+export const NEXT_COMMIT = "nextval('millrace.commits_n_seq')"
+
+/** An event that lists tell: in which column of a job, and which of its events it is. A job for which it is another one has a row for it. */
+export interface ListedEvent {
+  readonly column: 'created_in' | 'started_in' | 'completed_in'
+  readonly seq: number
+  readonly attempt: number
+}
+
+export const CREATED: ListedEvent = { column: 'created_in', seq: 1, attempt: 0 }
+export const STARTED: ListedEvent = { column: 'started_in', seq: 2, attempt: 1 }
+export const COMPLETED: ListedEvent = { column: 'completed_in', seq: 3, attempt: 1 }
+
+/** `numbered`: the commit of events that all have rows, one for each row of `from`. */
+export function numberedSql(from: string, at = '$1::bigint'): string {
+  return `numbered AS (INSERT INTO millrace.commits (at, events) SELECT ${at}, count(*) FROM ${from} HAVING count(*) > 0 RETURNING n)`
+}
+
+/** The column's new value, of a job `j` as it was: `commit` if that is what tells of it. */
+export function toldInSql({ column, seq, attempt }: ListedEvent, commit: string, others: string): string {
+  const isPlain = `j.event_seq = ${seq - 1} AND j.attempt = ${column === 'started_in' ? attempt - 1 : attempt} AND ${others}`
+  return `${column} = CASE WHEN ${isPlain} THEN ${commit} ELSE j.${column} END`
+}
+
+export interface Telling {
+  readonly event: ListedEvent
+  readonly code: number
+  /** The jobs `m`, as they are now: their `id`, `event_seq`, `attempt`, and the column of the event. */
+  readonly from: string
+  /** What has the commit's number, `n`. */
+  readonly number: string
+  /** In which order their events are; empty: as they come. */
+  readonly order: string
+  /** Of an event that has a row. */
+  readonly detail: string
+}
+
+/** `listed`, `numbered` and `told`: what happened to the jobs of `from`, in a list or in rows. `$1` is its time. */
+export function tellSql({ event, code, from, number, order, detail }: Telling): string {
+  const { column, seq, attempt } = event
+  const isListed = `m.${column} IS NOT DISTINCT FROM ${number}.n`
+  const sorted = order === '' ? '' : `ORDER BY ${order}`
+  return (
+    `listed AS MATERIALIZED (SELECT count(*) AS events, bool_or(${isListed}) AS any_listed, bool_and(${isListed}) AS all_listed, ` +
+    `array_agg(CASE WHEN ${isListed} THEN m.id END ${sorted}) AS jobs FROM ${from} AS m, ${number}), ` +
+    'numbered AS (INSERT INTO millrace.commits (n, at, events, code, seq, attempt, jobs) ' +
+    `SELECT ${number}.n, $1::bigint, events, CASE WHEN any_listed THEN ${code} END, CASE WHEN any_listed THEN ${seq} END, CASE WHEN any_listed THEN ${attempt} END, ` +
+    `CASE WHEN any_listed THEN jobs END FROM listed, ${number} WHERE events > 0), ` +
+    'told AS (INSERT INTO millrace.events (commit, idx, job, seq, code, at, attempt, detail) ' +
+    `SELECT n, idx, id, event_seq, ${code}, $1::bigint, attempt, detail FROM (SELECT ${number}.n, row_number() OVER (${sorted}) - 1 AS idx, m.id, ` +
+    `m.event_seq, m.attempt, ${detail} AS detail, ${isListed} AS is_listed FROM ${from} AS m, ${number}) AS x ` +
+    // Where lists tell everything, nothing is looked through for the others.
+    'WHERE NOT is_listed AND NOT (SELECT all_listed FROM listed))'
+  )
+}
