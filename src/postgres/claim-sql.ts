@@ -3,7 +3,7 @@ import { EVENT_CODES } from '../store/codes.ts'
 import { CLAIM } from '../core/plans.ts'
 import { changesSql } from './compile.ts'
 import { TRANSACTION_NOW } from './database.ts'
-import { NEXT_COMMIT, STARTED, tellSql, toldInSql } from './tell-sql.ts'
+import { COMMIT, NEXT_COMMIT, STARTED, tellSql, toldInSql } from './tell-sql.ts'
 
 /** `$1` now, `$2` holder, `$3` types, `$4` limit, `$5` whether what has come due may wait, `$6` to `$9` cursors: lane, priority, run-at, n. */
 export const LANES =
@@ -46,8 +46,8 @@ const NEXT = `next AS MATERIALIZED (SELECT ${NEXT_COMMIT} AS n FROM (SELECT coun
 // Asked for the bare state, the planner may go through all jobs that are ready instead of looking up those that were picked.
 // A job of several phases is told with the name of the one it begins with, which no list has room for.
 const TAKE =
-  `taken AS (UPDATE millrace.jobs AS j SET ${changesSql(CLAIM)}, ${toldInSql(STARTED, 'v.commit', 'j.phase_count = 1')} FROM ` +
-  '(SELECT picked.*, $2::bigint AS holder, me.n AS session, next.n AS commit FROM me, picked, next) AS v WHERE j.ctid = v.place AND j.state + 0 = 2 ' +
+  `taken AS (UPDATE millrace.jobs AS j SET ${changesSql(CLAIM)}, ${toldInSql(STARTED, COMMIT, 'j.phase_count = 1')} FROM ` +
+  '(SELECT picked.*, $2::bigint AS holder, (SELECT n FROM me) AS session FROM picked) AS v WHERE j.ctid = v.place AND j.state + 0 = 2 ' +
   'RETURNING j.id, j.n, j.type, j.lane, j.phase_list, j.fence, j.tenant, j.owner, j.input, j.attempt, j.generation, j.failures, j.phase, j.phase_count, ' +
   `j.progress, j.created_at, j.run_at, j.deadline_at, j.priority, j.event_seq, j.${STARTED.column}, v.revision)`
 
@@ -55,7 +55,6 @@ const TELL = tellSql({
   event: STARTED,
   code: EVENT_CODES['job:started'],
   from: 'taken',
-  number: 'next',
   order: 'm.priority, m.run_at, m.n',
   detail:
     "CASE WHEN m.phase_count > 1 AND m.phase < m.phase_count THEN (SELECT '{\"phase\":' || to_json(p.names::json ->> m.phase::integer)::text || '}' " +

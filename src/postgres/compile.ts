@@ -9,7 +9,7 @@ import type { PlanCall } from '../store/claims.ts'
 import { EVENT_CODES, STATE_CODES } from '../store/codes.ts'
 import type { Statement } from './database.ts'
 import type { PgValue } from './driver.ts'
-import { COMPLETED, NEXT_COMMIT, numberedSql, tellSql, toldInSql } from './tell-sql.ts'
+import { COMMIT, COMPLETED, NEXT_COMMIT, numberedSql, tellSql, toldInSql } from './tell-sql.ts'
 
 export interface PlainCase {
   readonly apply: Apply
@@ -92,13 +92,13 @@ function textOf({ apply, columns, changes, guards, keepsResult }: Parts, alike: 
   if (keepsResult) returned.push('v.result', 'j.phase - 1 AS ordinal', 'j.generation', 'b.phase_started_at AS begun_at')
   const isListed = apply.event === 'job:completed'
   if (isListed) returned.push(`j.${COMPLETED.column}`)
-  const set = isListed ? [...changes, toldInSql(COMPLETED, 'next.n', 'v.detail IS NULL')] : changes
+  const set = isListed ? [...changes, toldInSql(COMPLETED, COMMIT, 'v.detail IS NULL')] : changes
   // The claim is the guard: a CHECK ties it to the state. Neither the state in the guard, nor a comparison that says that there is a holder,
   // since either would lead the planner to another index.
   const claim = ['j.holder IS NOT DISTINCT FROM v.holder', 'j.fence = v.fence']
   const guard = ['j.ctid = b.place', ...claim, 'j.cancel_requested_at IS NULL', ...guards]
   const moved =
-    `moved AS (UPDATE millrace.jobs AS j SET ${set.join(', ')} FROM ${isListed ? 'next, ' : ''}${alike ? alikeSql(columns) : listsSql(columns)} AS v ` +
+    `moved AS (UPDATE millrace.jobs AS j SET ${set.join(', ')} FROM ${alike ? alikeSql(columns) : listsSql(columns)} AS v ` +
     `CROSS JOIN LATERAL ${placeSql('v.job')} AS b WHERE ${guard.join(' AND ')} RETURNING ${returned.join(', ')})`
   const parts = [...(isListed ? [NEXT] : []), moved, ...(keepsResult ? [KEEP_RESULTS] : [])]
   if (apply.event !== undefined) parts.push(isListed ? TELL_COMPLETED : tellInRows(EVENT_CODES[apply.event]))
@@ -124,7 +124,6 @@ const TELL_COMPLETED = tellSql({
   event: COMPLETED,
   code: EVENT_CODES['job:completed'],
   from: 'moved',
-  number: 'next',
   order: '',
   detail: 'm.detail',
 })

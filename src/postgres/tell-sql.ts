@@ -7,6 +7,8 @@
  */
 /** The number of the next commit, for statements that write it into rows of jobs. */
 export const NEXT_COMMIT = "nextval('millrace.commits_n_seq')"
+/** It, where `next` has it: asked for as one value, which is cheaper than a join for each row. */
+export const COMMIT = '(SELECT n FROM next)'
 
 /** An event that lists tell: in which column of a job, and which of its events it is. A job for which it is another one has a row for it. */
 export interface ListedEvent {
@@ -35,28 +37,26 @@ export interface Telling {
   readonly code: number
   /** The jobs `m`, as they are now: their `id`, `event_seq`, `attempt`, and the column of the event. */
   readonly from: string
-  /** What has the commit's number, `n`. */
-  readonly number: string
   /** In which order their events are; empty: as they come. */
   readonly order: string
   /** Of an event that has a row. */
   readonly detail: string
 }
 
-/** `listed`, `numbered` and `told`: what happened to the jobs of `from`, in a list or in rows. `$1` is its time. */
-export function tellSql({ event, code, from, number, order, detail }: Telling): string {
+/** `listed`, `numbered` and `told`: what happened to the jobs of `from`, in a list or in rows. `$1` is its time, `next` its commit. */
+export function tellSql({ event, code, from, order, detail }: Telling): string {
   const { column, seq, attempt } = event
-  const isListed = `m.${column} IS NOT DISTINCT FROM ${number}.n`
+  const isListed = `m.${column} IS NOT DISTINCT FROM ${COMMIT}`
   const sorted = order === '' ? '' : `ORDER BY ${order}`
   return (
     `listed AS MATERIALIZED (SELECT count(*) AS events, bool_or(${isListed}) AS any_listed, bool_and(${isListed}) AS all_listed, ` +
-    `array_agg(CASE WHEN ${isListed} THEN m.id END ${sorted}) AS jobs FROM ${from} AS m, ${number}), ` +
+    `array_agg(CASE WHEN ${isListed} THEN m.id END ${sorted}) AS jobs FROM ${from} AS m), ` +
     'numbered AS (INSERT INTO millrace.commits (n, at, events, code, seq, attempt, jobs) ' +
-    `SELECT ${number}.n, $1::bigint, events, CASE WHEN any_listed THEN ${code} END, CASE WHEN any_listed THEN ${seq} END, CASE WHEN any_listed THEN ${attempt} END, ` +
-    `CASE WHEN any_listed THEN jobs END FROM listed, ${number} WHERE events > 0), ` +
+    `SELECT ${COMMIT}, $1::bigint, events, CASE WHEN any_listed THEN ${code} END, CASE WHEN any_listed THEN ${seq} END, CASE WHEN any_listed THEN ${attempt} END, ` +
+    'CASE WHEN any_listed THEN jobs END FROM listed WHERE events > 0), ' +
     'told AS (INSERT INTO millrace.events (commit, idx, job, seq, code, at, attempt, detail) ' +
-    `SELECT n, idx, id, event_seq, ${code}, $1::bigint, attempt, detail FROM (SELECT ${number}.n, row_number() OVER (${sorted}) - 1 AS idx, m.id, ` +
-    `m.event_seq, m.attempt, ${detail} AS detail, ${isListed} AS is_listed FROM ${from} AS m, ${number}) AS x ` +
+    `SELECT ${COMMIT}, idx, id, event_seq, ${code}, $1::bigint, attempt, detail FROM (SELECT row_number() OVER (${sorted}) - 1 AS idx, m.id, ` +
+    `m.event_seq, m.attempt, ${detail} AS detail, ${isListed} AS is_listed FROM ${from} AS m) AS x ` +
     // Where lists tell everything, nothing is looked through for the others.
     'WHERE NOT is_listed AND NOT (SELECT all_listed FROM listed))'
   )
