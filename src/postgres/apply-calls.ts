@@ -8,7 +8,7 @@ import type { Plan } from '../core/plan.ts'
 import { isRowAlone } from '../store/claims.ts'
 import type { PlanCall, PlanResult } from '../store/claims.ts'
 import { applyLocked } from './apply.ts'
-import { compilePlain } from './compile.ts'
+import { compilePlain, takenIds } from './compile.ts'
 import type { PlainCase } from './compile.ts'
 import type { Transaction } from './database.ts'
 import type { Names } from './names.ts'
@@ -83,8 +83,8 @@ async function applyPlain(
   // In one order, whoever locks them, so that no two transactions wait for each other.
   const ordered = candidates.toSorted((one, other) => (one.call.jobId < other.call.jobId ? -1 : 1))
   const { sql, values } = plain.statement(ordered.map(({ call }) => call))
-  const rows = await tx.lists(sql, tx.now, ...values)
-  const taken = new Set(rows.map(([id]) => id))
+  const ids = ordered.map(({ call }) => call.jobId)
+  const taken = takenIds(ids, await tx.lists(sql, tx.now, ...values))
   const state = plain.apply.set.state ?? 'running'
   const result: PlanResult = {
     applied: true,

@@ -1,12 +1,14 @@
 /** The answer of the statement that takes jobs, read: what was found, and the jobs, in the order in which they were to be taken. */
 import { inLaneOrder } from './claim-cursors.ts'
 import type { LanePlace } from './claim-cursors.ts'
-import { COMMON } from './claim-sql.ts'
-import type { FactsRow, TakenRow } from './claim-sql.ts'
+import { PLACED, TRIED, UNTRIED } from './claim-sql.ts'
+import type { FactsRow, Found, FoundLane, TakenRow } from './claim-sql.ts'
 
 /** What most jobs of a claim have in common. */
-export type CommonColumns = Readonly<Record<Exclude<(typeof COMMON)[number], 'deadline_at'>, number>> & {
-  readonly deadline_at: number | null
+export type CommonColumns = Readonly<Record<(typeof PLACED | typeof TRIED)[number], number>> & {
+  readonly type: number
+  readonly revision: number
+  readonly deadlineAt: number | null
 }
 
 /** A job that was taken. */
@@ -35,22 +37,45 @@ export interface ClaimAnswer {
 
 export function readAnswer(rows: readonly (readonly unknown[])[]): ClaimAnswer {
   const [facts, ...taken] = rows as unknown as readonly [FactsRow, ...TakenRow[]]
-  const [, , session, due, suspects, labels, nextDueMs, foundAfterMs] = facts
-  const commons = new Map<string, CommonColumns>()
+  const [, now, , , , , found] = facts
+  const [session, due, suspects, labels, nextDueMs, foundAfterMs, lanes] = JSON.parse(found) as Found
+  const commons = new Commons(now, lanes ?? [])
   const jobs = taken.map((row) => takenJob(row, commons)).toSorted(inLaneOrder)
   return { isOpen: session !== null, due, suspects, labels, nextDueMs, foundAfterMs, taken: jobs }
 }
 
-function takenJob(row: TakenRow, commons: Map<string, CommonColumns>): TakenJob {
-  const { 8: id, 9: n, 10: createdAt, 11: runAt, 12: tenant, 13: owner, 14: input, 15: text } = row
-  let common = commons.get(text)
-  if (common === undefined) commons.set(text, (common = readCommon(text)))
+function takenJob([id, n, createdAt, runAt, tenant, owner, input, text]: TakenRow, commons: Commons): TakenJob {
+  const common = commons.of(text)
   const { priority } = common
   return { id, n, createdAt, runAt, priority, tenant: tenant ?? '', owner, input: input ?? 'null', common }
 }
 
-function readCommon(text: string): CommonColumns {
-  const values = text.split(' ')
-  const entries = COMMON.map((name, index) => [name, values[index] === '' ? null : Number(values[index])])
-  return Object.fromEntries(entries) as CommonColumns
+/** Each is read once. */
+class Commons {
+  readonly #now: number
+  readonly #lanes: readonly FoundLane[]
+  readonly #known = new Map<string, CommonColumns>()
+
+  constructor(now: number, lanes: readonly FoundLane[]) {
+    this.#now = now
+    this.#lanes = lanes
+  }
+
+  of(text: string): CommonColumns {
+    const known = this.#known.get(text)
+    if (known !== undefined) return known
+    const common = this.#read(text.split(' ').map(Number))
+    this.#known.set(text, common)
+    return common
+  }
+
+  #read(values: readonly number[]): CommonColumns {
+    const columns = [...PLACED, ...TRIED].slice(0, values.length)
+    const given = Object.fromEntries(columns.map((name, index) => [name, values[index]]))
+    const { lane, ...others } = { ...UNTRIED, ...given } as Omit<CommonColumns, 'type' | 'revision' | 'deadlineAt'>
+    const found = this.#lanes.find(([n]) => n === lane)
+    if (found === undefined) throw new RangeError('a job was taken from a lane that was not looked through')
+    const [, type, revision, timeoutMs] = found
+    return { lane, ...others, type, revision, deadlineAt: timeoutMs === null ? null : this.#now + timeoutMs }
+  }
 }

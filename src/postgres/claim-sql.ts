@@ -8,7 +8,7 @@ import { COMMIT, NEXT_COMMIT, STARTED, tellSql, toldInSql } from './tell-sql.ts'
 /** `$1` now, `$2` holder, `$3` types, `$4` limit, `$5` whether what has come due may wait, `$6` to `$9` cursors: lane, priority, run-at, n. */
 export const LANES =
   'me AS MATERIALIZED (SELECT n, service, epoch FROM millrace.sessions WHERE holder = $2 AND ended_at IS NULL AND expires_at > $1), ' +
-  'lanes AS MATERIALIZED (SELECT l.n AS lane, t.timeout_ms, t.revision, coalesce(k.priority, -2147483648) AS p, ' +
+  'lanes AS MATERIALIZED (SELECT l.n AS lane, t.n AS type, t.timeout_ms, t.revision, coalesce(k.priority, -2147483648) AS p, ' +
   'coalesce(k.run_at, -9223372036854775808) AS r, coalesce(k.n, 0) AS c FROM me CROSS JOIN unnest($3::text[]) AS w (name) JOIN millrace.types AS t ON t.name = w.name ' +
   'JOIN millrace.lanes AS l ON l.type = t.n JOIN millrace.queues AS q ON q.n = l.queue ' +
   'LEFT JOIN unnest($6::integer[], $7::integer[], $8::bigint[], $9::bigint[]) AS k (lane, priority, run_at, n) ON k.lane = l.n ' +
@@ -31,11 +31,11 @@ const SHARES =
 
 // What is more urgent than the cursor, and what lies behind it; without a cursor the first is nothing and the second all.
 const PICKED =
-  'urgent AS MATERIALIZED (SELECT x.place, shares.lane, lanes.timeout_ms, lanes.revision FROM facts, shares JOIN lanes ON lanes.lane = shares.lane ' +
+  'urgent AS MATERIALIZED (SELECT x.place, shares.lane, lanes.timeout_ms FROM facts, shares JOIN lanes ON lanes.lane = shares.lane ' +
   'CROSS JOIN LATERAL (SELECT j.ctid AS place FROM millrace.jobs AS j WHERE j.lane = shares.lane AND j.state = 2 AND j.priority < lanes.p ' +
   'ORDER BY j.priority, j.run_at, j.n LIMIT shares.jobs FOR UPDATE SKIP LOCKED) AS x WHERE (NOT facts.due OR $5::boolean) AND NOT facts.suspects), ' +
-  'picked AS MATERIALIZED (SELECT place, timeout_ms, revision FROM urgent UNION ALL ' +
-  'SELECT x.place, lanes.timeout_ms, lanes.revision FROM facts, shares JOIN lanes ON lanes.lane = shares.lane ' +
+  'picked AS MATERIALIZED (SELECT place, timeout_ms FROM urgent UNION ALL ' +
+  'SELECT x.place, lanes.timeout_ms FROM facts, shares JOIN lanes ON lanes.lane = shares.lane ' +
   'CROSS JOIN LATERAL (SELECT j.ctid AS place FROM millrace.jobs AS j WHERE j.lane = shares.lane AND j.state = 2 ' +
   'AND (j.priority, j.run_at, j.n) >= (lanes.p, lanes.r, lanes.c) ORDER BY j.priority, j.run_at, j.n ' +
   'LIMIT shares.jobs - (SELECT count(*) FROM urgent AS u WHERE u.lane = shares.lane) FOR UPDATE SKIP LOCKED) AS x ' +
@@ -48,8 +48,8 @@ const NEXT = `next AS MATERIALIZED (SELECT ${NEXT_COMMIT} AS n FROM (SELECT coun
 const TAKE =
   `taken AS (UPDATE millrace.jobs AS j SET ${changesSql(CLAIM)}, ${toldInSql(STARTED, COMMIT, 'j.phase_count = 1')} FROM ` +
   '(SELECT picked.*, $2::bigint AS holder, (SELECT n FROM me) AS session FROM picked) AS v WHERE j.ctid = v.place AND j.state + 0 = 2 ' +
-  'RETURNING j.id, j.n, j.type, j.lane, j.phase_list, j.fence, j.tenant, j.owner, j.input, j.attempt, j.generation, j.failures, j.phase, j.phase_count, ' +
-  `j.progress, j.created_at, j.run_at, j.deadline_at, j.priority, j.event_seq, j.${STARTED.column}, v.revision)`
+  'RETURNING j.id, j.n, j.lane, j.phase_list, j.fence, j.tenant, j.owner, j.input, j.attempt, j.generation, j.failures, j.phase, j.phase_count, ' +
+  `j.progress, j.created_at, j.run_at, j.priority, j.event_seq, j.${STARTED.column})`
 
 const TELL = tellSql({
   event: STARTED,
@@ -61,28 +61,29 @@ const TELL = tellSql({
     'FROM millrace.phase_lists AS p WHERE p.n = m.phase_list) END',
 })
 
-/** The first row of `ANSWER`: what was found. */
+/** The first row of `ANSWER`: what was found, JSON (see `Found`). */
 export type FactsRow = readonly [
   xid: string,
   now: number,
+  createdAt: null,
+  runAt: null,
+  tenant: null,
+  owner: null,
+  found: string,
+  common: null,
+]
+export type Found = readonly [
   session: number | null,
   due: boolean,
   suspects: boolean,
   labels: boolean,
   nextDueMs: number | null,
   foundAfterMs: number,
-  id: null,
+  lanes: readonly FoundLane[] | null,
 ]
+export type FoundLane = readonly [lane: number, type: number, revision: number, timeoutMs: number | null]
 /** The others: a job each that was taken. */
 export type TakenRow = readonly [
-  xid: null,
-  now: null,
-  session: null,
-  due: null,
-  suspects: null,
-  labels: null,
-  nextDueMs: null,
-  foundAfterMs: null,
   id: string,
   n: number,
   createdAt: number,
@@ -90,34 +91,30 @@ export type TakenRow = readonly [
   tenant: string | null,
   owner: string | null,
   input: string | null,
-  /** The columns of `COMMON`, separated by spaces. */
+  /** The columns of `PLACED` and, unless they are as `UNTRIED` has them, `TRIED`, separated by spaces. */
   common: string,
 ]
 
-/** What most jobs of a claim have in common, in one column: so it is read once for all of them. */
-export const COMMON = [
-  'type',
-  'revision',
-  'lane',
-  'phase_list',
-  'fence',
-  'attempt',
-  'generation',
-  'failures',
-  'phase',
-  'progress',
-  'priority',
-  'deadline_at',
-] as const
+// What most jobs of a claim have in common is one column, so that it is read once for all of them.
+export const PLACED = ['lane', 'phase_list', 'priority'] as const
+export const TRIED = ['fence', 'attempt', 'generation', 'failures', 'phase', 'progress'] as const
+/** A job that nothing has happened to before. */
+export const UNTRIED = { fence: 1, attempt: 1, generation: 1, failures: 0, phase: 0, progress: 0 } as const
+
+const IS_UNTRIED = TRIED.map((name) => `${name} = ${UNTRIED[name]}`).join(' AND ')
+const COMMON = `CASE WHEN ${IS_UNTRIED} THEN ${concatSql(PLACED)} ELSE ${concatSql([...PLACED, ...TRIED])} END`
+
+function concatSql(columns: readonly string[]): string {
+  return `concat(${columns.join(", ' ', ")})`
+}
 
 const ANSWER =
-  'SELECT pg_current_xact_id()::text, $1::bigint, (SELECT n FROM me), facts.due, facts.suspects, EXISTS (SELECT 1 FROM millrace.labels), facts.next_due_ms, ' +
+  'SELECT pg_current_xact_id()::text, $1::bigint, NULL::bigint, NULL::bigint, NULL::text, NULL::text, ' +
+  'json_build_array((SELECT n FROM me), facts.due, facts.suspects, EXISTS (SELECT 1 FROM millrace.labels), facts.next_due_ms, ' +
   // How long it took to find the first, or that there is none.
   'extract(epoch FROM coalesce((SELECT clock_timestamp() FROM picked LIMIT 1), clock_timestamp()) - facts.at)::double precision * 1000, ' +
-  'NULL::uuid, NULL::bigint, NULL::bigint, NULL::bigint, NULL::text, NULL::text, NULL::text, NULL::text FROM facts ' +
-  "UNION ALL SELECT NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, id, n, created_at, run_at, NULLIF(tenant, ''), owner, input, " +
-  // An attempt without a deadline has the last column empty.
-  `concat(${COMMON.join(", ' ', ")}) FROM taken`
+  '(SELECT json_agg(json_build_array(lane, type, revision, timeout_ms)) FROM lanes))::text, NULL::text FROM facts ' +
+  `UNION ALL SELECT id::text, n, created_at, run_at, NULLIF(tenant, ''), owner, input, ${COMMON} FROM taken`
 
 /** It goes to the server with the beginning of its transaction, before whose time is known: `$1` is as for `TRANSACTION_NOW`. */
 export const TAKE_BEST =
@@ -129,7 +126,7 @@ export const TAKE_BEST =
 
 /** The same for jobs that have been chosen and locked beforehand: `$4` their ids. */
 const PICKED_BY_ID =
-  'picked AS MATERIALIZED (SELECT j.ctid AS place, lanes.timeout_ms, lanes.revision FROM millrace.jobs AS j JOIN lanes ON lanes.lane = j.lane ' +
+  'picked AS MATERIALIZED (SELECT j.ctid AS place, lanes.timeout_ms FROM millrace.jobs AS j JOIN lanes ON lanes.lane = j.lane ' +
   'WHERE j.id = ANY($4::uuid[]))'
 const NO_FACTS =
   'facts AS MATERIALIZED (SELECT clock_timestamp() AS at, false AS due, false AS suspects, $5::bigint AS next_due_ms)'

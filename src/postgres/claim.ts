@@ -147,7 +147,7 @@ async function readTaken(
     let shared = known.get(common)
     if (shared === undefined) known.set(common, (shared = await readShared(tx, names, common)))
     const { type, queue, policy, phaseNames } = shared
-    const { fence, attempt, generation, failures, phase, progress, deadline_at: deadlineAt } = common
+    const { fence, attempt, generation, failures, phase, progress, deadlineAt } = common
     jobs.push({
       claim: { jobId: id, holder, fence },
       type,

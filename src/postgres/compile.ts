@@ -7,13 +7,13 @@ import { isRefusal } from '../core/plan.ts'
 import type { Apply, Changes, Condition, Plan, PlanValues } from '../core/plan.ts'
 import type { PlanCall } from '../store/claims.ts'
 import { EVENT_CODES, STATE_CODES } from '../store/codes.ts'
-import type { Statement } from './database.ts'
+import type { Lists, Statement } from './database.ts'
 import type { PgValue } from './driver.ts'
 import { COMMIT, COMPLETED, NEXT_COMMIT, numberedSql, tellSql, toldInSql } from './tell-sql.ts'
 
 export interface PlainCase {
   readonly apply: Apply
-  /** For one transaction; it answers the ids of those it took. `$1` of the statement is the time, before its `values`. */
+  /** `$1` of the statement is the time, before its `values`. Its answer is for `takenIds`. */
   readonly statement: (calls: readonly PlanCall[]) => Statement
 }
 
@@ -31,11 +31,8 @@ function valueColumn(name: string, type: string, of: (values: PlanValues) => PgV
 const HOLDER: Column = { name: 'holder', type: 'bigint', of: ({ claim }) => claim?.holder ?? -1 }
 /** Only where a statement brings it itself. */
 const SESSION: Column = { name: 'session', type: 'integer', of: () => null }
-const ALWAYS: readonly Column[] = [
-  { name: 'job', type: 'uuid', of: ({ jobId }) => jobId },
-  HOLDER,
-  { name: 'fence', type: 'bigint', of: ({ claim }) => claim?.fence ?? -1 },
-]
+const FENCE: Column = { name: 'fence', type: 'bigint', of: ({ claim }) => claim?.fence ?? -1 }
+const ALWAYS: readonly Column[] = [{ name: 'job', type: 'uuid', of: ({ jobId }) => jobId }, HOLDER, FENCE]
 const DETAIL: Column = { name: 'detail', type: 'text', of: ({ detail }) => detail }
 const RESULT: Column = { name: 'result', type: 'text', of: ({ result }) => result ?? null }
 const OUTPUT = valueColumn('output', 'text', ({ output }) => output ?? 'null')
@@ -45,30 +42,22 @@ const SEEN_PHASE = valueColumn('seen_phase', 'bigint', ({ seenPhase }) => seenPh
 
 /** Null: the plan has no plain case. */
 export function compilePlain(plan: Plan): PlainCase | null {
-  const last = plan.cases.at(-1)
+  const apply = plan.cases.at(-1)
   const byHolder = plan.cases[0]?.when[0] === 'claim-lost'
-  if (!byHolder || last === undefined || isRefusal(last) || last.ends !== undefined) return null
-  if (!isSettable(last.set)) return null
-  const columns: Column[] = [...ALWAYS]
-  const use = (column: Column): string => {
-    if (!columns.includes(column)) columns.push(column)
-    return `v.${column.name}`
-  }
-  const changes = assignments(last, use)
-  const guards = plan.cases
-    .slice(1, -1)
-    .map(({ when }) => `NOT (${when.map((one) => conditionSql(one, use)).join(' AND ')})`)
-  const keepsResult = last.set.phase === 'next' && last.set.state === undefined
-  if (keepsResult) use(RESULT)
-  if (last.event !== undefined) use(DETAIL)
-  const parts = { apply: last, columns, changes, guards, keepsResult }
-  const [apart, alike] = [textOf(parts, false), textOf(parts, true)]
+  if (!byHolder || apply === undefined || isRefusal(apply) || apply.ends !== undefined) return null
+  if (!isSettable(apply.set)) return null
+  const { sql, columns } = textOf(plan, apply, false)
+  const together = textOf(plan, apply, true)
   const statement = (calls: readonly PlanCall[]): Statement => {
     const lists = columns.map(({ of }) => calls.map(of))
-    if (!lists.every(isOfOneValue)) return { sql: apart, values: lists }
-    return { sql: alike, values: lists.map((list, index) => (index === 0 ? list : (list[0] ?? null))) }
+    if (!lists.every(isOfOneValue)) return { sql, values: lists }
+    return { sql: together.sql, values: lists.map((list, index) => (index === 0 ? list : (list[0] ?? null))) }
   }
-  return { apply: last, statement }
+  return { apply, statement }
+}
+
+function keepsResult({ set }: Apply): boolean {
+  return set.phase === 'next' && set.state === undefined
 }
 
 /** The first column, the job, is not like the others. */
@@ -77,47 +66,61 @@ function isOfOneValue(list: readonly PgValue[], index: number): boolean {
   return index === 0 || list.every((value) => value === first)
 }
 
-interface Parts {
-  readonly apply: Apply
+interface Text {
+  readonly sql: string
   readonly columns: readonly Column[]
-  readonly changes: readonly string[]
-  readonly guards: readonly string[]
-  readonly keepsResult: boolean
 }
 
-/** @param alike whether the jobs differ in nothing but their ids, which most do that come together: it is sent once then what they have in common. */
-function textOf({ apply, columns, changes, guards, keepsResult }: Parts, alike: boolean): string {
+/** @param alike whether the jobs differ in nothing but their ids, as most do that come together: what they have in common is sent once then */
+function textOf(plan: Plan, apply: Apply, alike: boolean): Text {
+  const columns: Column[] = []
+  const use = (column: Column): string => {
+    if (!columns.includes(column)) columns.push(column)
+    return alike ? `$${columns.indexOf(column) + 2}::${column.type}` : `v.${column.name}`
+  }
+  for (const column of ALWAYS) use(column)
+  const changes = [...assignments(apply, use)]
+  const guards = plan.cases
+    .slice(1, -1)
+    .map(({ when }) => `NOT (${when.map((one) => conditionSql(one, use)).join(' AND ')})`)
   const returned = ['j.id', 'j.event_seq', 'j.attempt']
-  if (apply.event !== undefined) returned.push('v.detail')
-  if (keepsResult) returned.push('v.result', 'j.phase - 1 AS ordinal', 'j.generation', 'b.phase_started_at AS begun_at')
+  if (keepsResult(apply)) {
+    returned.push(use(RESULT), 'j.phase - 1 AS ordinal', 'j.generation', 'b.phase_started_at AS begun_at')
+  }
+  if (apply.event !== undefined) returned.push(`${use(DETAIL)} AS detail`)
   const isListed = apply.event === 'job:completed'
-  if (isListed) returned.push(`j.${COMPLETED.column}`)
-  const set = isListed ? [...changes, toldInSql(COMPLETED, COMMIT, 'v.detail IS NULL')] : changes
+  if (isListed) {
+    changes.push(toldInSql(COMPLETED, COMMIT, `${use(DETAIL)} IS NULL`))
+    returned.push(`j.${COMPLETED.column}`)
+  }
   // The claim is the guard: a CHECK ties it to the state. Neither the state in the guard, nor a comparison that says that there is a holder,
   // since either would lead the planner to another index.
-  const claim = ['j.holder IS NOT DISTINCT FROM v.holder', 'j.fence = v.fence']
-  const guard = ['j.ctid = b.place', ...claim, 'j.cancel_requested_at IS NULL', ...guards]
+  const claim = [`j.holder IS NOT DISTINCT FROM ${use(HOLDER)}`, `j.fence = ${use(FENCE)}`]
+  const guard = ['j.ctid = b.place', 'j.event_seq = b.event_seq', ...claim, 'j.cancel_requested_at IS NULL', ...guards]
   const moved =
-    `moved AS (UPDATE millrace.jobs AS j SET ${set.join(', ')} FROM ${alike ? alikeSql(columns) : listsSql(columns)} AS v ` +
+    `moved AS (UPDATE millrace.jobs AS j SET ${changes.join(', ')} FROM ${alike ? 'unnest($2::uuid[]) AS v (job)' : listsSql(columns)} ` +
     `CROSS JOIN LATERAL ${placeSql('v.job')} AS b WHERE ${guard.join(' AND ')} RETURNING ${returned.join(', ')})`
-  const parts = [...(isListed ? [NEXT] : []), moved, ...(keepsResult ? [KEEP_RESULTS] : [])]
+  const parts = [...(isListed ? [NEXT] : []), moved, ...(keepsResult(apply) ? [KEEP_RESULTS] : [])]
   if (apply.event !== undefined) parts.push(isListed ? TELL_COMPLETED : tellInRows(EVENT_CODES[apply.event]))
-  return `WITH ${parts.join(', ')} SELECT id FROM moved`
+  return { sql: `WITH ${parts.join(', ')} ${ANSWER}`, columns }
 }
 
 function listsSql(columns: readonly Column[]): string {
   const lists = columns.map(({ type }, index) => `$${index + 2}::${type}[]`).join(', ')
-  return `(SELECT * FROM unnest(${lists}) AS u (${columns.map(({ name }) => name).join(', ')}))`
+  return `unnest(${lists}) AS v (${columns.map(({ name }) => name).join(', ')})`
 }
 
-function alikeSql([job, ...others]: readonly Column[]): string {
-  const shared = others.map(({ name, type }, index) => `, $${index + 3}::${type} AS ${name}`).join('')
-  return `(SELECT u.*${shared} FROM unnest($2::${job?.type ?? ''}[]) AS u (${job?.name ?? ''}))`
+/** How many were taken; and which, where not all were. */
+const ANSWER =
+  'SELECT count(*), NULL::uuid FROM moved UNION ALL SELECT NULL, id FROM moved WHERE (SELECT count(*) FROM moved) < cardinality($2)'
+
+export function takenIds(asked: readonly string[], [first, ...others]: Lists): ReadonlySet<unknown> {
+  return new Set(first?.[0] === asked.length ? asked : others.map(([, id]) => id))
 }
 
 /**
  * A number that is taken before the rows are locked, and yet in the order of each job's events: a job is only changed as the statement has
- * seen it from its beginning on, so the commits before have theirs already.
+ * seen it from its beginning on, so whatever was told of it before has a lower number.
  */
 const NEXT = `next AS MATERIALIZED (SELECT ${NEXT_COMMIT} AS n)`
 const TELL_COMPLETED = tellSql({
@@ -131,10 +134,11 @@ const TELL_COMPLETED = tellSql({
 /**
  * Where a job lies, for a statement that changes many: each is looked up by itself, and then changed at its place. Joined by their ids, jobs
  * would be found as the planner likes; and a plan that was made while the table was young or idle, and is kept, goes through an index from end
- * to end for ever. OFFSET 0 keeps it out. Should somebody else move the job meanwhile, it is passed over.
+ * to end for ever. OFFSET 0 keeps it out. Should somebody else change the job meanwhile, it is passed over: by its place, or by its number of
+ * events, for not every version of the server looks at the place again.
  */
 export function placeSql(id: string): string {
-  return `(SELECT f.ctid AS place, f.phase_started_at FROM millrace.jobs AS f WHERE f.id = ${id} OFFSET 0)`
+  return `(SELECT f.ctid AS place, f.event_seq, f.phase_started_at FROM millrace.jobs AS f WHERE f.id = ${id} OFFSET 0)`
 }
 
 function tellInRows(code: number): string {
