@@ -3,7 +3,8 @@ import { EVENT_CODES } from '../store/codes.ts'
 import { CLAIM } from '../core/plans.ts'
 import { changesSql } from './compile.ts'
 import { TRANSACTION_NOW } from './database.ts'
-import { COMMIT, NEXT_COMMIT, STARTED, tellSql, toldInSql } from './tell-sql.ts'
+import { STARTED } from '../store/event-lists.ts'
+import { COMMIT, NEXT_COMMIT, tellSql, toldInSql } from './tell-sql.ts'
 
 /** `$1` now, `$2` holder, `$3` types, `$4` limit, `$5` whether what has come due may wait, `$6` to `$9` cursors: lane, priority, run-at, n. */
 export const LANES =

@@ -9,7 +9,8 @@ import type { PlanCall } from '../store/claims.ts'
 import { EVENT_CODES, STATE_CODES } from '../store/codes.ts'
 import type { Lists, Statement } from './database.ts'
 import type { PgValue } from './driver.ts'
-import { COMMIT, COMPLETED, NEXT_COMMIT, numberedSql, tellSql, toldInSql } from './tell-sql.ts'
+import { COMPLETED } from '../store/event-lists.ts'
+import { COMMIT, NEXT_COMMIT, numberedSql, tellSql, toldInSql } from './tell-sql.ts'
 
 export interface PlainCase {
   readonly apply: Apply

@@ -13,7 +13,8 @@ import { NOW } from './database.ts'
 import type { PgValue, RunRows } from './driver.ts'
 import type { Names, TypeEntry } from './names.ts'
 import { inputHash } from '../store/input-hash.ts'
-import { CREATED, NEXT_COMMIT, numberedSql } from './tell-sql.ts'
+import { CREATED } from '../store/event-lists.ts'
+import { NEXT_COMMIT, numberedSql } from './tell-sql.ts'
 
 interface PlacedType extends Omit<TypeEntry, 'revision'> {
   /** What it must still be; null: whatever it is. */

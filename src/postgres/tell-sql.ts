@@ -5,21 +5,12 @@
  * to tell) stands in that row itself, as a list of jobs, and a job's own row says in which commits it is told of: that takes a small part of
  * what a row of `events` for each takes. Every other event has its row. A commit may have both.
  */
+import type { ListedEvent } from '../store/event-lists.ts'
+
 /** The number of the next commit, for statements that write it into rows of jobs. */
 export const NEXT_COMMIT = "nextval('millrace.commits_n_seq')"
 /** It, where `next` has it: asked for as one value, which is cheaper than a join for each row. */
 export const COMMIT = '(SELECT n FROM next)'
-
-/** An event that lists tell: in which column of a job, and which of its events it is. A job for which it is another one has a row for it. */
-export interface ListedEvent {
-  readonly column: 'created_in' | 'started_in' | 'completed_in'
-  readonly seq: number
-  readonly attempt: number
-}
-
-export const CREATED: ListedEvent = { column: 'created_in', seq: 1, attempt: 0 }
-export const STARTED: ListedEvent = { column: 'started_in', seq: 2, attempt: 1 }
-export const COMPLETED: ListedEvent = { column: 'completed_in', seq: 3, attempt: 1 }
 
 /** `numbered`: the commit of events that all have rows, one for each row of `from`. */
 export function numberedSql(from: string, at = '$1::bigint'): string {

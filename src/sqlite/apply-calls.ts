@@ -16,6 +16,8 @@ import type { PlainCase, PlanInputs } from './compile.ts'
 import type { Database } from './database.ts'
 import type { Row } from './driver.ts'
 import { eventDetail } from '../store/event-detail.ts'
+import { COMPLETED } from '../store/event-lists.ts'
+import { nextPosition, writeList } from './event-lists.ts'
 import { writeEvents } from './history.ts'
 
 export function applyCalls(db: Database, calls: readonly PlanCall[]): readonly PlanResult[] {
@@ -104,20 +106,20 @@ function applyPlain(
     if (call === undefined || row === undefined) left.push(index)
     else candidates.push({ index, call, row })
   }
-  const taken: Candidate[] = []
-  for (const candidate of takePlain(db, plain, candidates, left)) {
-    results[candidate.index] = result
-    taken.push(candidate)
+  const tell = (given: string | null): string | null =>
+    event === undefined ? null : eventDetail({ event, plan, row: UNDISTURBED, given })
+  const untold = tell(null)
+  const told = (candidate: Candidate): string | null =>
+    candidate.call.detail === null ? untold : tell(candidate.call.detail)
+  const inRows: Candidate[] = []
+  for (const run of runsOfAlike(candidates)) {
+    const listed = run.length >= MANY && run.every((each) => told(each) === null) ? takeListed(db, plain, run) : NONE
+    const rest = listed.size === 0 ? run : run.filter((candidate) => !listed.has(candidate))
+    const taken = takeRun(db, plain, rest, left)
+    inRows.push(...taken)
+    for (const candidate of [...listed, ...taken]) results[candidate.index] = result
   }
-  if (event !== undefined) {
-    const tell = (given: string | null): string | null => eventDetail({ event, plan, row: UNDISTURBED, given })
-    const untold = tell(null)
-    writeEvents(db, {
-      event,
-      jobs: taken.map(({ row }) => row),
-      details: taken.map(({ call: { detail } }) => (detail === null ? untold : tell(detail))),
-    })
-  }
+  if (event !== undefined) writeEvents(db, { event, jobs: inRows.map(({ row }) => row), details: inRows.map(told) })
   return left
 }
 
@@ -132,21 +134,36 @@ function plainRow(call: PlanCall): number | undefined {
 /** So many alike are worth a statement for all of them. */
 const MANY = 8
 
-/** The candidates that were taken; the others' indices go to `left`. */
-function takePlain(
-  db: Database,
-  plain: PlainCase,
-  candidates: readonly Candidate[],
-  left: number[],
-): readonly Candidate[] {
-  return runsOfAlike(candidates).flatMap((run) => {
-    if (run.length >= MANY && takeAlike(db, plain, run)) return run
-    return run.filter((candidate) => {
-      const took = takeOne(db, plain, candidate)
-      if (!took) left.push(candidate.index)
-      return took
-    })
+/** Those that were taken; the others' indices go to `left`. */
+function takeRun(db: Database, plain: PlainCase, run: readonly Candidate[], left: number[]): readonly Candidate[] {
+  if (run.length >= MANY && takeAlike(db, plain, run)) return run
+  return run.filter((candidate) => {
+    const took = takeOne(db, plain, candidate)
+    if (!took) left.push(candidate.index)
+    return took
   })
+}
+
+const NONE: ReadonlySet<Candidate> = new Set()
+const LISTED_AT = `SELECT n FROM millrace_jobs WHERE n IN (SELECT value FROM json_each(?)) AND ${COMPLETED.column} = ?`
+
+/** Those that were taken, and are told of by a list. */
+function takeListed(db: Database, { apply, listed }: PlainCase, run: readonly Candidate[]): ReadonlySet<Candidate> {
+  const [first] = run
+  const mayBe = first !== undefined && first.call.result === undefined
+  if (!mayBe || listed === null || apply.event === undefined) return NONE
+  const position = nextPosition(db)
+  const key = JSON.stringify(run.map(({ row }) => row))
+  const count = db.run(listed.sql, ...listed.values({ ...planInputs(db, first.call), key, listAt: position }))
+  if (count === 0) return NONE
+  const taken = count === run.length ? run : run.filter(isAmong(db.lists(LISTED_AT, key, position)))
+  writeList(db, { position, event: apply.event, listed: COMPLETED, jobs: taken.map(({ row }) => row) })
+  return new Set(taken)
+}
+
+function isAmong(rows: readonly (readonly unknown[])[]): (candidate: Candidate) => boolean {
+  const there = new Set(rows.map(([n]) => n))
+  return ({ row }) => there.has(row)
 }
 
 /** Cut where a call differs from the one before it in more than its job. */

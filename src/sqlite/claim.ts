@@ -12,10 +12,13 @@ import type { CompiledCase, PlanInputs } from './compile.ts'
 import type { Database } from './database.ts'
 import type { StoredType } from '../store/job-types.ts'
 import type { Row, SqlValue } from './driver.ts'
-import { writeEvents } from './history.ts'
+import { nextPosition } from './event-lists.ts'
+import { writeEvents, writeListed } from './history.ts'
 import type { ClaimKind, PackedClaim, PackedJob } from './packed-claim.ts'
 import { nullableNumber } from '../store/columns.ts'
 import { startedIn } from '../store/event-detail.ts'
+import { STARTED } from '../store/event-lists.ts'
+import type { ListedEvent } from '../store/event-lists.ts'
 import { labelsOf } from './rows.ts'
 
 export function claimJobs(db: Database, request: ClaimRequest): PackedClaim {
@@ -87,15 +90,19 @@ function takeJobs(
   const types = new Map(lanes.map(({ lane, type }) => [Number(lane), String(type)]))
   const kinds = new Kinds(db)
   const taken: Taken[] = []
+  const position = heads.length === 0 ? 0 : nextPosition(db)
   for (const [name, mine] of Map.groupBy(heads, ({ 4: lane }) => types.get(lane))) {
     const type = name === undefined ? undefined : db.findType(name)
-    if (type !== undefined) taken.push(...takeOfType(db, { type, heads: mine, taker, kinds }))
+    if (type !== undefined) taken.push(...takeOfType(db, { type, heads: mine, taker, kinds, position }))
   }
   const ordered = inOrderOf(heads, taken)
-  writeEvents(db, {
+  writeListed(db, {
     event: 'job:started',
+    listed: STARTED,
+    position,
     jobs: ordered.map(({ job: [, row] }) => row),
     details: ordered.map(({ detail }) => detail),
+    isListed: ordered.map(({ startedIn: at }) => at === position),
   })
   return { kinds: kinds.list, jobs: ordered.map(({ job }) => job) }
 }
@@ -123,6 +130,7 @@ const CLAIM_RETURNS = [
   'progress',
   'created_at',
   'run_at',
+  STARTED.column,
 ]
 
 /** The columns of `CLAIM_RETURNS`. */
@@ -142,14 +150,17 @@ type ClaimedRow = readonly [
   progress: number,
   createdAt: number,
   runAt: number,
+  startedIn: number | null,
 ]
 
-const CLAIM_LIST = onlyCase(CLAIM, CLAIM_RETURNS)
+const CLAIM_LIST = onlyCase(CLAIM, CLAIM_RETURNS, STARTED)
 
 interface Taken {
   readonly job: PackedJob
   /** What its start tells, JSON text. */
   readonly detail: string | null
+  /** Which list tells of its first start; null: none. */
+  readonly startedIn: number | null
 }
 
 interface TakeOfType {
@@ -157,25 +168,33 @@ interface TakeOfType {
   readonly heads: readonly Head[]
   readonly taker: Taker
   readonly kinds: Kinds
+  /** Where the list of those that are taken is going to be. */
+  readonly position: number
 }
 
-function takeOfType(db: Database, { type, heads, taker, kinds }: TakeOfType): readonly Taken[] {
+function takeOfType(db: Database, { type, heads, taker, kinds, position }: TakeOfType): readonly Taken[] {
   const { holder, session } = taker
   const values = { holder, timeoutMs: type.policy.timeoutMs }
   const key = JSON.stringify(heads.map(([n]) => n))
-  const inputs: PlanInputs = { key, now: db.now, scope: OPERATOR, claim: null, values, session }
+  const inputs: PlanInputs = { key, now: db.now, scope: OPERATOR, claim: null, values, session, listAt: position }
   const rows = db.lists(CLAIM_LIST.sql, ...CLAIM_LIST.values(inputs)) as unknown as readonly ClaimedRow[]
   const deadlineAt = deadlineOf(inputs)
   return rows.map((row) => {
-    const { 1: lane, 2: phaseList, 11: phase } = row
+    const { 1: lane, 2: phaseList, 11: phase, 15: listAt } = row
     const job = packJob(db, row, kinds.numberOf(type, lane, phaseList), deadlineAt)
-    return { job, detail: startedIn({ phaseNames: db.phaseNames(phaseList), phase }) }
+    return { job, detail: startedIn({ phaseNames: db.phaseNames(phaseList), phase }), startedIn: listAt }
   })
 }
 
 /** A plan of many jobs that applies in one way or not at all. */
-function onlyCase(plan: Plan, returning: readonly string[]): CompiledCase {
-  const [only] = compilePlan({ plan, role: 'operator', key: 'list', returning })
+function onlyCase(plan: Plan, returning: readonly string[], listed?: ListedEvent): CompiledCase {
+  const [only] = compilePlan({
+    plan,
+    role: 'operator',
+    key: 'list',
+    returning,
+    ...(listed === undefined ? {} : { listed }),
+  })
   if (only === undefined) throw new RangeError(`plan ${plan.name} never applies`)
   return only
 }

@@ -11,6 +11,8 @@ import { isRefusal } from '../core/plan.ts'
 import type { Apply, Case, Changes, Condition, Plan, PlanValues } from '../core/plan.ts'
 import type { Scope } from '../core/scope.ts'
 import { STATE_CODES } from '../store/codes.ts'
+import { COMPLETED } from '../store/event-lists.ts'
+import type { ListedEvent } from '../store/event-lists.ts'
 import type { SqlValue } from './driver.ts'
 
 /** One case of a plan, ready to run. */
@@ -25,6 +27,8 @@ export interface CompiledCase {
 export interface PlainCase extends CompiledCase {
   /** The same for a list of jobs, whose claims and values are alike. */
   readonly listSql: string
+  /** The same for those of a list whose event may stand in a list too; null: this plan's may not. */
+  readonly listed: Pick<CompiledCase, 'sql' | 'values'> | null
   /** What must hold, whichever job it is. */
   readonly guard: string
   readonly guardValues: CompiledCase['values']
@@ -40,6 +44,8 @@ export interface PlanInputs {
   readonly values: PlanValues
   /** The session that claims. */
   readonly session: number | null
+  /** Where the list is going to be that tells of it. */
+  readonly listAt?: number
 }
 
 /** How the jobs are named: the public id; the integer key; a JSON list of integer keys. */
@@ -57,6 +63,8 @@ export interface CompilePlan {
   readonly key: Key
   /** Columns to return. */
   readonly returning: readonly string[]
+  /** The event that lists may tell, of jobs of one phase: then it is noted where. */
+  readonly listed?: ListedEvent
 }
 
 type Source = (inputs: PlanInputs) => SqlValue
@@ -78,11 +86,15 @@ export const RETURNED = [
   'cancel_reason',
 ] as const
 
-export function compilePlan({ plan, role, key, returning }: CompilePlan): readonly CompiledCase[] {
+export function compilePlan({ plan, role, key, returning, listed }: CompilePlan): readonly CompiledCase[] {
   return plan.cases.flatMap((entry, index) => {
     if (isRefusal(entry)) return []
     const sources: Source[] = []
-    const set = assignments(entry, sources)
+    const set = [...assignments(entry, sources)]
+    if (listed !== undefined) {
+      set.push(`${listed.column} = iif(event_seq = ${listed.seq - 1} AND phase_count = 1, ?, ${listed.column})`)
+      sources.push(listAt)
+    }
     const where = guard(entry, plan.cases.slice(0, index), role, sources)
     sources.push(keyOf)
     const sql =
@@ -110,6 +122,15 @@ export function compilePlain(plan: Plan): PlainCase | null {
     sql: `${update} ${KEY_SQL.n}`,
     listSql: `${update} ${KEY_SQL.list}`,
     values: valuesFrom([...changes, ...guards, keyOf]),
+    listed:
+      last.event === 'job:completed'
+        ? {
+            sql:
+              `UPDATE millrace_jobs SET ${set.join(', ')}, ${COMPLETED.column} = ? WHERE ${undisturbed} ` +
+              `AND event_seq = ${COMPLETED.seq - 1} AND attempt = ${COMPLETED.attempt} AND ${KEY_SQL.list}`,
+            values: valuesFrom([...changes, listAt, ...guards, keyOf]),
+          }
+        : null,
     guard: undisturbed,
     guardValues: valuesFrom(guards),
   }
@@ -121,6 +142,10 @@ function valuesFrom(sources: readonly Source[]): CompiledCase['values'] {
 
 function keyOf({ key }: PlanInputs): SqlValue {
   return key
+}
+
+function listAt({ listAt: position }: PlanInputs): SqlValue {
+  return position ?? null
 }
 
 function guard(entry: Apply, earlier: readonly Case[], role: Scope['role'], sources: Source[]): string {

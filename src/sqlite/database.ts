@@ -205,7 +205,9 @@ export class Database {
 }
 
 const ANY_LABEL = 'SELECT 1 FROM millrace_labels LIMIT 1'
-const LATEST_EVENT_AT = 'SELECT at FROM millrace_events ORDER BY position DESC LIMIT 1'
+const LATEST_EVENT_AT =
+  'SELECT max(ifnull((SELECT at FROM millrace_events ORDER BY position DESC LIMIT 1), 0), ' +
+  'ifnull((SELECT at FROM millrace_event_lists ORDER BY position DESC LIMIT 1), 0)) AS at'
 
 const PUT_PRODUCER_TYPE =
   'INSERT INTO millrace_types (name, queue, policy) VALUES (?, ?, ?) ' +

@@ -5,6 +5,8 @@ import { STATE_CODES, stateOf } from '../store/codes.ts'
 import type { Database } from './database.ts'
 import type { StoredType } from '../store/job-types.ts'
 import type { Row, SqlValue } from './driver.ts'
+import { nextPosition, writeList } from './event-lists.ts'
+import { CREATED } from '../store/event-lists.ts'
 import { idFromBytes } from './ids.ts'
 import { inputHash } from '../store/input-hash.ts'
 
@@ -71,12 +73,12 @@ interface NewRow {
 const ROWS_A_STATEMENT = 10
 
 const COLUMNS =
-  'type, lane, state, priority, run_at, phase_count, phase_list, created_at, updated_at, tenant, owner, unique_key, idempotency_key, id, input'
-const SHARED = 12
+  'type, lane, state, priority, run_at, phase_count, phase_list, created_at, updated_at, tenant, owner, unique_key, idempotency_key, created_in, id, input'
+const SHARED = 13
 const OWN = 2
 
 function insertSql(rows: number): string {
-  const shared = '?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?8, ?9, ?10, ?11, ?12'
+  const shared = '?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?8, ?9, ?10, ?11, ?12, ?13'
   const places = Array.from({ length: rows }, (_, row) => {
     const first = SHARED + row * OWN
     return `(${shared}, unhex(?${first + 1}, '-'), ?${first + 2})`
@@ -86,11 +88,12 @@ function insertSql(rows: number): string {
 
 /** Without numbered parameters: some drivers take them for named ones, and this one also runs on connections of the application's. */
 const INSERT_ONE = `INSERT INTO millrace_jobs (${COLUMNS})
-  VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, unhex(?, '-'), ?)`
+  VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, unhex(?, '-'), ?)`
 const INSERT_MANY = insertSql(ROWS_A_STATEMENT)
+/** Of those that no list tells of, each in the place of its job. */
 const COPY_EVENTS =
-  'INSERT INTO millrace_events (job, seq, code, at, attempt) SELECT n, event_seq, state, created_at, attempt ' +
-  'FROM millrace_jobs WHERE n BETWEEN ? AND ?'
+  'INSERT INTO millrace_events (position, job, seq, code, at, attempt) SELECT ? + n - ?, n, event_seq, state, created_at, attempt ' +
+  'FROM millrace_jobs WHERE n BETWEEN ? AND ? AND created_in IS NULL'
 
 const INSERT_LABEL = 'INSERT INTO millrace_labels (job, name, content) VALUES (?, ?, ?)'
 const PUT_KEY =
@@ -100,12 +103,16 @@ const PUT_KEY =
 /** The rows of one transaction on their way into the table. */
 class Insertion {
   readonly #db: Database
+  /** Where the list of those that are queued is going to be. */
+  readonly #position: number
   #waiting: NewRow[] = []
   #first: number | null = null
-  #last = 0
+  /** Integer keys from the first on; null: scheduled, which no list tells. */
+  readonly #queued: (number | null)[] = []
 
   constructor(db: Database) {
     this.#db = db
+    this.#position = nextPosition(db)
   }
 
   add(row: NewRow): void {
@@ -127,15 +134,22 @@ class Insertion {
   /** The events of all that were added. */
   finish(): void {
     this.flush()
-    if (this.#first !== null) this.#db.run(COPY_EVENTS, this.#first, this.#last)
+    const [position, first, jobs] = [this.#position, this.#first, this.#queued]
+    if (first === null) return
+    const isListed = jobs.some((job) => job !== null)
+    if (isListed) writeList(this.#db, { position, event: 'job:queued', listed: CREATED, jobs })
+    if (!isListed || jobs.includes(null)) this.#db.run(COPY_EVENTS, position, first, first, first + jobs.length - 1)
   }
 
   #insert(sql: string, rows: readonly NewRow[]): void {
     const db = this.#db
-    this.#last = db.insert(sql, ...valuesOf(db, rows, sql === INSERT_ONE))
-    const first = this.#last - rows.length + 1
+    const last = db.insert(sql, ...valuesOf(db, rows, { singly: sql === INSERT_ONE, position: this.#position }))
+    const first = last - rows.length + 1
     this.#first ??= first
-    for (const [index, { job, type }] of rows.entries()) keepBeside(db, first + index, type, job)
+    for (const [index, { job, type, state }] of rows.entries()) {
+      this.#queued.push(state === 'queued' ? first + index : null)
+      keepBeside(db, first + index, type, job)
+    }
   }
 }
 
@@ -151,8 +165,13 @@ function hasNoKey({ key, uniqueKey }: NewJob): boolean {
   return key === null && uniqueKey === null
 }
 
-/** `singly`: the instant is bound twice, for when it was made and when it was changed. */
-function valuesOf(db: Database, rows: readonly NewRow[], singly: boolean): readonly SqlValue[] {
+interface HowBound {
+  /** The instant is bound twice, for when it was made and when it was changed. */
+  readonly singly: boolean
+  readonly position: number
+}
+
+function valuesOf(db: Database, rows: readonly NewRow[], { singly, position }: HowBound): readonly SqlValue[] {
   const [first] = rows
   if (first === undefined) return []
   const { job, type, state, runAt } = first
@@ -161,7 +180,7 @@ function valuesOf(db: Database, rows: readonly NewRow[], singly: boolean): reado
   const values: SqlValue[] = [type.n, lane, STATE_CODES[state], job.priority, runAt, phases.length]
   values.push(db.internPhaseList(phases), db.now)
   if (singly) values.push(db.now)
-  values.push(job.tenant, job.owner, job.uniqueKey, job.key)
+  values.push(job.tenant, job.owner, job.uniqueKey, job.key, state === 'queued' ? position : null)
   for (const row of rows) values.push(row.job.id, inlineBody(row.job.input))
   return values
 }

@@ -6,6 +6,8 @@ import type { StoppedBy } from '../store/attempt-stops.ts'
 import type { Database } from './database.ts'
 import type { Row } from './driver.ts'
 import { eventDetail } from '../store/event-detail.ts'
+import { writeList } from './event-lists.ts'
+import type { NewList } from './event-lists.ts'
 
 /** A plan that was carried out: by which case, and the row as it left it. */
 export interface Applied {
@@ -94,4 +96,28 @@ export function writeEvents(db: Database, { event, jobs, details }: EventsOfJobs
   if (details.some((detail) => detail !== null)) {
     db.run(COPY_TOLD, code, db.now, JSON.stringify(jobs.map((job, index) => [job, details[index] ?? null])))
   } else db.run(COPY_BARE, code, db.now, JSON.stringify(jobs))
+}
+
+export interface ListedEventsOfJobs extends EventsOfJobs, Pick<NewList, 'listed' | 'position'> {
+  /** Of each job, whether its row says that the list tells of it. */
+  readonly isListed: readonly boolean[]
+}
+
+const COPY_PLACED =
+  'INSERT INTO millrace_events (position, job, seq, code, at, attempt, detail) SELECT s.value ->> 2, j.n, j.event_seq, ?, ?, j.attempt, ' +
+  's.value ->> 1 FROM json_each(?) AS s CROSS JOIN millrace_jobs AS j ON j.n = s.value ->> 0'
+
+/** The same where some or all stand in a list: the others' events have their places in it. */
+export function writeListed(db: Database, { listed, position, isListed, ...rest }: ListedEventsOfJobs): void {
+  const { event, jobs, details } = rest
+  if (!isListed.includes(true)) {
+    writeEvents(db, rest)
+    return
+  }
+  writeList(db, { position, event, listed, jobs: jobs.map((job, index) => (isListed[index] === true ? job : null)) })
+  if (!isListed.includes(false)) return
+  const others = jobs.flatMap((job, index) =>
+    isListed[index] === true ? [] : [[job, details[index] ?? null, position + index]],
+  )
+  db.run(COPY_PLACED, EVENT_CODES[event], db.now, JSON.stringify(others))
 }

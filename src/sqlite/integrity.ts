@@ -10,19 +10,24 @@ import { isId } from '../store/ids.ts'
 import type { ArtifactPage, AuditPage, AuditedJob, Belonging, Page, StrayPage } from '../store/integrity.ts'
 import type { Database } from './database.ts'
 import type { Row } from './driver.ts'
+import { RUN_FIRST, RUN_LAST } from './event-lists.ts'
 import { idFromBytes, idToBytes } from './ids.ts'
 import { JOB_COLUMNS } from './rows.ts'
 
 const FINAL_CODES = [EVENT_CODES['job:completed'], EVENT_CODES['job:failed'], EVENT_CODES['job:cancelled']].join(', ')
+/** Only what stands in the very lists that a job's row names counts for it. */
+const TOLD =
+  '(SELECT seq, code FROM millrace_events WHERE job = j.n UNION ALL SELECT l.seq, l.code ' +
+  'FROM json_each(json_array(j.created_in, j.started_in, j.completed_in)) AS t CROSS JOIN millrace_event_lists AS l ON l.position = t.value ' +
+  `WHERE EXISTS (SELECT 1 FROM json_each(l.jobs) AS r WHERE j.n BETWEEN ${RUN_FIRST} AND ${RUN_LAST})) AS e`
 const AUDIT =
   `SELECT ${JOB_COLUMNS}, EXISTS (SELECT 1 FROM millrace_types AS t WHERE t.n = j.type) AS has_type, ` +
   'EXISTS (SELECT 1 FROM millrace_lanes AS l WHERE l.n = j.lane) AS has_lane, ' +
   'EXISTS (SELECT 1 FROM millrace_lanes AS l CROSS JOIN millrace_queues AS q ON q.n = l.queue WHERE l.n = j.lane) AS has_queue, ' +
   'EXISTS (SELECT 1 FROM millrace_phase_lists AS p WHERE p.n = j.phase_list) AS has_phase_list, ' +
   '(SELECT count(*) FROM millrace_phases AS r WHERE r.job = j.n) AS results, ' +
-  '(SELECT count(*) FROM millrace_events AS e WHERE e.job = j.n) AS events, ' +
-  '(SELECT ifnull(max(e.seq), 0) FROM millrace_events AS e WHERE e.job = j.n) AS last_seq, ' +
-  `(SELECT count(*) FROM millrace_events AS e WHERE e.job = j.n AND e.code IN (${FINAL_CODES})) AS finals ` +
+  `(SELECT count(*) FROM ${TOLD}) AS events, (SELECT ifnull(max(e.seq), 0) FROM ${TOLD}) AS last_seq, ` +
+  `(SELECT count(*) FROM ${TOLD} WHERE e.code IN (${FINAL_CODES})) AS finals ` +
   'FROM millrace_jobs AS j'
 const AUDIT_PAGE = `${AUDIT} WHERE j.n > ? ORDER BY j.n LIMIT ?`
 const AUDIT_ONE = `${AUDIT} WHERE j.id = ?`

@@ -4,6 +4,7 @@ import { isId } from '../store/ids.ts'
 import type { FinishedPage, FinishedQuery, Purged, SweepUp, SweptUp } from '../store/retention.ts'
 import type { Database } from './database.ts'
 import type { Row, SqlValue } from './driver.ts'
+import { RUN_FIRST, RUN_LAST } from './event-lists.ts'
 import { idFromBytes, idToBytes } from './ids.ts'
 
 // By insertion, through the index of finished jobs. The clock does not run back, so no job that was made later can have ended earlier.
@@ -32,7 +33,7 @@ export function finishedJobs(db: Database, query: FinishedQuery): FinishedPage {
 
 /** A job that was retried meanwhile is not over, or ended at another time. Here a delivery that is pending will hold a job back. */
 const DOOMED =
-  'SELECT j.n, j.id, j.type, j.tenant, j.owner, j.idempotency_key, j.event_seq, j.attempt FROM json_each(?) AS s ' +
+  'SELECT j.n, j.id, j.type, j.tenant, j.owner, j.idempotency_key, j.event_seq, j.attempt, j.created_in, j.started_in, j.completed_in FROM json_each(?) AS s ' +
   "CROSS JOIN millrace_jobs AS j ON j.id = unhex(s.value ->> 0, '-') WHERE j.finished_at = s.value ->> 1"
 
 const LIST = 'IN (SELECT value FROM json_each(?))'
@@ -41,6 +42,10 @@ const CHILDREN = ['bodies', 'labels', 'phases', 'attempts', 'events', 'entities'
 )
 const ARTIFACTS = `DELETE FROM millrace_artifacts WHERE job ${LIST} RETURNING path`
 const JOBS = `DELETE FROM millrace_jobs WHERE n ${LIST}`
+/** A list is there for as long as one of its jobs is. */
+const LISTS =
+  `DELETE FROM millrace_event_lists AS l WHERE l.position ${LIST} AND NOT EXISTS (SELECT 1 FROM json_each(l.jobs) AS r ` +
+  `CROSS JOIN millrace_jobs AS j ON j.n BETWEEN ${RUN_FIRST} AND ${RUN_LAST})`
 const TELL = 'INSERT INTO millrace_events (job, seq, code, at, attempt, detail) VALUES (?, ?, ?, ?, ?, ?)'
 const REMEMBER =
   'INSERT INTO millrace_deleted_jobs (position, job, id, type, tenant, owner, idempotency_key, deleted_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?)'
@@ -54,6 +59,8 @@ export function purgeJobs(db: Database, jobs: readonly { readonly id: string; re
   for (const sql of CHILDREN) db.run(sql, list)
   const paths = db.all(ARTIFACTS, list).map((row) => String(row['path']))
   db.run(JOBS, list)
+  const lists = rows.flatMap((row) => [row['created_in'], row['started_in'], row['completed_in']])
+  db.run(LISTS, JSON.stringify([...new Set(lists)].filter((position) => position !== null)))
   for (const row of rows) leaveTrace(db, row)
   return { jobs: rows.map((row) => idFromBytes(row['id'])), paths }
 }

@@ -85,6 +85,16 @@ CREATE TABLE millrace_entities (
   noted_at INTEGER NOT NULL
 ) STRICT;
 
+CREATE TABLE millrace_event_lists (
+  position INTEGER PRIMARY KEY,
+  events INTEGER NOT NULL,
+  code INTEGER NOT NULL,
+  seq INTEGER NOT NULL,
+  attempt INTEGER NOT NULL,
+  at INTEGER NOT NULL,
+  jobs TEXT NOT NULL
+) STRICT;
+
 CREATE TABLE millrace_events (
   position INTEGER PRIMARY KEY AUTOINCREMENT,
   job INTEGER NOT NULL,
@@ -125,6 +135,10 @@ CREATE TABLE millrace_jobs (
   finished_at INTEGER,
   deadline_at INTEGER,
   cancel_requested_at INTEGER,
+  -- Where the lists begin that tell that it was created, first started, and completed at once; NULL: there is no such event, or a row tells.
+  created_in INTEGER,
+  started_in INTEGER,
+  completed_in INTEGER,
   cancelled_by TEXT,
   cancel_reason TEXT,
   tenant TEXT NOT NULL DEFAULT '',

@@ -131,12 +131,13 @@ test('a hundred jobs are claimed, and a hundred are added, in a few statements',
     db,
     Array.from({ length: MANY }, () => newJob(runtime.uuid(), { labels })),
   )
-  assert.equal(takeCount(), 11)
+  // Ten for the rows; and where the list is going to be, the list, and where the next begins.
+  assert.equal(takeCount(), 13)
   const holder = runtime.key()
   openSession(db, { holder, service: 's', host: 'h', pid: 1, leaseMs: LEASE_MS, concurrency: MANY })
   takeCount()
   const claimed = claimJobs(db, { holder, types: ['map.export'], limit: MANY })
   assert.equal(claimed.jobs.length, MANY)
   const count = takeCount()
-  assert.ok(count <= 12, `${count} statements`)
+  assert.ok(count <= 13, `${count} statements`)
 })

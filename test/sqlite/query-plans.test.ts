@@ -36,7 +36,7 @@ const MAY_SCAN: readonly (readonly [pattern: RegExp, because: string])[] = [
   [/^SCAN millrace_labels\b/, 'stops at the first row: is there any label?'],
   [/^SCAN millrace_sessions$/, 'as many rows as there were workers lately'],
   [/^SCAN sqlite_sequence$/, 'has a row for each of two tables'],
-  [/^SCAN millrace_events$/, 'stops at the last row: when was the latest event?'],
+  [/^SCAN millrace_(events|event_lists)$/, 'stops at the last row: when was the latest event?'],
   [/^SCAN millrace_jobs USING (COVERING )?INDEX/, 'all jobs are counted, each through its partial index'],
   [/^SCAN j$/, 'jobs are counted by a type or a queue, for which there is no index'],
   [/^SCAN (wanted|s|json_each) VIRTUAL TABLE/, 'the types, or the jobs, that one transaction names'],
@@ -277,13 +277,14 @@ const MANY = `
     j(i, state) AS (SELECT i, CASE WHEN i % 100 < 80 THEN 5 WHEN i % 100 < 88 THEN 6 WHEN i % 100 < 96 THEN 2
       WHEN i % 100 < 97 THEN 3 ELSE 1 END FROM s)
     INSERT INTO millrace_jobs (n, id, type, lane, state, priority, run_at, holder, phase, phase_count, phase_list, created_at,
-      updated_at, started_at, finished_at, tenant, owner, unique_key, event_seq, input)
+      updated_at, started_at, finished_at, tenant, owner, unique_key, event_seq, input, created_in)
     SELECT i, randomblob(16), 1 + i % 10, 1 + i % 10, state, i % 3, i + 4000000000000 * (state = 1), CASE WHEN state = 3 THEN i / 500 END, state = 5, 1, 1, i,
-      i, i, CASE WHEN state > 4 THEN i END, 'tenant' || (i % 20), 'user' || (i % 500), 'k' || i, 2, '{}' FROM j;
+      i, i, CASE WHEN state > 4 THEN i END, 'tenant' || (i % 20), 'user' || (i % 500), 'k' || i, 2, '{}', i - (i - 1) % 10 FROM j;
   INSERT INTO millrace_labels SELECT n, 'course', 'c' || (n % 1000) FROM millrace_jobs;
   INSERT INTO millrace_labels SELECT n, 'level', 'a' FROM millrace_jobs;
-  INSERT INTO millrace_events (job, seq, code, at, attempt) SELECT n, 1, 2, n, 0 FROM millrace_jobs;
-  INSERT INTO millrace_events (job, seq, code, at, attempt) SELECT n, 2, 3, n, 1 FROM millrace_jobs;
+  INSERT INTO millrace_event_lists (position, events, code, seq, attempt, at, jobs)
+    SELECT DISTINCT created_in, 10, 2, 1, 0, created_in, json_array(json_array(0, created_in, 10)) FROM millrace_jobs;
+  INSERT INTO millrace_events (position, job, seq, code, at, attempt) SELECT 100000 + n, n, 2, 3, n, 1 FROM millrace_jobs;
   INSERT INTO millrace_phases (job, ordinal, generation, attempt, finished_at, result) SELECT n, 0, 1, 1, n, '1' FROM millrace_jobs;`
 
 function assertIndexed(recorded: Recorded, statements: readonly string[]): void {

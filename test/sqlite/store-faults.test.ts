@@ -117,10 +117,11 @@ function mount(t: TestContext, ...commands: readonly (readonly string[])[]): str
 }
 
 test('on a full disk a store ends jobs, takes on none, and goes on when there is room', async (t) => {
-  const disk = mount(t, ['-t', 'tmpfs', '-o', `size=${24 * MEBIBYTE}`, 'tmpfs'])
+  const disk = mount(t, ['-t', 'tmpfs', '-o', `size=${32 * MEBIBYTE}`, 'tmpfs'])
   if (disk === null) return t.skip('a small disk can only be mounted by root on Linux')
   const ballast = join(disk, 'ballast')
-  writeFileSync(ballast, Buffer.alloc(MEBIBYTE))
+  // As much as the reserve, which the ends of jobs may have used up by then.
+  writeFileSync(ballast, Buffer.alloc(8 * MEBIBYTE))
   const b = await openSqlite(t, { file: join(disk, 'jobs.db') })
   await endsJobsWhileFull(b, () => {
     rmSync(ballast)

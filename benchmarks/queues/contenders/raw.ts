@@ -46,7 +46,7 @@ async function makeFile(place: Place, load: Load): Promise<void> {
   await working.drained(1)
   await queue.close()
   const db = new DatabaseSync(place.address)
-  for (const table of ['jobs', 'events', 'phases']) db.exec(`DELETE FROM millrace_${table}`)
+  for (const table of ['jobs', 'events', 'event_lists', 'phases']) db.exec(`DELETE FROM millrace_${table}`)
   db.close()
 }
 
@@ -98,19 +98,21 @@ class RawQueue implements Queue {
   }
 
   #insert(inputs: readonly JobInput[]): void {
-    const { insertJob, insertJobs, queued } = this.#statements
+    const { insertJob, insertJobs } = this.#statements
     const now = Date.now()
     const full = inputs.length - (inputs.length % ROWS_A_STATEMENT)
     this.#transaction(() => {
       let last = 0
+      const position = this.#position()
       for (let at = 0; at < inputs.length;) {
         const rows = at < full ? ROWS_A_STATEMENT : 1
         const values = inputs.slice(at, at + rows).flatMap((input) => [idAt(now), JSON.stringify(input)])
-        const inserted = (rows === 1 ? insertJob : insertJobs).run(now, this.#phases, ...values)
+        const inserted = (rows === 1 ? insertJob : insertJobs).run(now, this.#phases, position, ...values)
         last = Number(inserted.lastInsertRowid)
         at += rows
       }
-      if (this.#layers.events) queued.run(now, last - inputs.length + 1, last)
+      const first = last - inputs.length + 1
+      this.#tell(position, QUEUED, now, [[0, first, inputs.length]])
     })
   }
 
@@ -135,10 +137,12 @@ class RawQueue implements Queue {
     const { claim, started } = this.#statements
     const holder = randomInt(2 ** 47)
     const now = Date.now()
-    const rows = claim.all(holder, now, BATCH) as unknown as ClaimedRow[]
+    const position = this.#phases === 1 ? this.#position() : null
+    const rows = claim.all(holder, now, BATCH, position) as unknown as ClaimedRow[]
     const claimed = { holder, rows }
-    if (!this.#layers.events) return claimed
-    const detail = this.#phases === 1 ? null : JSON.stringify({ phase: PHASES[0] })
+    this.#tell(position, STARTED, now, runsOf(rows))
+    if (!this.#layers.events || this.#phases === 1) return claimed
+    const detail = JSON.stringify({ phase: PHASES[0] })
     for (const fence of fencesOf(claimed)) started.run(now, detail, holder, fence)
     return claimed
   }
@@ -148,10 +152,24 @@ class RawQueue implements Queue {
     const now = Date.now()
     const { events } = this.#layers
     const output = this.#phases === 1 ? 'null' : null
+    const position = this.#phases === 1 ? this.#position() : null
     for (const fence of fencesOf(claimed)) {
-      if (events) completed.run(now, 1, claimed.holder, fence)
-      complete.run(now, output, this.#phases, events ? 1 : 0, claimed.holder, fence)
+      if (events && position === null) completed.run(now, 1, claimed.holder, fence)
+      complete.run(now, output, this.#phases, events ? 1 : 0, claimed.holder, fence, position)
     }
+    this.#tell(position, COMPLETED, now, runsOf(claimed.rows))
+  }
+
+  /** Where a list goes; null: there are none. */
+  #position(): number | null {
+    return this.#layers.events ? Number(this.#statements.nextPosition.get()?.['position']) : null
+  }
+
+  #tell(position: number | null, { code, seq, attempt }: Told, at: number, runs: readonly Run[]): void {
+    const events = runs.reduce((sum, [, , jobs]) => sum + jobs, 0)
+    if (position === null || events === 0) return
+    this.#statements.list.run(position, events, code, seq, attempt, at, JSON.stringify(runs))
+    this.#statements.moveOn.run(events)
   }
 
   #transaction<T>(work: () => T): T {
@@ -160,6 +178,29 @@ class RawQueue implements Queue {
     this.#db.exec('COMMIT')
     return result
   }
+}
+
+interface Told {
+  readonly code: number
+  readonly seq: number
+  readonly attempt: number
+}
+
+const QUEUED: Told = { code: 2, seq: 1, attempt: 0 }
+const STARTED: Told = { code: 3, seq: 2, attempt: 1 }
+const COMPLETED: Told = { code: 5, seq: 3, attempt: 1 }
+
+type Run = [offset: number, first: number, jobs: number]
+
+/** Keys that count on are told by the first and how many there are. */
+function runsOf(rows: readonly ClaimedRow[]): readonly Run[] {
+  const runs: Run[] = []
+  for (const [offset, { n }] of rows.entries()) {
+    const run = runs.at(-1)
+    if (run !== undefined && n === run[1] + run[2]) run[2] += 1
+    else runs.push([offset, n, 1])
+  }
+  return runs
 }
 
 interface Claimed {

@@ -128,6 +128,10 @@ CREATE TABLE millrace_jobs (
   finished_at INTEGER,
   deadline_at INTEGER,
   cancel_requested_at INTEGER,
+  -- Where the lists begin that tell that it was created, first started, and completed at once; NULL: there is no such event, or a row tells.
+  created_in INTEGER,
+  started_in INTEGER,
+  completed_in INTEGER,
   cancelled_by TEXT,
   cancel_reason TEXT,
   tenant TEXT NOT NULL DEFAULT '',
@@ -217,7 +221,7 @@ CREATE TABLE millrace_attempts (
   CHECK ((stopped_at IS NULL) = (stopped_by IS NULL))
 ) STRICT, WITHOUT ROWID;
 
--- The log of everything that happened. `code` is a number, see codes.ts; `seq` counts a job's events from 1 without a gap.
+-- The log of everything that happened, where no list tells it. `code` is a number, see codes.ts; `seq` counts a job's events from 1 without a gap.
 CREATE TABLE millrace_events (
   position INTEGER PRIMARY KEY AUTOINCREMENT,
   job INTEGER NOT NULL,
@@ -228,6 +232,20 @@ CREATE TABLE millrace_events (
   detail TEXT
 ) STRICT;
 CREATE UNIQUE INDEX millrace_events_job ON millrace_events (job, seq);
+
+-- What happened to many jobs at once. A list takes `events` positions from `position` on. `jobs` is JSON: for each run of keys that count on,
+-- how far from the first position it begins, its first key, and how many there are. Positions between them are those of other events.
+CREATE TABLE millrace_event_lists (
+  position INTEGER PRIMARY KEY,
+  events INTEGER NOT NULL,
+  code INTEGER NOT NULL,
+  seq INTEGER NOT NULL,
+  attempt INTEGER NOT NULL,
+  at INTEGER NOT NULL,
+  jobs TEXT NOT NULL
+) STRICT;
+-- Both number their events in one row.
+INSERT INTO sqlite_sequence (name, seq) VALUES ('millrace_events', 0);
 
 -- What is left of a job that was deleted: whose it was, for as long as the event that tells of it is kept.
 CREATE TABLE millrace_deleted_jobs (

@@ -1,0 +1,50 @@
+/** What happened to many jobs at once, as one row. */
+import type { EventName } from '../core/events.ts'
+import { EVENT_CODES } from '../store/codes.ts'
+import type { ListedEvent } from '../store/event-lists.ts'
+import type { Database } from './database.ts'
+
+const LAST_POSITION = "SELECT seq FROM sqlite_sequence WHERE name = 'millrace_events'"
+const SET_LAST_POSITION = "UPDATE sqlite_sequence SET seq = ? WHERE name = 'millrace_events'"
+
+/** Where the next event of the log will be, as long as none is written. */
+export function nextPosition(db: Database): number {
+  return Number(db.get(LAST_POSITION)?.['seq'] ?? 0) + 1
+}
+
+export interface NewList {
+  /** Where `nextPosition` was when the jobs' rows were told of it. */
+  readonly position: number
+  readonly event: EventName
+  readonly listed: ListedEvent
+  /** Integer keys, each in its event's place; null: another event's. */
+  readonly jobs: readonly (number | null)[]
+}
+
+const INSERT_LIST =
+  'INSERT INTO millrace_event_lists (position, events, code, seq, attempt, at, jobs) VALUES (?, ?, ?, ?, ?, ?, ?)'
+
+/** The positions of the list are taken: events that are written afterwards lie behind it, but for those that have a place in it. */
+export function writeList(db: Database, { position, event, listed, jobs }: NewList): void {
+  const { seq, attempt } = listed
+  const runs = JSON.stringify(runsOf(jobs))
+  db.run(INSERT_LIST, position, jobs.length, EVENT_CODES[event], seq, attempt, db.now, runs)
+  db.run(SET_LAST_POSITION, position + jobs.length - 1)
+}
+
+/** Keys that count on are told by the first and how many there are. */
+function runsOf(jobs: readonly (number | null)[]): readonly (readonly [offset: number, first: number, jobs: number])[] {
+  const runs: [number, number, number][] = []
+  let run: [number, number, number] | null = null
+  for (const [offset, job] of jobs.entries()) {
+    if (job === null) run = null
+    else if (run !== null && job === run[1] + run[2]) run[2] += 1
+    else runs.push((run = [offset, job, 1]))
+  }
+  return runs
+}
+
+/** A run `r` of `json_each(l.jobs)`: the keys between these, the first at `RUN_POSITION`. */
+export const RUN_FIRST = 'r.value ->> 1'
+export const RUN_LAST = 'r.value ->> 1 + r.value ->> 2 - 1'
+export const RUN_POSITION = 'l.position + r.value ->> 0'
