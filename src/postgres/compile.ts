@@ -86,7 +86,12 @@ function textOf(plan: Plan, apply: Apply, alike: boolean): Text {
     .map(({ when }) => `NOT (${when.map((one) => conditionSql(one, use)).join(' AND ')})`)
   const returned = ['j.id', 'j.event_seq', 'j.attempt']
   if (keepsResult(apply)) {
-    returned.push(use(RESULT), 'j.phase - 1 AS ordinal', 'j.generation', 'b.phase_started_at AS begun_at')
+    returned.push(
+      `${use(RESULT)} AS result`,
+      'j.phase - 1 AS ordinal',
+      'j.generation',
+      'b.phase_started_at AS begun_at',
+    )
   }
   if (apply.event !== undefined) returned.push(`${use(DETAIL)} AS detail`)
   const isListed = apply.event === 'job:completed'

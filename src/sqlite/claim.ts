@@ -14,7 +14,8 @@ import type { StoredType } from '../store/job-types.ts'
 import type { Row, SqlValue } from './driver.ts'
 import { nextPosition } from './event-lists.ts'
 import { writeEvents, writeListed } from './history.ts'
-import type { ClaimKind, PackedClaim, PackedJob } from './packed-claim.ts'
+import { NO_LABELS, NO_RESULTS } from './packed-claim.ts'
+import type { ClaimKind, PackedClaim, PackedJob, Tried } from './packed-claim.ts'
 import { nullableNumber } from '../store/columns.ts'
 import { startedIn } from '../store/event-detail.ts'
 import { STARTED } from '../store/event-lists.ts'
@@ -114,44 +115,39 @@ function inOrderOf(heads: readonly Head[], taken: readonly Taken[]): readonly Ta
   return heads.map(([n]) => byRow.get(n)).filter((each) => each !== undefined)
 }
 
-const CLAIM_RETURNS = [
-  'n',
-  'lane',
-  'phase_list',
-  'lower(hex(id))',
-  'fence',
-  'tenant',
-  'owner',
-  'input',
-  'attempt',
-  'generation',
-  'failures',
-  'phase',
-  'progress',
-  'created_at',
-  'run_at',
-  STARTED.column,
-]
+/**
+ * A column less is a twentieth of a claim, so what is the same for nearly all is not read: `tried` is null of a job that nothing has happened
+ * to, and whose start a list tells; 0 where a row tells it; JSON of all that it may be otherwise.
+ */
+const IS_UNTRIED = 'fence = 1 AND attempt = 1 AND generation = 1 AND failures = 0 AND phase = 0 AND progress = 0'
+const TRIED =
+  `iif(${IS_UNTRIED}, iif(event_seq = ${STARTED.seq} AND phase_count = 1, NULL, 0), ` +
+  `json_array(fence, attempt, generation, failures, phase, progress, ${STARTED.column}))`
+const CLAIM_RETURNS = ['n', 'phase_list', 'lower(hex(id))', 'tenant', 'owner', 'input', 'created_at', TRIED]
 
 /** The columns of `CLAIM_RETURNS`. */
 type ClaimedRow = readonly [
   n: number,
-  lane: number,
   phaseList: number,
   id: string,
-  fence: number,
   tenant: string,
   owner: string | null,
   input: string | null,
-  attempt: number,
-  generation: number,
-  failures: number,
-  phase: number,
-  progress: number,
   createdAt: number,
-  runAt: number,
-  startedIn: number | null,
+  tried: string | 0 | null,
 ]
+
+const UNTRIED: Tried = { fence: 1, attempt: 1, generation: 1, failures: 0, phase: 0, progress: 0 }
+
+/** How a job has fared, and which list tells of its start, if any does; `position` is that of this claim's. */
+function readTried(tried: ClaimedRow[7], position: number): readonly [Tried, number | null] {
+  if (tried === null) return [UNTRIED, position]
+  if (tried === 0) return [UNTRIED, null]
+  const [fence = 0, attempt = 0, generation = 0, failures = 0, phase = 0, progress = 0, listAt = 0] = JSON.parse(
+    tried,
+  ) as number[]
+  return [{ fence, attempt, generation, failures, phase, progress }, listAt]
+}
 
 const CLAIM_LIST = onlyCase(CLAIM, CLAIM_RETURNS, STARTED)
 
@@ -179,11 +175,39 @@ function takeOfType(db: Database, { type, heads, taker, kinds, position }: TakeO
   const inputs: PlanInputs = { key, now: db.now, scope: OPERATOR, claim: null, values, session, listAt: position }
   const rows = db.lists(CLAIM_LIST.sql, ...CLAIM_LIST.values(inputs)) as unknown as readonly ClaimedRow[]
   const deadlineAt = deadlineOf(inputs)
-  return rows.map((row) => {
-    const { 1: lane, 2: phaseList, 11: phase, 15: listAt } = row
-    const job = packJob(db, row, kinds.numberOf(type, lane, phaseList), deadlineAt)
-    return { job, detail: startedIn({ phaseNames: db.phaseNames(phaseList), phase }), startedIn: listAt }
+  const headOf = finder(heads)
+  return rows.map((row, index) => {
+    const [n, phaseList, id, tenant, owner, input, createdAt, tried] = row
+    const [, , runAt, , lane] = headOf(n, index)
+    const [fared, listAt] = readTried(tried, position)
+    const phaseNames = db.phaseNames(phaseList)
+    const kind = kinds.numberOf({ type, lane, phaseNames, tenant, owner, deadlineAt, fared })
+    const beside = besideOf(db, n, fared.phase)
+    const job: PackedJob = [kind, n, id, readBody(db, n, INPUT, input) ?? 'null', createdAt, runAt, beside]
+    return { job, detail: startedIn({ phaseNames, phase: fared.phase }), startedIn: listAt }
   })
+}
+
+/** The database returns rows in an order of its own, which most of the time is that of the heads. */
+function finder(heads: readonly Head[]): (n: number, index: number) => Head {
+  let byKey: ReadonlyMap<number, Head> | null = null
+  return (n, index) => {
+    const head = heads[index]
+    if (head?.[0] === n) return head
+    byKey ??= new Map(heads.map((each) => [each[0], each]))
+    const found = byKey.get(n)
+    if (found === undefined) throw new RangeError('a job was taken that was not chosen')
+    return found
+  }
+}
+
+const RESULTS = 'SELECT result FROM millrace_phases WHERE job = ? AND ordinal < ? ORDER BY ordinal'
+
+function besideOf(db: Database, n: number, phase: number): PackedJob[6] {
+  const labels = db.anyLabels() ? labelsOf(db, n) : null
+  if (labels === null && phase === 0) return null
+  const results = phase === 0 ? NO_RESULTS : db.all(RESULTS, n, phase).map(({ result }) => String(result))
+  return { labels: labels ?? NO_LABELS, results }
 }
 
 /** A plan of many jobs that applies in one way or not at all. */
@@ -199,60 +223,48 @@ function onlyCase(plan: Plan, returning: readonly string[], listed?: ListedEvent
   return only
 }
 
-/** What jobs of one type, lane and list of phases have in common travels once. */
+/** What makes jobs one kind. */
+interface Kind {
+  readonly type: StoredType
+  readonly lane: number
+  readonly phaseNames: readonly string[]
+  readonly tenant: string
+  readonly owner: string | null
+  readonly deadlineAt: number | null
+  readonly fared: Tried
+}
+
+/** What jobs have in common travels once. */
 class Kinds {
   readonly list: ClaimKind[] = []
   readonly #db: Database
   readonly #numbers = new Map<string, number>()
-  #last = { lane: 0, phaseList: 0, number: 0 }
+  #last: { readonly kind: Kind; readonly number: number } | null = null
 
   constructor(db: Database) {
     this.#db = db
   }
 
-  numberOf(type: StoredType, lane: number, phaseList: number): number {
-    // A lane is of one type.
-    if (lane !== this.#last.lane || phaseList !== this.#last.phaseList) {
-      this.#last = { lane, phaseList, number: this.#lookUp(type, lane, phaseList) }
-    }
+  numberOf(kind: Kind): number {
+    if (this.#last === null || !isLike(this.#last.kind, kind)) this.#last = { kind, number: this.#lookUp(kind) }
     return this.#last.number
   }
 
-  #lookUp({ name: type, policy }: StoredType, lane: number, phaseList: number): number {
-    const name = `${lane} ${phaseList}`
+  #lookUp({ type: { name: type, policy }, lane, phaseNames, tenant, owner, deadlineAt, fared }: Kind): number {
+    const name = JSON.stringify([lane, phaseNames, tenant, owner, ...Object.values(fared)])
     const known = this.#numbers.get(name)
     if (known !== undefined) return known
-    this.list.push({ type, queue: this.#db.queueOfLane(lane), policy, phaseNames: this.#db.phaseNames(phaseList) })
+    const queue = this.#db.queueOfLane(lane)
+    this.list.push({ type, queue, policy, phaseNames, tenant, owner, deadlineAt, ...fared })
     this.#numbers.set(name, this.list.length - 1)
     return this.list.length - 1
   }
 }
 
-const RESULTS = 'SELECT result FROM millrace_phases WHERE job = ? AND ordinal < ? ORDER BY ordinal'
-
-function packJob(db: Database, row: ClaimedRow, kind: number, deadlineAt: number | null): PackedJob {
-  const [n, , , id, fence, tenant, owner, inline, attempt, generation, failures, phase, ...rest] = row
-  const [progress, createdAt, runAt] = rest
-  const labels = db.anyLabels() ? labelsOf(db, n) : null
-  const input = readBody(db, n, INPUT, inline) ?? 'null'
-  const results = phase === 0 ? null : db.all(RESULTS, n, phase).map(({ result }) => String(result))
-  const counters = [attempt, generation, failures, phase] as const
-  return [
-    kind,
-    n,
-    id,
-    fence,
-    tenant,
-    owner,
-    labels,
-    input,
-    ...counters,
-    results,
-    progress,
-    createdAt,
-    runAt,
-    deadlineAt,
-  ]
+/** A lane is of one type, and lists of phases and the untried are one and the same. */
+function isLike(one: Kind, other: Kind): boolean {
+  const sameLane = one.lane === other.lane && one.phaseNames === other.phaseNames
+  return sameLane && one.tenant === other.tenant && one.owner === other.owner && one.fared === other.fared
 }
 
 const DUE = 'SELECT n FROM millrace_jobs WHERE state IN (1, 4) AND run_at <= ? ORDER BY run_at, n LIMIT ?'

@@ -6,12 +6,20 @@ import type { JobPolicy } from '../core/policy.ts'
 import type { Claimed, ClaimedJob } from '../store/claims.ts'
 import { dashed } from './ids.ts'
 
-/** What jobs of one type, queue and list of phases share. */
-export interface ClaimKind {
+/** What many jobs of a claim have in common. */
+export interface ClaimKind extends Tried {
   readonly type: string
   readonly queue: string
   readonly policy: JobPolicy
   readonly phaseNames: readonly string[]
+  readonly tenant: string
+  readonly owner: string | null
+  readonly deadlineAt: number | null
+}
+
+/** How a job has fared so far, its present attempt among it. */
+export type Tried = Pick<ClaimedJob, 'attempt' | 'generation' | 'failures' | 'phase' | 'progress'> & {
+  readonly fence: number
 }
 
 export type PackedJob = readonly [
@@ -20,22 +28,11 @@ export type PackedJob = readonly [
   row: number,
   /** Without dashes. */
   id: string,
-  fence: number,
-  tenant: string,
-  owner: string | null,
-  /** Null: none. */
-  labels: Readonly<Record<string, string>> | null,
   input: string,
-  attempt: number,
-  generation: number,
-  failures: number,
-  phase: number,
-  /** Null: none. */
-  results: readonly string[] | null,
-  progress: number,
   createdAt: number,
   runAt: number,
-  deadlineAt: number | null,
+  /** What few have; null: neither. */
+  beside: Pick<ClaimedJob, 'labels' | 'results'> | null,
 ]
 
 export interface PackedClaim extends Omit<Claimed, 'jobs'> {
@@ -45,8 +42,9 @@ export interface PackedClaim extends Omit<Claimed, 'jobs'> {
   readonly at: number
 }
 
-const NO_LABELS: Readonly<Record<string, string>> = Object.freeze({})
-const NO_RESULTS: readonly string[] = []
+export const NO_LABELS: ClaimedJob['labels'] = Object.freeze({})
+export const NO_RESULTS: ClaimedJob['results'] = []
+const NOTHING_BESIDE = { labels: NO_LABELS, results: NO_RESULTS }
 
 export function unpackClaim({ kinds, jobs, at, nextDueInMs, sessionLost }: PackedClaim, holder: number): Claimed {
   const unpacked: ClaimedJob[] = []
@@ -58,30 +56,32 @@ export function unpackClaim({ kinds, jobs, at, nextDueInMs, sessionLost }: Packe
 }
 
 function unpackJob(
-  { type, queue, policy, phaseNames }: ClaimKind,
-  job: PackedJob,
+  { type, queue, policy, phaseNames, tenant, owner, deadlineAt, fence, ...tried }: ClaimKind,
+  [, row, id, input, createdAt, runAt, beside]: PackedJob,
   startedAt: number,
   holder: number,
 ): ClaimedJob {
+  const { attempt, generation, failures, phase, progress } = tried
+  const { labels, results } = beside ?? NOTHING_BESIDE
   return {
-    claim: { jobId: dashed(job[2]), holder, fence: job[3], row: job[1] },
+    claim: { jobId: dashed(id), holder, fence, row },
     type,
     queue,
-    tenant: job[4],
-    owner: job[5],
-    labels: job[6] ?? NO_LABELS,
+    tenant,
+    owner,
+    labels,
     policy,
-    input: job[7],
-    attempt: job[8],
-    generation: job[9],
-    failures: job[10],
+    input,
+    attempt,
+    generation,
+    failures,
     phaseNames,
-    phase: job[11],
-    results: job[12] ?? NO_RESULTS,
-    progress: job[13],
-    createdAt: job[14],
-    runAt: job[15],
+    phase,
+    results,
+    progress,
+    createdAt,
+    runAt,
     startedAt,
-    deadlineAt: job[16],
+    deadlineAt,
   }
 }

@@ -8,6 +8,7 @@ import { byHandContract } from './by-hand.contract.ts'
 import { cancelContract } from './cancel.contract.ts'
 import { cleanupTurnsContract } from './cleanup-turns.contract.ts'
 import { claimsContract } from './claims.contract.ts'
+import { eventListsContract } from './event-lists.contract.ts'
 import { eventsContract } from './events.contract.ts'
 import { evidenceContract } from './evidence.contract.ts'
 import { fencingContract } from './fencing.contract.ts'
@@ -58,6 +59,7 @@ export function oneByOneContract(open: OpenStore): void {
   evidenceContract(open)
   queuesContract(open)
   eventsContract(open)
+  eventListsContract(open)
   artifactsContract(open)
   auditContract(open)
   retentionContract(open)
