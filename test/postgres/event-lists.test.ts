@@ -97,8 +97,7 @@ test('a job whose list does not name it, or is gone, has an event too few', asyn
 })
 
 /** Who waits for a row that this connection has. */
-const WAITING =
-  "SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE 'WITH next AS%' AND pg_backend_pid() = ANY(pg_blocking_pids(pid))"
+const WAITING = 'SELECT 1 FROM pg_locks WHERE NOT granted AND pg_backend_pid() = ANY(pg_blocking_pids(pid))'
 const AT = 1
 
 function isSettled(promise: Promise<unknown>): Promise<boolean> {

@@ -140,7 +140,11 @@ function waysOf(scans: readonly TableScan[], table: string = 'jobs'): readonly s
 /** The statements on the way of every job, by a part of their texts, and how each of them may find jobs. */
 const WAYS: readonly (readonly [part: string, ways: readonly string[], least: number])[] = [
   ['urgent AS MATERIALIZED', ['jobs_due', 'jobs_ready', 'jobs_ready_suspects', 'jobs_waiting', 'place'], 1],
-  ['AS b WHERE j.ctid = b.place AND j.holder IS NOT DISTINCT FROM', ['jobs_pkey', 'place'], 8],
+  [
+    'AS b WHERE j.ctid = b.place AND j.event_seq = b.event_seq AND j.holder IS NOT DISTINCT FROM',
+    ['jobs_pkey', 'place'],
+    8,
+  ],
   ['AS b WHERE j.ctid = b.place', ['jobs_pkey', 'place'], 9],
   ['WITH due AS MATERIALIZED', ['jobs_due', 'place'], 1],
   ['ORDER BY j.id FOR UPDATE', ['jobs_pkey'], 1],
