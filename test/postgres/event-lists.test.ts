@@ -40,14 +40,14 @@ async function openPlace(context: TestContext): Promise<Place> {
   return { bench: benchOf(opened), sql }
 }
 
-async function completeMany({ store, job, session, claim }: Bench): Promise<readonly string[]> {
-  const jobs = Array.from({ length: MANY }, () => job())
-  await store.jobs.enqueue(jobs)
-  const claimed = await claim(await session(), MANY)
+async function completeMany(bench: Bench): Promise<readonly string[]> {
+  const jobs = Array.from({ length: MANY }, () => bench.job())
+  await bench.store.jobs.enqueue(jobs)
+  const claimed = await bench.claim(await bench.session(), MANY)
   await Promise.all(
-    claimed.map(async (one) => {
-      const { applied } = await store.claims.apply(planCall(COMPLETE_ONLY_PHASE, one.claim, { output: '1' }))
-      assert.ok(applied)
+    claimed.map(async ({ claim }) => {
+      const call = planCall(COMPLETE_ONLY_PHASE, claim, { output: '1' })
+      assert.ok((await bench.store.claims.apply(call)).applied)
     }),
   )
   return jobs.map(({ id }) => id)
