@@ -82,10 +82,18 @@ async function applyPlain(
   if (candidates.length === 0) return left
   // In one order, whoever locks them, so that no two transactions wait for each other.
   const ordered = candidates.toSorted((one, other) => (one.call.jobId < other.call.jobId ? -1 : 1))
-  const { sql, values } = plain.statement(ordered.map(({ call }) => call))
-  const ids = ordered.map(({ call }) => call.jobId)
-  const taken = takenIds(ids, await tx.lists(sql, tx.now, ...values))
-  const state = plain.apply.set.state ?? 'running'
+  const { listed, statement, apply } = plain
+  const placed =
+    listed === null ? [] : ordered.filter(({ call }) => call.claim?.place !== undefined && call.detail === null)
+  const taken = new Set<unknown>()
+  if (listed !== null) await take(tx, listed, placed, taken)
+  await take(
+    tx,
+    statement,
+    taken.size === ordered.length ? [] : ordered.filter(({ call }) => !taken.has(call.jobId)),
+    taken,
+  )
+  const state = apply.set.state ?? 'running'
   const result: PlanResult = {
     applied: true,
     row: { state, cancelRequestedAt: null, cancelledBy: null, cancelReason: null },
@@ -95,6 +103,19 @@ async function applyPlain(
     else left.push(candidate)
   }
   return left
+}
+
+/** Adds the ids of those that the statement took. */
+async function take(
+  tx: Transaction,
+  statement: PlainCase['statement'],
+  asked: readonly Numbered[],
+  taken: Set<unknown>,
+): Promise<void> {
+  if (asked.length === 0) return
+  const { sql, values } = statement(asked.map(({ call }) => call))
+  const ids = asked.map(({ call }) => call.jobId)
+  for (const id of takenIds(ids, await tx.lists(sql, tx.now, ...values))) taken.add(id)
 }
 
 /** Not: there is more to write than the row and a phase's result. */

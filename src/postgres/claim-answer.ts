@@ -19,6 +19,8 @@ export interface TakenJob extends LanePlace {
   readonly owner: string | null
   readonly input: string
   readonly common: CommonColumns
+  /** Where its row lies now. */
+  readonly place: string
 }
 
 export interface ClaimAnswer {
@@ -44,10 +46,10 @@ export function readAnswer(rows: readonly (readonly unknown[])[]): ClaimAnswer {
   return { isOpen: session !== null, due, suspects, labels, nextDueMs, foundAfterMs, taken: jobs }
 }
 
-function takenJob([id, n, createdAt, runAt, tenant, owner, input, text]: TakenRow, commons: Commons): TakenJob {
+function takenJob([id, n, createdAt, runAt, tenant, owner, input, text, place]: TakenRow, commons: Commons): TakenJob {
   const common = commons.of(text)
   const { priority } = common
-  return { id, n, createdAt, runAt, priority, tenant: tenant ?? '', owner, input: input ?? 'null', common }
+  return { id, n, createdAt, runAt, priority, tenant: tenant ?? '', owner, input: input ?? 'null', common, place }
 }
 
 /** Each is read once. */

@@ -62,6 +62,11 @@ export class ClaimCursors {
     this.#runtime = runtime
   }
 
+  /** Whether claims take their time: nobody else should have to wait for one. */
+  get isSlow(): boolean {
+    return this.#slow > 0
+  }
+
   start(): ClaimStart {
     if (this.#runtime.monotonic() >= this.#until) return { columns: NO_CURSORS, fromFront: true }
     const cursors = [...this.#cursors]

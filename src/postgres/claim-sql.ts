@@ -49,7 +49,7 @@ const NEXT = `next AS MATERIALIZED (SELECT ${NEXT_COMMIT} AS n FROM (SELECT coun
 const TAKE =
   `taken AS (UPDATE millrace.jobs AS j SET ${changesSql(CLAIM)}, ${toldInSql(STARTED, COMMIT, 'j.phase_count = 1')} FROM ` +
   '(SELECT picked.*, $2::bigint AS holder, (SELECT n FROM me) AS session FROM picked) AS v WHERE j.ctid = v.place AND j.state + 0 = 2 ' +
-  'RETURNING j.id, j.n, j.lane, j.phase_list, j.fence, j.tenant, j.owner, j.input, j.attempt, j.generation, j.failures, j.phase, j.phase_count, ' +
+  'RETURNING j.id, j.ctid AS place, j.n, j.lane, j.phase_list, j.fence, j.tenant, j.owner, j.input, j.attempt, j.generation, j.failures, j.phase, j.phase_count, ' +
   `j.progress, j.created_at, j.run_at, j.priority, j.event_seq, j.${STARTED.column})`
 
 const TELL = tellSql({
@@ -72,6 +72,7 @@ export type FactsRow = readonly [
   owner: null,
   found: string,
   common: null,
+  place: null,
 ]
 export type Found = readonly [
   session: number | null,
@@ -94,6 +95,7 @@ export type TakenRow = readonly [
   input: string | null,
   /** The columns of `PLACED` and, unless they are as `UNTRIED` has them, `TRIED`, separated by spaces. */
   common: string,
+  place: string,
 ]
 
 // What most jobs of a claim have in common is one column, so that it is read once for all of them.
@@ -114,8 +116,8 @@ const ANSWER =
   'json_build_array((SELECT n FROM me), facts.due, facts.suspects, EXISTS (SELECT 1 FROM millrace.labels), facts.next_due_ms, ' +
   // How long it took to find the first, or that there is none.
   'extract(epoch FROM coalesce((SELECT clock_timestamp() FROM picked LIMIT 1), clock_timestamp()) - facts.at)::double precision * 1000, ' +
-  '(SELECT json_agg(json_build_array(lane, type, revision, timeout_ms)) FROM lanes))::text, NULL::text FROM facts ' +
-  `UNION ALL SELECT id::text, n, created_at, run_at, NULLIF(tenant, ''), owner, input, ${COMMON} FROM taken`
+  '(SELECT json_agg(json_build_array(lane, type, revision, timeout_ms)) FROM lanes))::text, NULL::text, NULL::tid FROM facts ' +
+  `UNION ALL SELECT id::text, n, created_at, run_at, NULLIF(tenant, ''), owner, input, ${COMMON}, place FROM taken`
 
 /** It goes to the server with the beginning of its transaction, before whose time is known: `$1` is as for `TRANSACTION_NOW`. */
 export const TAKE_BEST =

@@ -24,23 +24,38 @@ export interface Claiming {
 }
 
 /** Takes jobs, in a transaction of its own. */
-export async function claimJobs(db: Database, { names, cursors }: Claiming, request: ClaimRequest): Promise<Claimed> {
-  const asked = { ...request, types: [...new Set(request.types)] }
-  const start = cursors.start()
+export async function claimJobs(db: Database, claiming: Claiming, request: ClaimRequest): Promise<Claimed> {
+  const asked = withoutDoubles(request)
+  const start = claiming.cursors.start()
   return db.writeFrom(
     { sql: TAKE_BEST, values: lookValues(asked, start, false) },
-    async (tx, found) => {
-      const first = await goOn(tx, cursors, { request: asked, start, answer: readAnswer(found) })
-      const answer = first.suspects ? await claimWithSuspects(tx, asked) : first
-      const { nextDueMs } = first
-      return {
-        jobs: await readTaken(tx, names, asked.holder, answer),
-        nextDueInMs: nextDueMs === null ? null : Math.max(0, nextDueMs),
-        sessionLost: !answer.isOpen,
-      }
-    },
+    (tx, found) => claimFrom(tx, claiming, { request: asked, start, answer: readAnswer(found) }),
     { insists: true },
   )
+}
+
+/** Takes jobs in a transaction that has been begun to add some. */
+export async function claimIn(tx: Transaction, claiming: Claiming, request: ClaimRequest): Promise<Claimed> {
+  const asked = withoutDoubles(request)
+  const start = claiming.cursors.start()
+  return claimFrom(tx, claiming, { request: asked, start, answer: await look(tx, asked, start, false) })
+}
+
+function withoutDoubles(request: ClaimRequest): ClaimRequest {
+  return { ...request, types: [...new Set(request.types)] }
+}
+
+/** From what the first statement has found. */
+async function claimFrom(tx: Transaction, { names, cursors }: Claiming, found: Look): Promise<Claimed> {
+  const { request } = found
+  const first = await goOn(tx, cursors, found)
+  const answer = first.suspects ? await claimWithSuspects(tx, request) : first
+  const { nextDueMs } = first
+  return {
+    jobs: await readTaken(tx, names, request.holder, answer),
+    nextDueInMs: nextDueMs === null ? null : Math.max(0, nextDueMs),
+    sessionLost: !answer.isOpen,
+  }
 }
 
 /** The values of `TAKE_BEST` behind the first. */
@@ -143,13 +158,13 @@ async function readTaken(
   const labelsById = new Map(labels.map((row) => [String(row['job']), labelsOf(row['labels'])]))
   const known = new Map<CommonColumns, Shared>()
   const jobs: ClaimedJob[] = []
-  for (const { id, common, tenant, owner, input, createdAt, runAt } of taken) {
+  for (const { id, common, tenant, owner, input, createdAt, runAt, place } of taken) {
     let shared = known.get(common)
     if (shared === undefined) known.set(common, (shared = await readShared(tx, names, common)))
     const { type, queue, policy, phaseNames } = shared
     const { fence, attempt, generation, failures, phase, progress, deadlineAt } = common
     jobs.push({
-      claim: { jobId: id, holder, fence },
+      claim: { jobId: id, holder, fence, place },
       type,
       queue,
       tenant,

@@ -10,12 +10,17 @@ import { EVENT_CODES, STATE_CODES } from '../store/codes.ts'
 import type { Lists, Statement } from './database.ts'
 import type { PgValue } from './driver.ts'
 import { COMPLETED } from '../store/event-lists.ts'
-import { COMMIT, NEXT_COMMIT, numberedSql, tellSql, toldInSql } from './tell-sql.ts'
+import { COMMIT, NEXT_COMMIT, numberedSql } from './tell-sql.ts'
 
 export interface PlainCase {
   readonly apply: Apply
   /** `$1` of the statement is the time, before its `values`. Its answer is for `takenIds`. */
   readonly statement: (calls: readonly PlanCall[]) => Statement
+  /**
+   * The same for jobs whose places are known, and which are told of by a list: it takes those that still lie there and that nothing else has
+   * happened to since they were taken. Null: no list tells of what the plan does.
+   */
+  readonly listed: ((calls: readonly PlanCall[]) => Statement) | null
 }
 
 /** What a job brings: a column of the statement's list. */
@@ -33,7 +38,10 @@ const HOLDER: Column = { name: 'holder', type: 'bigint', of: ({ claim }) => clai
 /** Only where a statement brings it itself. */
 const SESSION: Column = { name: 'session', type: 'integer', of: () => null }
 const FENCE: Column = { name: 'fence', type: 'bigint', of: ({ claim }) => claim?.fence ?? -1 }
-const ALWAYS: readonly Column[] = [{ name: 'job', type: 'uuid', of: ({ jobId }) => jobId }, HOLDER, FENCE]
+const JOB: Column = { name: 'job', type: 'uuid', of: ({ jobId }) => jobId }
+const PLACE: Column = { name: 'place', type: 'tid', of: ({ claim }) => claim?.place ?? null }
+/** What no two jobs have in common. */
+const OWN: readonly Column[] = [JOB, PLACE]
 const DETAIL: Column = { name: 'detail', type: 'text', of: ({ detail }) => detail }
 const RESULT: Column = { name: 'result', type: 'text', of: ({ result }) => result ?? null }
 const OUTPUT = valueColumn('output', 'text', ({ output }) => output ?? 'null')
@@ -47,68 +55,98 @@ export function compilePlain(plan: Plan): PlainCase | null {
   const byHolder = plan.cases[0]?.when[0] === 'claim-lost'
   if (!byHolder || apply === undefined || isRefusal(apply) || apply.ends !== undefined) return null
   if (!isSettable(apply.set)) return null
-  const { sql, columns } = textOf(plan, apply, false)
-  const together = textOf(plan, apply, true)
-  const statement = (calls: readonly PlanCall[]): Statement => {
-    const lists = columns.map(({ of }) => calls.map(of))
-    if (!lists.every(isOfOneValue)) return { sql, values: lists }
-    return { sql: together.sql, values: lists.map((list, index) => (index === 0 ? list : (list[0] ?? null))) }
+  const { sql, columns } = textOf(plan, apply)
+  return {
+    apply,
+    statement: (calls) => ({ sql, values: listsOf(columns, calls) }),
+    listed: apply.event === 'job:completed' ? listedOf(plan, apply) : null,
   }
-  return { apply, statement }
 }
 
-function keepsResult({ set }: Apply): boolean {
-  return set.phase === 'next' && set.state === undefined
-}
-
-/** The first column, the job, is not like the others. */
-function isOfOneValue(list: readonly PgValue[], index: number): boolean {
-  const [first] = list
-  return index === 0 || list.every((value) => value === first)
+function listsOf(columns: readonly Column[], calls: readonly PlanCall[]): readonly PgValue[][] {
+  return columns.map(({ of }) => calls.map(of))
 }
 
 interface Text {
   readonly sql: string
+  /** In the order of the values. */
   readonly columns: readonly Column[]
 }
 
-/** @param alike whether the jobs differ in nothing but their ids, as most do that come together: what they have in common is sent once then */
-function textOf(plan: Plan, apply: Apply, alike: boolean): Text {
-  const columns: Column[] = []
+function textOf(plan: Plan, apply: Apply): Text {
+  const { columns, use } = columnsOf([JOB], ({ name }) => `v.${name}`)
+  const changes = assignments(apply, use)
+  const guard = ['j.ctid = b.place', 'j.event_seq = b.event_seq', ...guardOf(plan, use)].join(' AND ')
+  const returned = ['j.id', 'j.event_seq', 'j.attempt']
+  const keepsResult = apply.set.phase === 'next' && apply.set.state === undefined
+  if (keepsResult) {
+    returned.push(use(RESULT), 'j.phase - 1 AS ordinal', 'j.generation', 'b.phase_started_at AS begun_at')
+  }
+  if (apply.event !== undefined) returned.push(use(DETAIL))
+  const moved =
+    `moved AS (UPDATE millrace.jobs AS j SET ${changes.join(', ')} FROM ${listsSql(columns)} ` +
+    `CROSS JOIN LATERAL ${placeSql('v.job')} AS b WHERE ${guard} RETURNING ${returned.join(', ')})`
+  const parts = [moved, ...(keepsResult ? [KEEP_RESULTS] : [])]
+  if (apply.event !== undefined) parts.push(tellInRows(EVENT_CODES[apply.event]))
+  return { sql: `WITH ${parts.join(', ')} ${ANSWER}`, columns }
+}
+
+/** The columns that are used, in the order of their first use. */
+function columnsOf(first: readonly Column[], refer: (column: Column, index: number) => string): UsedColumns {
+  const columns = [...first]
   const use = (column: Column): string => {
     if (!columns.includes(column)) columns.push(column)
-    return alike ? `$${columns.indexOf(column) + 2}::${column.type}` : `v.${column.name}`
+    return refer(column, columns.indexOf(column))
   }
-  for (const column of ALWAYS) use(column)
-  const changes = [...assignments(apply, use)]
-  const guards = plan.cases
-    .slice(1, -1)
-    .map(({ when }) => `NOT (${when.map((one) => conditionSql(one, use)).join(' AND ')})`)
-  const returned = ['j.id', 'j.event_seq', 'j.attempt']
-  if (keepsResult(apply)) {
-    returned.push(
-      `${use(RESULT)} AS result`,
-      'j.phase - 1 AS ordinal',
-      'j.generation',
-      'b.phase_started_at AS begun_at',
-    )
+  return { columns, use }
+}
+
+interface UsedColumns {
+  readonly columns: readonly Column[]
+  readonly use: Use
+}
+
+/**
+ * That the claim is the present one, no cancel is pending, and no other case of the plan applies. The claim stands for the state, to which a
+ * CHECK ties it. Neither the state, nor a comparison that says that there is a holder, since either would lead the planner to another index.
+ */
+function guardOf(plan: Plan, use: Use): readonly string[] {
+  const others = plan.cases.slice(1, -1)
+  return [
+    `j.holder IS NOT DISTINCT FROM ${use(HOLDER)}`,
+    `j.fence = ${use(FENCE)}`,
+    'j.cancel_requested_at IS NULL',
+    ...others.map(({ when }) => `NOT (${when.map((one) => conditionSql(one, use)).join(' AND ')})`),
+  ]
+}
+
+/** Two texts: most jobs that are completed together differ in nothing but where they are, and then the rest is sent once. */
+function listedOf(plan: Plan, apply: Apply): (calls: readonly PlanCall[]) => Statement {
+  const [apart, alike] = [listedText(plan, apply, false), listedText(plan, apply, true)]
+  return (calls) => {
+    const lists = listsOf(apart.columns, calls)
+    if (!lists.every(isOfOneValue)) return { sql: apart.sql, values: lists }
+    return { sql: alike.sql, values: lists.map((list, index) => (index < OWN.length ? list : (list[0] ?? null))) }
   }
-  if (apply.event !== undefined) returned.push(`${use(DETAIL)} AS detail`)
-  const isListed = apply.event === 'job:completed'
-  if (isListed) {
-    changes.push(toldInSql(COMPLETED, COMMIT, `${use(DETAIL)} IS NULL`))
-    returned.push(`j.${COMPLETED.column}`)
-  }
-  // The claim is the guard: a CHECK ties it to the state. Neither the state in the guard, nor a comparison that says that there is a holder,
-  // since either would lead the planner to another index.
-  const claim = [`j.holder IS NOT DISTINCT FROM ${use(HOLDER)}`, `j.fence = ${use(FENCE)}`]
-  const guard = ['j.ctid = b.place', 'j.event_seq = b.event_seq', ...claim, 'j.cancel_requested_at IS NULL', ...guards]
+}
+
+function isOfOneValue(list: readonly PgValue[], index: number): boolean {
+  const [first] = list
+  return index < OWN.length || list.every((value) => value === first)
+}
+
+function listedText(plan: Plan, apply: Apply, alike: boolean): Text {
+  const { columns, use } = columnsOf(OWN, ({ name, type }, index) =>
+    alike && index >= OWN.length ? `$${index + 2}::${type}` : `v.${name}`,
+  )
+  const changes = [...assignments(apply, use), `${COMPLETED.column} = ${COMMIT}`]
+  const isNext = [`j.event_seq = ${COMPLETED.seq - 1}`, `j.attempt = ${COMPLETED.attempt}`]
+  // Not by equality, or the planner would look the id up.
+  const where = ['j.ctid = v.place', 'j.id IS NOT DISTINCT FROM v.job', ...isNext, ...guardOf(plan, use)].join(' AND ')
   const moved =
-    `moved AS (UPDATE millrace.jobs AS j SET ${changes.join(', ')} FROM ${alike ? 'unnest($2::uuid[]) AS v (job)' : listsSql(columns)} ` +
-    `CROSS JOIN LATERAL ${placeSql('v.job')} AS b WHERE ${guard.join(' AND ')} RETURNING ${returned.join(', ')})`
-  const parts = [...(isListed ? [NEXT] : []), moved, ...(keepsResult(apply) ? [KEEP_RESULTS] : [])]
-  if (apply.event !== undefined) parts.push(isListed ? TELL_COMPLETED : tellInRows(EVENT_CODES[apply.event]))
-  return { sql: `WITH ${parts.join(', ')} ${ANSWER}`, columns }
+    `moved AS (UPDATE millrace.jobs AS j SET ${changes.join(', ')} FROM ${listsSql(alike ? OWN : columns)} ` +
+    `WHERE ${where} RETURNING j.id)`
+  return { sql: `WITH ${NEXT}, ${moved}, ${LIST_MOVED} ${ANSWER}`, columns }
 }
 
 function listsSql(columns: readonly Column[]): string {
@@ -120,22 +158,19 @@ function listsSql(columns: readonly Column[]): string {
 const ANSWER =
   'SELECT count(*), NULL::uuid FROM moved UNION ALL SELECT NULL, id FROM moved WHERE (SELECT count(*) FROM moved) < cardinality($2)'
 
-export function takenIds(asked: readonly string[], [first, ...others]: Lists): ReadonlySet<unknown> {
-  return new Set(first?.[0] === asked.length ? asked : others.map(([, id]) => id))
+export function takenIds(asked: readonly string[], [first, ...others]: Lists): readonly unknown[] {
+  return first?.[0] === asked.length ? asked : others.map(([, id]) => id)
 }
 
 /**
- * A number that is taken before the rows are locked, and yet in the order of each job's events: a job is only changed as the statement has
- * seen it from its beginning on, so whatever was told of it before has a lower number.
+ * A number that is taken before the rows are locked, and yet in the order of each job's events: only jobs are taken that have had no event
+ * since their start, whatever the statement had to wait for.
  */
 const NEXT = `next AS MATERIALIZED (SELECT ${NEXT_COMMIT} AS n)`
-const TELL_COMPLETED = tellSql({
-  event: COMPLETED,
-  code: EVENT_CODES['job:completed'],
-  from: 'moved',
-  order: '',
-  detail: 'm.detail',
-})
+const LIST_MOVED =
+  'numbered AS (INSERT INTO millrace.commits (n, at, events, code, seq, attempt, jobs) ' +
+  `SELECT ${COMMIT}, $1::bigint, count(*), ${EVENT_CODES['job:completed']}, ${COMPLETED.seq}, ${COMPLETED.attempt}, array_agg(id) ` +
+  'FROM moved HAVING count(*) > 0)'
 
 /**
  * Where a job lies, for a statement that changes many: each is looked up by itself, and then changed at its place. Joined by their ids, jobs

@@ -13,7 +13,7 @@ import { pause } from '../runtime/pause.ts'
 import type { Runtime } from '../runtime/runtime.ts'
 import { commit, listsOf, rowsOf, send } from './driver.ts'
 import type { PgPool, PgValue, PooledClient, Row, RunRows } from './driver.ts'
-import { isConnectionLost, isTransient, storeError, violatedIndex } from './failures.ts'
+import { isConnectionLost, isTransient, storeError, unanswered, violatedIndex } from './failures.ts'
 import { inSchema } from './location.ts'
 import { Loans } from './loans.ts'
 import { hasLeftEvents } from './lost-commit.ts'
@@ -313,6 +313,15 @@ export class Database {
       client,
       this.#rows(client, sql, values).catch(() => undefined),
     )
+  }
+
+  /** What insists goes on by itself; whoever has no need of that waits for it no longer than for any other call. */
+  async patiently<T>(insisting: Promise<T>): Promise<T> {
+    const { runtime, patienceMs, where } = this.#options
+    return new Promise((resolve, reject) => {
+      const timer = runtime.after(patienceMs, () => reject(unanswered(where)), { idle: true })
+      insisting.then(resolve, reject).finally(() => timer.cancel())
+    })
   }
 
   /** Tries again for as long as the database can't be reached, within the patience. */

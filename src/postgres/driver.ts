@@ -161,11 +161,13 @@ function asText(value: PgValue): PgValue {
 function itemText(item: PgValue): string {
   if (item === null) return 'NULL'
   if (typeof item !== 'string') return String(item)
-  return PLAIN_ITEM.test(item) ? item : `"${item.replaceAll('\\', '\\\\').replaceAll('"', '\\"')}"`
+  if (PLAIN_ITEM.test(item)) return item
+  return TO_ESCAPE.test(item) ? `"${item.replaceAll('\\', '\\\\').replaceAll('"', '\\"')}"` : `"${item}"`
 }
 
 /** Numbers and ids; the word NULL is not among them. */
 const PLAIN_ITEM = /^[0-9a-f][0-9a-f-]*$/
+const TO_ESCAPE = /[\\"]/
 
 const names = new Map<string, string>()
 

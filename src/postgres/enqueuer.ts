@@ -1,9 +1,13 @@
 /** New jobs that arrive while others are being added share the next commit. */
 import type { MillraceError } from '../core/errors.ts'
+import type { Claimed, ClaimRequest } from '../store/claims.ts'
 import type { Enqueued, NewJob } from '../store/jobs.ts'
+import { claimIn } from './claim.ts'
+import type { Claiming } from './claim.ts'
 import type { Database, Statement } from './database.ts'
 import type { Row, RunRows } from './driver.ts'
 import { StaleTypes, addInChunks, addJobs, addKeyedJobs, chunksOf, created, isKeyed, placeJobs } from './enqueue.ts'
+import type { Added, PlacedJob } from './enqueue.ts'
 import { jobStates } from './jobs.ts'
 import { GroupCommit } from './group-commit.ts'
 import { Names } from './names.ts'
@@ -11,6 +15,7 @@ import { Names } from './names.ts'
 export interface EnqueuerOptions {
   readonly db: Database
   readonly names: Names
+  readonly claiming: Claiming
   readonly asError: (error: unknown) => MillraceError
   /** A notice that goes behind the statement of the next commit; null: not now. */
   readonly ride: () => Statement | null
@@ -25,11 +30,19 @@ interface Riding {
 
 type Call = readonly NewJob[]
 
+/** Somebody who asks for jobs while new ones are on their way. */
+interface Rider {
+  readonly request: ClaimRequest
+  /** Null: it has to ask by itself. */
+  readonly resolve: (claimed: Claimed | null) => void
+}
+
 const CALLS_A_COMMIT = 1_000
 
 export class Enqueuer {
   readonly #options: EnqueuerOptions
   readonly #calls: GroupCommit<Call, readonly Enqueued[]>
+  #riders: Rider[] = []
 
   constructor(options: EnqueuerOptions) {
     const { asError } = options
@@ -42,20 +55,46 @@ export class Enqueuer {
     return this.#calls.call(jobs)
   }
 
+  /**
+   * Takes jobs in the transaction that adds those which were handed over in this turn: so an idle worker has a new job a commit sooner.
+   * Null: nothing was taken along.
+   */
+  takeAlong(request: ClaimRequest): Promise<Claimed | null> {
+    if (this.#options.claiming.cursors.isSlow) return Promise.resolve(null)
+    return new Promise((resolve) => this.#riders.push({ request, resolve }))
+  }
+
   async #add(calls: readonly Call[]): Promise<readonly (readonly Enqueued[])[]> {
     const riding: Riding = { told: false }
     const hasKeys = calls.some((jobs) => jobs.some(isKeyed))
-    const enqueued = hasKeys ? await this.#addKeyed(calls) : await this.#addBare(calls, riding)
-    this.#options.onCommit(riding.told)
-    return enqueued
+    const riders = this.#riders
+    this.#riders = []
+    try {
+      const enqueued = hasKeys ? await this.#addKeyed(calls) : await this.#addBare(calls, riding, riders)
+      this.#options.onCommit(riding.told)
+      return enqueued
+    } finally {
+      // For whoever was not taken along there may be something now.
+      for (const { resolve } of riders) resolve(null)
+    }
   }
 
-  async #addBare(calls: readonly Call[], riding: Riding): Promise<readonly (readonly Enqueued[])[]> {
+  async #addBare(calls: readonly Call[], riding: Riding, riders: Rider[]): Promise<readonly (readonly Enqueued[])[]> {
     const { db, names } = this.#options
     const jobs = calls.flat()
     if (jobs.length === 0) return calls.map(() => [])
     const added = await this.#freshly(async () => {
       const placed = await placeJobs(names, jobs)
+      // One is enough: for the others there may be nothing left.
+      const rider = chunksOf(placed).length === 1 ? riders.shift() : undefined
+      if (rider !== undefined) {
+        try {
+          return await this.#addAndTake(placed, rider)
+        } catch (error) {
+          // Jobs are not refused because others could not be taken.
+          if (isOutOfReach(error)) throw error
+        }
+      }
       if (!db.mayAutocommit || chunksOf(placed).length > 1) {
         return db.write(async (tx) => fresh(await addInChunks(tx.rows, tx.now, placed)))
       }
@@ -63,6 +102,31 @@ export class Enqueuer {
       return fresh(await addJobs(addOnce, db.virtualNow, placed))
     })
     return calls.map((call) => call.map((job) => created(job, added)))
+  }
+
+  /**
+   * Both are sent at once, the one behind the other. Whoever takes jobs has to know which, however long it takes; whoever adds them waits no
+   * longer than ever.
+   */
+  async #addAndTake(placed: readonly PlacedJob[], rider: Rider): Promise<Added> {
+    const { db, claiming } = this.#options
+    const both = db.write(
+      async (tx) => {
+        const adding = addJobs(tx.rows, tx.now, placed)
+        const taking = claimIn(tx, claiming, rider.request)
+        const [added, claimed] = await Promise.allSettled([adding, taking])
+        // Where the first has failed, the second says no more than that.
+        if (added.status === 'rejected') throw added.reason
+        if (claimed.status === 'rejected') throw claimed.reason
+        return { added: fresh(added.value), claimed: claimed.value }
+      },
+      { insists: true },
+    )
+    void both.then(
+      ({ claimed }) => rider.resolve(claimed),
+      () => rider.resolve(null),
+    )
+    return (await db.patiently(both)).added
   }
 
   /** A statement that is committed by itself, and whose answer may be lost: then the ids tell whether it was. */
@@ -128,6 +192,11 @@ export class Enqueuer {
       }
     }
   }
+}
+
+function isOutOfReach(error: unknown): boolean {
+  const { code } = error as { readonly code?: unknown }
+  return code === 'store-unreachable' || code === 'store-closed'
 }
 
 function weigh(jobs: Call): number {

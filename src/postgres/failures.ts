@@ -38,6 +38,12 @@ export function violatedIndex(error: unknown): string | null {
   return codeOf(error) === '23505' ? ((error as DatabaseError).constraint ?? '') : null
 }
 
+/** Of a call that waits no longer. */
+export function unanswered(where: string): MillraceError {
+  const what = `${where} did not answer. Check that the server runs; what was asked for may have been done.`
+  return new MillraceError('store-unreachable', what, { details: { store: where } })
+}
+
 const DISK_FULL = '53100'
 const LOCK_OR_TIME = new Set(['55P03', '57014'])
 const NOT_ALLOWED = new Set(['42501', '25006'])

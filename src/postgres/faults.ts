@@ -155,7 +155,7 @@ export async function findFaults(run: RunRows, schema: string): Promise<readonly
 const HEAD_ON =
   'UPDATE millrace.log_head SET position = greatest(position, (SELECT coalesce(max(first + events - 1), 0) FROM millrace.commits WHERE first IS NOT NULL)) RETURNING 1'
 const ADD_COMMIT =
-  'INSERT INTO millrace.commits (n, events) OVERRIDING SYSTEM VALUE SELECT $1::bigint, max(idx) + 1 FROM millrace.events WHERE commit = $1::bigint ' +
+  'INSERT INTO millrace.commits (n, at, events) SELECT $1::bigint, max(at), max(idx) + 1 FROM millrace.events WHERE commit = $1::bigint ' +
   'HAVING count(*) > 0 ON CONFLICT (n) DO NOTHING RETURNING 1'
 
 /** False: there was nothing that could be repaired. */

@@ -24,6 +24,7 @@ import { getArtifact, listArtifacts } from './artifacts.ts'
 import { listAudit } from './audit.ts'
 import { ClaimCursors } from './claim-cursors.ts'
 import { claimJobs } from './claim.ts'
+import type { Claiming } from './claim.ts'
 import { beginCleanupTurn, endCleanupTurn, keepCleanupTurn, latestCleanupTurn } from './cleanup-turns.ts'
 import { findInterruptions } from './claims.ts'
 import { NOW } from './database.ts'
@@ -74,8 +75,9 @@ export class PostgresStore implements Store {
   readonly #onLost = new Map<number, () => void>()
   readonly #enqueuer: Enqueuer
   readonly #planCalls: GroupCommit<PlanCall, PlanResult>
-  readonly #cursors: ClaimCursors
-  #adding: Promise<unknown> | null = null
+  readonly #claiming: Claiming
+  /** While listeners are told that new jobs are on their way. */
+  #isAdding = false
   readonly #underWay = new Set<Promise<unknown>>()
   #keeper: Keeper | null = null
   #notices: Notices | null = null
@@ -87,10 +89,11 @@ export class PostgresStore implements Store {
     const { db, names, logger, runtime } = parts
     this.#listeners = new Listeners((cause) => logger.error('A listener of the store threw an error.', { cause }))
     const asError = (error: unknown): MillraceError => storeError(error, db.where)
-    this.#cursors = new ClaimCursors(runtime)
+    this.#claiming = { names, cursors: new ClaimCursors(runtime) }
     this.#enqueuer = new Enqueuer({
       db,
       names,
+      claiming: this.#claiming,
       asError,
       ride: () => (db.ownsConnections ? (this.#notices?.ride() ?? null) : null),
       onCommit: (told) => (told ? this.changed() : this.#committed()),
@@ -125,11 +128,7 @@ export class PostgresStore implements Store {
   }
 
   readonly claims: ClaimStore = {
-    claim: (request) => {
-      // Asked for while it is told of new jobs, it waits for them.
-      const adding = this.#adding?.catch(() => undefined)
-      return this.#read(() => (adding === undefined ? this.#claim(request) : adding.then(() => this.#claim(request))))
-    },
+    claim: (request) => this.#read(() => this.#claim(request)),
     take: (request) =>
       this.#write(() => this.#db.write((tx) => takeJob(tx, this.#parts.names, request), { insists: true })),
     apply: (call) => (this.#closing === null ? this.#planCalls.call(call) : Promise.reject(storeClosed())),
@@ -255,9 +254,9 @@ export class PostgresStore implements Store {
 
   #enqueue(jobs: readonly NewJob[]): Promise<readonly Enqueued[]> {
     const enqueued = this.#read(() => this.#enqueuer.add(jobs))
-    this.#adding = enqueued
+    this.#isAdding = this.#closing === null
     this.#listeners.enqueuing(jobs)
-    this.#adding = null
+    this.#isAdding = false
     return enqueued
   }
 
@@ -270,9 +269,11 @@ export class PostgresStore implements Store {
     return results
   }
 
+  /** Asked for while it is told of new jobs, it goes along with them, or waits for them. */
   async #claim(request: ClaimRequest): Promise<Claimed> {
-    const claiming = { names: this.#parts.names, cursors: this.#cursors }
-    const claimed = await claimJobs(this.#db, claiming, request)
+    const alongside = this.#isAdding ? await this.#enqueuer.takeAlong(request) : null
+    if (alongside !== null) return alongside
+    const claimed = await claimJobs(this.#db, this.#claiming, request)
     if (claimed.jobs.length > 0) this.#committed()
     return claimed
   }

@@ -10,6 +10,7 @@ import { CANCEL, CHECKPOINT, COMPLETE_ONLY_PHASE, FAIL_RETRY, RELEASE } from '..
 import { OPERATOR } from '../../src/core/scope.ts'
 import { seededWords } from '../../src/runtime/seeded-random.ts'
 import type { EventName } from '../../src/core/events.ts'
+import type { ClaimedJob } from '../../src/store/claims.ts'
 import { attemptError, THREE_PHASES } from '../support/contract-bench.ts'
 import type { Exchange, Fate } from '../support/proxied-connection.ts'
 import { openProxiedBench } from '../support/proxied-bench.ts'
@@ -63,6 +64,22 @@ const acts: Readonly<Record<string, Prepare>> = {
       const states = await straight.store.jobs.states(ids)
       assert.deepEqual([...states.values()].toSorted(), ['queued', 'running', 'running'])
       await assertEvents(straight, ids[0], ['job:queued', 'job:started'])
+    }
+  },
+  'adds a job and takes it in the same transaction': async ({ proxied, straight }) => {
+    const holder = await proxied.session()
+    const job = proxied.job({ type: 'map.new' })
+    return async () => {
+      const asked: Promise<readonly ClaimedJob[]>[] = []
+      const leave = proxied.store.onEnqueue(() => asked.push(proxied.claim(holder, 1, ['map.new'])))
+      assert.deepEqual(await proxied.store.jobs.enqueue([job]), [{ outcome: 'created', id: job.id, state: 'queued' }])
+      leave()
+      const taken = (await Promise.all(asked)).flat()
+      assert.deepEqual(
+        taken.map(({ claim: { jobId, fence } }) => [jobId, fence]),
+        [[job.id, 1]],
+      )
+      await assertEvents(straight, job.id, ['job:queued', 'job:started'])
     }
   },
   completes: async ({ proxied, straight }) => {

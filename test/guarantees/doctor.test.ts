@@ -23,6 +23,11 @@ const HANDLERS: readonly Handler[] = [
 const ON_POSTGRES = process.env['MILLRACE_TEST_STORE'] === 'postgres'
 const LOST_ID = '019b7613-6800-7000-8000-00000000dead'
 
+/** Only PostgreSQL has it. */
+function commitsOf(table: TestDatabase['table']): string {
+  return table('events').replace('events', 'commits')
+}
+
 /** A job as it was, and what is done to its row. */
 interface Damage {
   readonly code: string
@@ -69,15 +74,14 @@ const DAMAGES: readonly Damage[] = [
   { code: 'retrying-without-failure', job: 'queued', set: 'state = 4' },
   { code: 'instants-out-of-order', job: 'completed', set: 'finished_at = created_at - 100000' },
   { code: 'reference-unknown', job: 'queued', set: 'lane = 999' },
-  {
-    code: 'events-gap',
-    job: 'completed',
-    sql: (table) => `DELETE FROM ${table('events')} WHERE job = $job AND seq = 2`,
-  },
+  { code: 'events-gap', job: 'completed', set: 'started_in = NULL' },
   {
     code: 'final-events-mismatch',
     job: 'completed',
-    sql: (table) => `UPDATE ${table('events')} SET code = 9 WHERE job = $job AND seq = 3`,
+    sql: (table) =>
+      ON_POSTGRES
+        ? `UPDATE ${commitsOf(table)} SET code = 9 WHERE n = (SELECT completed_in FROM ${table('jobs')} WHERE id = $job)`
+        : `UPDATE ${table('events')} SET code = 9 WHERE job = $job AND seq = 3`,
   },
   {
     code: 'results-mismatch',
@@ -197,9 +201,9 @@ test('what belongs to no job is found and cleared away', async (context) => {
   const kept = await make('completed')
   const lost = ON_POSTGRES ? `'${LOST_ID}'` : '99'
   const log = ON_POSTGRES
-    ? '(commit, idx, job, seq, code, at, attempt) SELECT min(commit), 1,'
+    ? '(commit, idx, job, seq, code, at, attempt) SELECT min(n), 1,'
     : '(job, seq, code, at, attempt) SELECT'
-  const from = ON_POSTGRES ? ` FROM ${table('events')}` : ''
+  const from = ON_POSTGRES ? ` FROM ${commitsOf(table)}` : ''
   const strays: Readonly<Record<string, string>> = {
     label: `INSERT INTO ${table('labels')} (job, name, content) VALUES (${lost}, 'a', 'b')`,
     phase: `INSERT INTO ${table('phases')} (job, ordinal, generation, attempt, finished_at, result) VALUES (${lost}, 0, 1, 1, 1, '1')`,
@@ -214,7 +218,7 @@ test('what belongs to no job is found and cleared away', async (context) => {
     ...(ON_POSTGRES ? {} : { body: "INSERT INTO millrace_bodies (job, kind, body) VALUES (99, 1, 'x')" }),
   }
   for (const sql of Object.values(strays)) await damage(sql)
-  if (ON_POSTGRES) await damage(`UPDATE ${table('events').replace('events', 'commits')} SET events = 2 WHERE n = 1`)
+  if (ON_POSTGRES) await damage(`UPDATE ${commitsOf(table)} SET events = 2 WHERE n = 1`)
   const wanted = Object.keys(strays).map((name) => `stray-${name} null`)
   const codes = codesOf(await mill.doctor(), false).filter((each) => each.startsWith('stray'))
   assert.deepEqual(codes, wanted.toSorted())
@@ -328,12 +332,13 @@ test(
   { skip: !ON_POSTGRES && 'a SQLite log has no numbers of its own' },
   async (context) => {
     const { mill, damage, database, make } = await openPatient(context)
-    const commits = database.table('events').replace('events', 'commits')
+    const commits = commitsOf(database.table)
     const head = database.table('events').replace('events', 'log_head')
-    const lost = await make('queued')
-    const kept = await make('queued')
-    const other = await make('queued')
-    assert.equal((await mill.events()).length, 3)
+    // Each with an event in a row beside the one that a list tells.
+    const lost = await make('cancelled')
+    const kept = await make('cancelled')
+    const other = await make('cancelled')
+    assert.equal((await mill.events()).length, 6)
     await damage(
       `DELETE FROM ${commits} WHERE n = (SELECT commit FROM ${database.table('events')} WHERE job = '${lost}')`,
     )
@@ -356,7 +361,7 @@ test(
       ['log-place-taken'],
     )
     const told = (await mill.events()).map(({ jobId }) => jobId)
-    assert.deepEqual(told.toSorted(), [lost, kept, other].toSorted())
+    assert.deepEqual(told.toSorted(), [lost, lost, kept, kept, other, other].toSorted())
     assert.equal(told.at(-1), lost)
   },
 )

@@ -1,44 +1,15 @@
 /** How the log is kept: most events stand in lists, which is not to be seen from outside but in what is saved. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import type { TestContext } from 'node:test'
-
-import pg from 'pg'
 
 import { COMPLETE_ONLY_PHASE } from '../../src/core/plans.ts'
 import { OPERATOR } from '../../src/core/scope.ts'
-import { openPostgresStore } from '../../src/postgres/open.ts'
 import { EVENT_CODES } from '../../src/store/codes.ts'
-import { benchOf, planCall } from '../support/contract-bench.ts'
+import { planCall } from '../support/contract-bench.ts'
 import type { Bench } from '../support/contract-bench.ts'
-import { openLasting } from '../support/open-store.ts'
-import { newSchemaName } from '../support/postgres-database.ts'
-import { postgresUrl } from '../support/postgres-server.ts'
+import { openPlace } from './open-place.ts'
 
 const MANY = 20
-
-interface Place {
-  readonly bench: Bench
-  /** A statement on another connection, with the schema's name for `millrace`. */
-  readonly sql: (text: string, ...values: readonly unknown[]) => Promise<readonly Record<string, unknown>[]>
-}
-
-async function openPlace(context: TestContext): Promise<Place> {
-  const [url, schema] = [await postgresUrl(), newSchemaName()]
-  const client = new pg.Client({ connectionString: url, options: '-c client_min_messages=warning' })
-  await client.connect()
-  const opened = await openLasting(
-    (surroundings) => openPostgresStore({ url, schema, ...surroundings }),
-    async () => void (await client.query(`DROP SCHEMA "${schema}" CASCADE`)),
-  )
-  context.after(async () => {
-    await opened.close()
-    await client.end()
-  })
-  const sql = async (text: string, ...values: readonly unknown[]): Promise<readonly Record<string, unknown>[]> =>
-    (await client.query<Record<string, unknown>>(text.replaceAll('millrace.', `"${schema}".`), [...values])).rows
-  return { bench: benchOf(opened), sql }
-}
 
 async function completeMany(bench: Bench): Promise<readonly string[]> {
   const jobs = Array.from({ length: MANY }, () => bench.job())

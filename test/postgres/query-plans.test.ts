@@ -146,6 +146,7 @@ const WAYS: readonly (readonly [part: string, ways: readonly string[], least: nu
     8,
   ],
   ['AS b WHERE j.ctid = b.place', ['jobs_pkey', 'place'], 9],
+  ['WHERE j.ctid = v.place AND j.id IS NOT DISTINCT FROM', ['place'], 1],
   ['WITH due AS MATERIALIZED', ['jobs_due', 'place'], 1],
   ['ORDER BY j.id FOR UPDATE', ['jobs_pkey'], 1],
   ['holder = $1 AND suspect', ['jobs_held'], 1],
