@@ -9,12 +9,15 @@ import type { Contender, Load } from '../../benchmarks/queues/contenders/contend
 import { millrace } from '../../benchmarks/queues/contenders/millrace.ts'
 import { raw } from '../../benchmarks/queues/contenders/raw.ts'
 
-const TABLES = { jobs: 'n', events: 'job', phases: 'job' } as const
+const TABLES = { jobs: 'n', events: 'job, seq', event_lists: 'position', phases: 'job' } as const
+/** So many that what happens to them together stands in lists. */
+const JOBS = 10
 /** What differs from run to run. */
 const CHANCE = new Set([
   'id',
   'n',
   'job',
+  'jobs',
   'position',
   'session',
   'at',
@@ -26,22 +29,27 @@ const CHANCE = new Set([
   'phase_started_at',
 ])
 
-/** The rows that two jobs leave in the tables, one after the other, without what is chance. */
+/** Where a list is, is chance; whether there is one is not. */
+const LISTS = new Set(['created_in', 'started_in', 'completed_in'])
+
+/** The rows that a few jobs leave in the tables, without what is chance. */
 async function rowsLeftBy(context: TestContext, contender: Contender, load: Load): Promise<unknown> {
   const folder = mkdtempSync(join(tmpdir(), 'millrace-bench-test-'))
   context.after(() => rmSync(folder, { recursive: true }))
   const { place } = await contender.host(folder)
   const queue = await contender.open(place, load)
-  await queue.enqueueMany([{ index: 0 }, { index: 1 }])
+  await queue.enqueueMany(Array.from({ length: JOBS }, (_, index) => ({ index })))
   const working = await queue.work(() => undefined)
-  await working.drained(2)
+  await working.drained(JOBS)
   await working.stop()
   await queue.close()
   const db = new DatabaseSync(place.address)
   const left = Object.entries(TABLES).map(([table, key]) => {
-    const order = table === 'events' ? `${key}, seq` : key
-    const rows = db.prepare(`SELECT * FROM millrace_${table} ORDER BY ${order}`).all()
-    return rows.map((row) => Object.fromEntries(Object.entries(row).filter(([column]) => !CHANCE.has(column))))
+    const rows = db.prepare(`SELECT * FROM millrace_${table} ORDER BY ${key}`).all()
+    return rows.map((row) => {
+      const kept = Object.entries(row).filter(([column]) => !CHANCE.has(column))
+      return Object.fromEntries(kept.map(([column, found]) => [column, LISTS.has(column) ? found !== null : found]))
+    })
   })
   db.close()
   return left
