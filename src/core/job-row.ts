@@ -7,8 +7,8 @@ export interface Claim {
   readonly fence: number
   /** Where the store keeps the job: a number that is never another job's, and spares the store a look-up. Only a store gives it. */
   readonly row?: number
-  /** Where it lay when it was taken, where a store says so: it may lie elsewhere by now, and another job there. Only a store gives it. */
-  readonly place?: string
+  /** Where its row lay when it was taken: it may lie elsewhere by now, and another job's there. Only a store gives it. */
+  readonly ctid?: string
 }
 
 /**

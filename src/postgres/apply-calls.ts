@@ -83,8 +83,7 @@ async function applyPlain(
   // In one order, whoever locks them, so that no two transactions wait for each other.
   const ordered = candidates.toSorted((one, other) => (one.call.jobId < other.call.jobId ? -1 : 1))
   const { listed, statement, apply } = plain
-  const placed =
-    listed === null ? [] : ordered.filter(({ call }) => call.claim?.place !== undefined && call.detail === null)
+  const placed = listed === null ? [] : ordered.filter(({ call }) => isFirstTry(call))
   const taken = new Set<unknown>()
   if (listed !== null) await take(tx, listed, placed, taken)
   await take(
@@ -103,6 +102,11 @@ async function applyPlain(
     else left.push(candidate)
   }
   return left
+}
+
+/** Nothing may have happened to the job but that it was taken, once: whatever ends a claim from outside raises the fence. */
+function isFirstTry({ claim, detail }: PlanCall): boolean {
+  return claim?.fence === 1 && claim.ctid !== undefined && detail === null
 }
 
 /** Adds the ids of those that the statement took. */

@@ -20,7 +20,7 @@ export interface TakenJob extends LanePlace {
   readonly input: string
   readonly common: CommonColumns
   /** Where its row lies now. */
-  readonly place: string
+  readonly ctid: string
 }
 
 export interface ClaimAnswer {
@@ -46,21 +46,21 @@ export function readAnswer(rows: readonly (readonly unknown[])[]): ClaimAnswer {
   return { isOpen: session !== null, due, suspects, labels, nextDueMs, foundAfterMs, taken: jobs }
 }
 
-function takenJob([id, n, createdAt, runAt, tenant, owner, input, text, place]: TakenRow, commons: Commons): TakenJob {
+function takenJob([id, n, createdAt, runAt, tenant, owner, input, text, ctid]: TakenRow, commons: Commons): TakenJob {
   const common = commons.of(text)
   const { priority } = common
-  return { id, n, createdAt, runAt, priority, tenant: tenant ?? '', owner, input: input ?? 'null', common, place }
+  return { id, n, createdAt, runAt, priority, tenant: tenant ?? '', owner, input: input ?? 'null', common, ctid }
 }
 
 /** Each is read once. */
 class Commons {
   readonly #now: number
-  readonly #lanes: readonly FoundLane[]
+  readonly #lanes: ReadonlyMap<number, FoundLane>
   readonly #known = new Map<string, CommonColumns>()
 
   constructor(now: number, lanes: readonly FoundLane[]) {
     this.#now = now
-    this.#lanes = lanes
+    this.#lanes = new Map(lanes.map((lane) => [lane[0], lane]))
   }
 
   of(text: string): CommonColumns {
@@ -75,7 +75,7 @@ class Commons {
     const columns = [...PLACED, ...TRIED].slice(0, values.length)
     const given = Object.fromEntries(columns.map((name, index) => [name, values[index]]))
     const { lane, ...others } = { ...UNTRIED, ...given } as Omit<CommonColumns, 'type' | 'revision' | 'deadlineAt'>
-    const found = this.#lanes.find(([n]) => n === lane)
+    const found = this.#lanes.get(lane)
     if (found === undefined) throw new RangeError('a job was taken from a lane that was not looked through')
     const [, type, revision, timeoutMs] = found
     return { lane, ...others, type, revision, deadlineAt: timeoutMs === null ? null : this.#now + timeoutMs }

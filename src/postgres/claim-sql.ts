@@ -4,7 +4,7 @@ import { CLAIM } from '../core/plans.ts'
 import { changesSql } from './compile.ts'
 import { TRANSACTION_NOW } from './database.ts'
 import { STARTED } from '../store/event-lists.ts'
-import { COMMIT, NEXT_COMMIT, tellSql, toldInSql } from './tell-sql.ts'
+import { NEXT_COMMIT, startedInSql, tellSql } from './tell-sql.ts'
 
 /** `$1` now, `$2` holder, `$3` types, `$4` limit, `$5` whether what has come due may wait, `$6` to `$9` cursors: lane, priority, run-at, n. */
 export const LANES =
@@ -43,11 +43,10 @@ const PICKED =
   'WHERE (NOT facts.due OR $5::boolean) AND NOT facts.suspects)'
 
 // The number of the commit is taken once the rows are locked: so the commits of one job have numbers in the order of its events.
-const NEXT = `next AS MATERIALIZED (SELECT ${NEXT_COMMIT} AS n FROM (SELECT count(*) AS jobs FROM picked) AS p WHERE p.jobs > 0)`
+const NEXT_LOCKED = `next AS MATERIALIZED (SELECT ${NEXT_COMMIT} AS n FROM (SELECT count(*) AS jobs FROM picked) AS p WHERE p.jobs > 0)`
 // Asked for the bare state, the planner may go through all jobs that are ready instead of looking up those that were picked.
-// A job of several phases is told with the name of the one it begins with, which no list has room for.
 const TAKE =
-  `taken AS (UPDATE millrace.jobs AS j SET ${changesSql(CLAIM)}, ${toldInSql(STARTED, COMMIT, 'j.phase_count = 1')} FROM ` +
+  `taken AS (UPDATE millrace.jobs AS j SET ${changesSql(CLAIM)}, ${startedInSql(STARTED)} FROM ` +
   '(SELECT picked.*, $2::bigint AS holder, (SELECT n FROM me) AS session FROM picked) AS v WHERE j.ctid = v.place AND j.state + 0 = 2 ' +
   'RETURNING j.id, j.ctid AS place, j.n, j.lane, j.phase_list, j.fence, j.tenant, j.owner, j.input, j.attempt, j.generation, j.failures, j.phase, j.phase_count, ' +
   `j.progress, j.created_at, j.run_at, j.priority, j.event_seq, j.${STARTED.column})`
@@ -72,7 +71,7 @@ export type FactsRow = readonly [
   owner: null,
   found: string,
   common: null,
-  place: null,
+  ctid: null,
 ]
 export type Found = readonly [
   session: number | null,
@@ -95,7 +94,7 @@ export type TakenRow = readonly [
   input: string | null,
   /** The columns of `PLACED` and, unless they are as `UNTRIED` has them, `TRIED`, separated by spaces. */
   common: string,
-  place: string,
+  ctid: string,
 ]
 
 // What most jobs of a claim have in common is one column, so that it is read once for all of them.
@@ -116,13 +115,13 @@ const ANSWER =
   'json_build_array((SELECT n FROM me), facts.due, facts.suspects, EXISTS (SELECT 1 FROM millrace.labels), facts.next_due_ms, ' +
   // How long it took to find the first, or that there is none.
   'extract(epoch FROM coalesce((SELECT clock_timestamp() FROM picked LIMIT 1), clock_timestamp()) - facts.at)::double precision * 1000, ' +
-  '(SELECT json_agg(json_build_array(lane, type, revision, timeout_ms)) FROM lanes))::text, NULL::text, NULL::tid FROM facts ' +
+  '(SELECT json_agg(json_build_array(lane, type, revision, timeout_ms)) FROM lanes WHERE lane IN (SELECT lane FROM taken)))::text, NULL::text, NULL::tid FROM facts ' +
   `UNION ALL SELECT id::text, n, created_at, run_at, NULLIF(tenant, ''), owner, input, ${COMMON}, place FROM taken`
 
 /** It goes to the server with the beginning of its transaction, before whose time is known: `$1` is as for `TRANSACTION_NOW`. */
 export const TAKE_BEST =
   `WITH clock AS MATERIALIZED (SELECT ${TRANSACTION_NOW} AS now), ` +
-  `${LANES}, ${FACTS}, ${SHARES}, ${PICKED}, ${NEXT}, ${TAKE}, ${TELL} ${ANSWER}`.replaceAll(
+  `${LANES}, ${FACTS}, ${SHARES}, ${PICKED}, ${NEXT_LOCKED}, ${TAKE}, ${TELL} ${ANSWER}`.replaceAll(
     /\$1(?!\d)/g,
     '(SELECT now FROM clock)',
   )
@@ -134,4 +133,4 @@ const PICKED_BY_ID =
 const NO_FACTS =
   'facts AS MATERIALIZED (SELECT clock_timestamp() AS at, false AS due, false AS suspects, $5::bigint AS next_due_ms)'
 /** `$4` their ids, `$5` what is answered for the next due. */
-export const TAKE_CHOSEN = `WITH ${LANES}, ${NO_FACTS}, ${PICKED_BY_ID}, ${NEXT}, ${TAKE}, ${TELL} ${ANSWER}`
+export const TAKE_CHOSEN = `WITH ${LANES}, ${NO_FACTS}, ${PICKED_BY_ID}, ${NEXT_LOCKED}, ${TAKE}, ${TELL} ${ANSWER}`

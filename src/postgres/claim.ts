@@ -34,11 +34,20 @@ export async function claimJobs(db: Database, claiming: Claiming, request: Claim
   )
 }
 
-/** Takes jobs in a transaction that has been begun to add some. */
-export async function claimIn(tx: Transaction, claiming: Claiming, request: ClaimRequest): Promise<Claimed> {
+/**
+ * Takes jobs in a transaction that has been begun to add some, which is not to wait for long. Null: there is something to do first (see `goOn`),
+ * and nothing was taken.
+ */
+export async function claimIn(
+  tx: Transaction,
+  { names, cursors }: Claiming,
+  request: ClaimRequest,
+): Promise<Claimed | null> {
   const asked = withoutDoubles(request)
-  const start = claiming.cursors.start()
-  return claimFrom(tx, claiming, { request: asked, start, answer: await look(tx, asked, start, false) })
+  const start = cursors.start()
+  const answer = await look(tx, asked, start, false)
+  if (answer.due || answer.suspects) return null
+  return claimedOf(tx, names, asked.holder, answer)
 }
 
 function withoutDoubles(request: ClaimRequest): ClaimRequest {
@@ -50,11 +59,15 @@ async function claimFrom(tx: Transaction, { names, cursors }: Claiming, found: L
   const { request } = found
   const first = await goOn(tx, cursors, found)
   const answer = first.suspects ? await claimWithSuspects(tx, request) : first
-  const { nextDueMs } = first
+  return claimedOf(tx, names, request.holder, { ...answer, nextDueMs: first.nextDueMs })
+}
+
+async function claimedOf(tx: Transaction, names: Names, holder: number, answer: ClaimAnswer): Promise<Claimed> {
+  const { nextDueMs, isOpen } = answer
   return {
-    jobs: await readTaken(tx, names, request.holder, answer),
+    jobs: await readTaken(tx, names, holder, answer),
     nextDueInMs: nextDueMs === null ? null : Math.max(0, nextDueMs),
-    sessionLost: !answer.isOpen,
+    sessionLost: !isOpen,
   }
 }
 
@@ -158,13 +171,13 @@ async function readTaken(
   const labelsById = new Map(labels.map((row) => [String(row['job']), labelsOf(row['labels'])]))
   const known = new Map<CommonColumns, Shared>()
   const jobs: ClaimedJob[] = []
-  for (const { id, common, tenant, owner, input, createdAt, runAt, place } of taken) {
+  for (const { id, common, tenant, owner, input, createdAt, runAt, ctid } of taken) {
     let shared = known.get(common)
     if (shared === undefined) known.set(common, (shared = await readShared(tx, names, common)))
     const { type, queue, policy, phaseNames } = shared
     const { fence, attempt, generation, failures, phase, progress, deadlineAt } = common
     jobs.push({
-      claim: { jobId: id, holder, fence, place },
+      claim: { jobId: id, holder, fence, ctid },
       type,
       queue,
       tenant,

@@ -39,7 +39,7 @@ const HOLDER: Column = { name: 'holder', type: 'bigint', of: ({ claim }) => clai
 const SESSION: Column = { name: 'session', type: 'integer', of: () => null }
 const FENCE: Column = { name: 'fence', type: 'bigint', of: ({ claim }) => claim?.fence ?? -1 }
 const JOB: Column = { name: 'job', type: 'uuid', of: ({ jobId }) => jobId }
-const PLACE: Column = { name: 'place', type: 'tid', of: ({ claim }) => claim?.place ?? null }
+const PLACE: Column = { name: 'place', type: 'tid', of: ({ claim }) => claim?.ctid ?? null }
 /** What no two jobs have in common. */
 const OWN: readonly Column[] = [JOB, PLACE]
 const DETAIL: Column = { name: 'detail', type: 'text', of: ({ detail }) => detail }
@@ -59,7 +59,7 @@ export function compilePlain(plan: Plan): PlainCase | null {
   return {
     apply,
     statement: (calls) => ({ sql, values: listsOf(columns, calls) }),
-    listed: apply.event === 'job:completed' ? listedOf(plan, apply) : null,
+    listed: apply.event === 'job:completed' && apply.set.phase === 'next' ? listedOf(plan, apply) : null,
   }
 }
 
@@ -168,8 +168,8 @@ export function takenIds(asked: readonly string[], [first, ...others]: Lists): r
  */
 const NEXT = `next AS MATERIALIZED (SELECT ${NEXT_COMMIT} AS n)`
 const LIST_MOVED =
-  'numbered AS (INSERT INTO millrace.commits (n, at, events, code, seq, attempt, jobs) ' +
-  `SELECT ${COMMIT}, $1::bigint, count(*), ${EVENT_CODES['job:completed']}, ${COMPLETED.seq}, ${COMPLETED.attempt}, array_agg(id) ` +
+  'numbered AS (INSERT INTO millrace.commits (n, at, events, listed, living, code, seq, attempt, jobs) ' +
+  `SELECT ${COMMIT}, $1::bigint, count(*), count(*), count(*), ${EVENT_CODES['job:completed']}, ${COMPLETED.seq}, ${COMPLETED.attempt}, array_agg(id) ` +
   'FROM moved HAVING count(*) > 0)'
 
 /**

@@ -10,16 +10,18 @@
  */
 import { MillraceError } from '../core/errors.ts'
 import { pause } from '../runtime/pause.ts'
-import type { Runtime } from '../runtime/runtime.ts'
+import type { Runtime, Timer } from '../runtime/runtime.ts'
 import { commit, listsOf, rowsOf, send } from './driver.ts'
 import type { PgPool, PgValue, PooledClient, Row, RunRows } from './driver.ts'
+import { writeSettings } from './write-settings.ts'
+import type { WriteSettings } from './write-settings.ts'
 import { isConnectionLost, isTransient, storeError, unanswered, violatedIndex } from './failures.ts'
 import { inSchema } from './location.ts'
 import { Loans } from './loans.ts'
 import { hasLeftEvents } from './lost-commit.ts'
 import type { LostCommit } from './lost-commit.ts'
 
-export interface DatabaseOptions {
+export interface DatabaseOptions extends WriteSettings {
   /** For what is written, and what is read on the way. */
   readonly pool: PgPool
   /** For what is only read. */
@@ -33,9 +35,6 @@ export interface DatabaseOptions {
   /** A virtual clock; null: the database's. */
   readonly clock: (() => number) | null
   readonly prepared: boolean
-  /** `null`: as the server has it. */
-  readonly synchronousCommit: 'on' | 'off' | null
-  readonly statementTimeoutMs: number
   /** How long a call waits for the database to come back. */
   readonly patienceMs: number
 }
@@ -45,6 +44,8 @@ export interface WriteOptions {
   readonly insists?: boolean
   /** It only prepares what is read, so nothing else comes with it. */
   readonly forRead?: boolean
+  /** The answer to the COMMIT was lost, and the database is going to be asked. */
+  readonly whenLost?: () => void
 }
 
 export interface Statement {
@@ -58,6 +59,15 @@ interface Begun<T> {
   /** Its number. */
   readonly xid: string
   readonly work: (tx: Transaction) => Promise<T>
+}
+
+export interface UnlessMade {
+  /** What came of it where its answer was lost; null: nothing. */
+  readonly again: () => Promise<readonly Row[] | null>
+  /** What is sent right behind the statement, asked for at each try; nobody waits for its answer. */
+  readonly behind: () => Statement | null
+  /** It was tried before, in another way. */
+  readonly mayBeMade: boolean
 }
 
 export type Lists = readonly (readonly unknown[])[]
@@ -85,25 +95,6 @@ const LEAST_WAIT_MS = 20
 const MOST_WAIT_MS = 500
 /** A transaction that others keep in its way gives up after so many tries. */
 const TRANSIENT_TRIES = 20
-
-/** What writing transactions run under. */
-export function writeSettings({
-  statementTimeoutMs,
-  synchronousCommit,
-}: Pick<DatabaseOptions, 'statementTimeoutMs' | 'synchronousCommit'>): readonly string[] {
-  return [
-    `statement_timeout = ${statementTimeoutMs}`,
-    `lock_timeout = ${Math.ceil(statementTimeoutMs / 2)}`,
-    `idle_in_transaction_session_timeout = ${statementTimeoutMs}`,
-    // Every statement of ours has an index to go by, also before the first statistics of a young table.
-    'enable_seqscan = off',
-    // No job is looked up twice in a statement, so there is nothing to remember.
-    'enable_memoize = off',
-    'jit = off',
-    'plan_cache_mode = force_generic_plan',
-    ...(synchronousCommit === null ? [] : [`synchronous_commit = ${synchronousCommit}`]),
-  ]
-}
 
 export class Database {
   readonly #options: DatabaseOptions
@@ -179,11 +170,12 @@ export class Database {
 
   async #write<T>(
     begin: (client: PooledClient) => Promise<Begun<T>>,
-    { insists = false, forRead = false }: WriteOptions,
+    { insists = false, forRead = false, whenLost }: WriteOptions,
   ): Promise<T> {
     if (!forRead) await this.onBegin?.()
-    return this.#insist(async (client, tried) => {
-      let asked: { readonly answer: T; readonly commit: LostCommit } | null = null
+    let asked: { readonly answer: T; readonly commit: LostCommit } | null = null
+    const attempt = async (client: PooledClient, tried: number): Promise<T | typeof RETRY> => {
+      asked = null
       try {
         const { tx, xid, work } = await begin(client)
         const answer = await work(tx)
@@ -192,14 +184,18 @@ export class Database {
           throw new MillraceError('internal', 'a transaction that had failed was to be committed')
         return answer
       } catch (error) {
-        if (isConnectionLost(error)) {
-          if (asked !== null && (await this.#wasCommitted(asked.commit, insists))) return asked.answer
-          throw error
-        }
+        if (isConnectionLost(error)) throw error
         await rollBack(client)
         if (!isTransient(error) || tried >= TRANSIENT_TRIES) throw error
         return RETRY
       }
+    }
+    return this.#insist(attempt, {
+      afterLoss: async () => {
+        if (asked === null) return RETRY
+        whenLost?.()
+        return (await this.#wasCommitted(asked.commit, insists)) ? asked.answer : RETRY
+      },
     })
   }
 
@@ -244,23 +240,26 @@ export class Database {
     work: (tx: Transaction) => Promise<T>,
     { counts = false }: { readonly counts?: boolean } = {},
   ): Promise<T> {
-    return this.#insist(async (client) => {
-      try {
-        const begun = send(client, counts ? BEGIN_COUNT : BEGIN_READ)
-        const [, [row]] = await Promise.all([begun, this.#rows(client, NOW_ALONE, [this.virtualNow])])
-        const answer = await work(this.#transaction(client, Number(row?.['now'])))
-        await commit(client)
-        return answer
-      } catch (error) {
-        if (!isConnectionLost(error)) await rollBack(client)
-        throw error
-      }
-    }, this.#options.readPool)
+    return this.#insist(
+      async (client) => {
+        try {
+          const begun = send(client, counts ? BEGIN_COUNT : BEGIN_READ)
+          const [, [row]] = await Promise.all([begun, this.#rows(client, NOW_ALONE, [this.virtualNow])])
+          const answer = await work(this.#transaction(client, Number(row?.['now'])))
+          await commit(client)
+          return answer
+        } catch (error) {
+          if (!isConnectionLost(error)) await rollBack(client)
+          throw error
+        }
+      },
+      { pool: this.#options.readPool },
+    )
   }
 
   /** One statement that only reads. */
   readonly ask: RunRows = (sql, ...values) =>
-    this.#insist((client) => this.#rows(client, sql, values), this.#options.readPool)
+    this.#insist((client) => this.#rows(client, sql, values), { pool: this.#options.readPool })
 
   /** One statement, committed by itself. It may be made more than once, so it must come to the same. */
   readonly rows: RunRows = (sql, ...values) => this.#insist((client) => this.#rows(client, sql, values))
@@ -283,16 +282,8 @@ export class Database {
     })
   }
 
-  /**
-   * The same, for a statement that is not to be made twice: `again` says what came of it where its answer was lost, or null: nothing.
-   *
-   * @param behind what is sent right behind the statement, asked for at each try; nobody waits for its answer
-   */
-  async rowsUnlessMade(
-    { sql, values }: Statement,
-    again: () => Promise<readonly Row[] | null>,
-    behind: () => Statement | null,
-  ): Promise<readonly Row[]> {
+  /** The same, for a statement that is not to be made twice. */
+  async rowsUnlessMade({ sql, values }: Statement, { again, behind, mayBeMade }: UnlessMade): Promise<readonly Row[]> {
     return this.#insist(async (client, tried) => {
       try {
         const rows = this.#rows(client, sql, values)
@@ -300,7 +291,8 @@ export class Database {
         if (follower !== null) this.#follow(client, follower)
         return await rows
       } catch (error) {
-        const made = tried === 0 || violatedIndex(error) === null ? null : await again()
+        const isFirst = tried === 0 && !mayBeMade
+        const made = isFirst || violatedIndex(error) === null ? null : await again()
         if (made === null) throw error
         return made
       }
@@ -315,19 +307,16 @@ export class Database {
     )
   }
 
-  /** What insists goes on by itself; whoever has no need of that waits for it no longer than for any other call. */
-  async patiently<T>(insisting: Promise<T>): Promise<T> {
+  /** Once a call has waited for the database as long as it may. */
+  outOfPatience(callback: (error: MillraceError) => void): Timer {
     const { runtime, patienceMs, where } = this.#options
-    return new Promise((resolve, reject) => {
-      const timer = runtime.after(patienceMs, () => reject(unanswered(where)), { idle: true })
-      insisting.then(resolve, reject).finally(() => timer.cancel())
-    })
+    return runtime.after(patienceMs, () => callback(unanswered(where)), { idle: true })
   }
 
   /** Tries again for as long as the database can't be reached, within the patience. */
   async #insist<T>(
     work: (client: PooledClient, tried: number) => Promise<T | typeof RETRY>,
-    pool: PgPool = this.#options.pool,
+    { pool = this.#options.pool, afterLoss }: InsistOptions<T> = {},
   ): Promise<T> {
     const { runtime, patienceMs, where } = this.#options
     const begunAt = runtime.monotonic()
@@ -336,6 +325,8 @@ export class Database {
         const answer = await this.#withClient(pool, (client) => work(client, tried))
         if (answer !== RETRY) return answer
       } catch (error) {
+        const settled = isConnectionLost(error) ? await afterLoss?.() : undefined
+        if (settled !== undefined && settled !== RETRY) return settled
         const isLast = this.#closed || runtime.monotonic() - begunAt >= patienceMs
         if (!isConnectionLost(error) || isLast) throw storeError(error, where)
       }
@@ -382,6 +373,16 @@ export class Database {
 }
 
 const RETRY = Symbol('retry')
+
+interface InsistOptions<T> {
+  /** Default: the one for what is written. */
+  readonly pool?: PgPool
+  /**
+   * What came of it where the connection was lost. It is asked when that has been given back: whoever asks takes another one, and there may be
+   * no more than those that have been lost.
+   */
+  readonly afterLoss?: () => Promise<T | typeof RETRY>
+}
 
 async function rollBack(client: PooledClient): Promise<void> {
   try {

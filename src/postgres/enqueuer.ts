@@ -11,6 +11,7 @@ import type { Added, PlacedJob } from './enqueue.ts'
 import { jobStates } from './jobs.ts'
 import { GroupCommit } from './group-commit.ts'
 import { Names } from './names.ts'
+import type { Timer } from '../runtime/runtime.ts'
 
 export interface EnqueuerOptions {
   readonly db: Database
@@ -26,6 +27,8 @@ export interface EnqueuerOptions {
 /** What becomes of a batch's notice. */
 interface Riding {
   told: boolean
+  /** They may have been added with what was to be taken along. */
+  mayBeMade: boolean
 }
 
 type Call = readonly NewJob[]
@@ -60,12 +63,11 @@ export class Enqueuer {
    * Null: nothing was taken along.
    */
   takeAlong(request: ClaimRequest): Promise<Claimed | null> {
-    if (this.#options.claiming.cursors.isSlow) return Promise.resolve(null)
     return new Promise((resolve) => this.#riders.push({ request, resolve }))
   }
 
   async #add(calls: readonly Call[]): Promise<readonly (readonly Enqueued[])[]> {
-    const riding: Riding = { told: false }
+    const riding: Riding = { told: false, mayBeMade: false }
     const hasKeys = calls.some((jobs) => jobs.some(isKeyed))
     const riders = this.#riders
     this.#riders = []
@@ -85,14 +87,16 @@ export class Enqueuer {
     if (jobs.length === 0) return calls.map(() => [])
     const added = await this.#freshly(async () => {
       const placed = await placeJobs(names, jobs)
-      // One is enough: for the others there may be nothing left.
-      const rider = chunksOf(placed).length === 1 ? riders.shift() : undefined
+      // One is enough: for the others there may be nothing left. And nobody has to wait for a claim that takes its time.
+      const mayRide = chunksOf(placed).length === 1 && !this.#options.claiming.cursors.isSlow
+      const rider = mayRide ? riders.shift() : undefined
       if (rider !== undefined) {
         try {
           return await this.#addAndTake(placed, rider)
         } catch (error) {
           // Jobs are not refused because others could not be taken.
           if (isOutOfReach(error)) throw error
+          riding.mayBeMade = true
         }
       }
       if (!db.mayAutocommit || chunksOf(placed).length > 1) {
@@ -105,36 +109,49 @@ export class Enqueuer {
   }
 
   /**
-   * Both are sent at once, the one behind the other. Whoever takes jobs has to know which, however long it takes; whoever adds them waits no
-   * longer than ever.
+   * Both are sent at once, the one behind the other, and no more is taken than is added. Where the answer to the COMMIT is lost, whoever takes
+   * jobs has to know which, however long it takes; whoever adds them waits no longer than ever.
    */
   async #addAndTake(placed: readonly PlacedJob[], rider: Rider): Promise<Added> {
-    const { db, claiming } = this.#options
+    const { db, claiming, onCommit } = this.#options
+    const request = { ...rider.request, limit: Math.min(rider.request.limit, placed.length) }
+    const late = Promise.withResolvers<never>()
+    let patience: Timer | null = null
+    let isLate = false
+    const giveUp = (error: Error): void => {
+      isLate = true
+      late.reject(error)
+    }
     const both = db.write(
       async (tx) => {
         const adding = addJobs(tx.rows, tx.now, placed)
-        const taking = claimIn(tx, claiming, rider.request)
+        const taking = claimIn(tx, claiming, request)
         const [added, claimed] = await Promise.allSettled([adding, taking])
         // Where the first has failed, the second says no more than that.
         if (added.status === 'rejected') throw added.reason
         if (claimed.status === 'rejected') throw claimed.reason
         return { added: fresh(added.value), claimed: claimed.value }
       },
-      { insists: true },
+      { insists: true, whenLost: () => (patience ??= db.outOfPatience(giveUp)) },
     )
+    const settle = (claimed: Claimed | null): void => {
+      patience?.cancel()
+      rider.resolve(claimed)
+      if (isLate) onCommit(false)
+    }
     void both.then(
-      ({ claimed }) => rider.resolve(claimed),
-      () => rider.resolve(null),
+      ({ claimed }) => settle(claimed),
+      () => settle(null),
     )
-    return (await db.patiently(both)).added
+    return (await Promise.race([both, late.promise])).added
   }
 
   /** A statement that is committed by itself, and whose answer may be lost: then the ids tell whether it was. */
   async #addOnce(statement: Statement, jobs: readonly NewJob[], riding: Riding): Promise<readonly Row[]> {
     const { db, ride } = this.#options
-    return db.rowsUnlessMade(
-      statement,
-      async () => {
+    return db.rowsUnlessMade(statement, {
+      mayBeMade: riding.mayBeMade,
+      again: async () => {
         const states = await jobStates(
           db.rows,
           jobs.map(({ id }) => id),
@@ -143,13 +160,13 @@ export class Enqueuer {
         const scheduled = [...states].filter(([, state]) => state === 'scheduled').map(([id]) => id)
         return [{ fresh: true, added: jobs.length, scheduled: scheduled.join(',') || null }]
       },
-      () => {
+      behind: () => {
         // One that rode with an earlier try is lost with its connection.
         const notice = ride()
         riding.told = notice !== null
         return notice
       },
-    )
+    })
   }
 
   async #addKeyed(calls: readonly Call[]): Promise<readonly (readonly Enqueued[])[]> {

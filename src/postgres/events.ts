@@ -56,14 +56,17 @@ const COLUMNS =
 /** Whose a job is, or was: of one that is gone its last event is told. */
 const WHOSE =
   'SELECT i.type, i.tenant, i.owner FROM millrace.jobs AS i WHERE i.id = e.job ' +
+  // Both ways of reading go by what a job's row says, so that they can't differ.
+  'AND (NOT e.is_listed OR e.commit IN (i.created_in, i.started_in, i.completed_in)) ' +
   `UNION ALL SELECT d.type, d.tenant, d.owner FROM millrace.deleted_jobs AS d WHERE d.id = e.job AND e.code = ${EVENT_CODES['job:deleted']}`
 const TYPE = 'JOIN millrace.types AS t ON t.n = j.type'
 
 /** The events of a commit `c` that a list tells of. */
 const LISTED =
-  'SELECT c.n AS commit, (u.place - 1)::integer AS idx, u.job, c.seq::integer AS seq, c.code, c.at, c.attempt::integer AS attempt, NULL AS detail ' +
-  'FROM unnest(c.jobs) WITH ORDINALITY AS u (job, place)'
-const IN_ROWS = 'SELECT o.commit, o.idx, o.job, o.seq, o.code, o.at, o.attempt, o.detail FROM millrace.events AS o'
+  'SELECT c.n AS commit, (u.item - 1)::integer AS idx, u.job, c.seq::integer AS seq, c.code, c.at, c.attempt::integer AS attempt, NULL AS detail, true AS is_listed ' +
+  'FROM unnest(c.jobs) WITH ORDINALITY AS u (job, item)'
+const IN_ROWS =
+  'SELECT o.commit, o.idx, o.job, o.seq, o.code, o.at, o.attempt, o.detail, false AS is_listed FROM millrace.events AS o'
 
 /**
  * From a position on, commit by commit. The planner can't know how much lies behind the position, takes it for a third of the log, and would
@@ -75,7 +78,7 @@ const LOG =
   'AND a.first >= coalesce((SELECT max(b.first) FROM millrace.commits AS b WHERE b.first IS NOT NULL AND b.first <= $1 + 1), 1) ' +
   'ORDER BY a.first OFFSET 0) AS c CROSS JOIN LATERAL ' +
   `(${IN_ROWS} WHERE o.commit = c.n AND c.first + o.idx > $1 UNION ALL ` +
-  `${LISTED} WHERE u.job IS NOT NULL AND c.first + u.place - 1 > $1 ORDER BY idx OFFSET 0) AS e CROSS JOIN LATERAL ` +
+  `${LISTED} WHERE u.job IS NOT NULL AND c.first + u.item - 1 > $1 ORDER BY idx OFFSET 0) AS e CROSS JOIN LATERAL ` +
   `(${WHOSE} OFFSET 0) AS j ${TYPE}`
 /** Its own row says which lists a job is in. */
 const OF_JOB =

@@ -70,12 +70,15 @@ async function findEvents(inquiry: Inquiry, { xid, now }: LostCommit): Promise<b
   }
 }
 
-async function insist({ rows, insists }: Inquiry, ...statement: Parameters<RunRows>): ReturnType<RunRows> {
+const MAY_PASS: ReadonlySet<MillraceError['code']> = new Set(['store-unreachable', 'store-busy'])
+
+async function insist({ runtime, rows, insists }: Inquiry, ...statement: Parameters<RunRows>): ReturnType<RunRows> {
   for (;;) {
     try {
       return await rows(...statement)
     } catch (error) {
-      if ((error as MillraceError).code !== 'store-unreachable' || !insists()) throw error
+      if (!MAY_PASS.has((error as MillraceError).code) || !insists()) throw error
+      await pause(runtime, WAIT_MS)
     }
   }
 }

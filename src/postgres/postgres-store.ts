@@ -254,9 +254,10 @@ export class PostgresStore implements Store {
 
   #enqueue(jobs: readonly NewJob[]): Promise<readonly Enqueued[]> {
     const enqueued = this.#read(() => this.#enqueuer.add(jobs))
+    const before = this.#isAdding
     this.#isAdding = this.#closing === null
     this.#listeners.enqueuing(jobs)
-    this.#isAdding = false
+    this.#isAdding = before
     return enqueued
   }
 

@@ -67,6 +67,7 @@ export async function purgeJobs(
   await tx.rows(REMEMBER, ids, tx.now)
   await tx.rows(JOBS, ids)
   await freeKeys(tx, rows)
+  await leaveLists(tx, rows.flatMap(listsOf))
   await dropCommits(tx, [...commitsOf(events), ...rows.flatMap(listsOf)])
   await writeEvents(
     tx,
@@ -101,14 +102,18 @@ async function freeKeys(tx: Transaction, rows: readonly Row[]): Promise<void> {
   )
 }
 
-// One by one: whether a commit has events left is asked of their index, and whether a job is there of the jobs'.
+/** How many of its jobs have left each list. */
+const LEAVE =
+  'UPDATE millrace.commits AS c SET living = c.living - (SELECT v.jobs FROM unnest($1::bigint[], $2::integer[]) AS v (n, jobs) WHERE v.n = c.n) ' +
+  'WHERE c.n = ANY($1::bigint[])'
+// One by one: whether a commit has events left is asked of their index.
 const DROP_COMMITS =
-  'DELETE FROM millrace.commits AS c WHERE c.n = ANY($1::bigint[]) AND c.first IS NOT NULL ' +
-  'AND (SELECT e.commit FROM millrace.events AS e WHERE e.commit = c.n LIMIT 1) IS NULL ' +
-  'AND (SELECT j.id FROM unnest(c.jobs) AS u (job) CROSS JOIN LATERAL (SELECT i.id FROM millrace.jobs AS i WHERE i.id = u.job OFFSET 0) AS j LIMIT 1) IS NULL'
-const SHORTEN_LISTS =
-  'UPDATE millrace.commits AS c SET jobs = ARRAY(SELECT (SELECT j.id FROM millrace.jobs AS j WHERE j.id = u.job) ' +
-  'FROM unnest(c.jobs) WITH ORDINALITY AS u (job, place) ORDER BY u.place) WHERE c.n = ANY($1::bigint[]) AND c.first IS NOT NULL AND c.jobs IS NOT NULL'
+  'DELETE FROM millrace.commits AS c WHERE c.n = ANY($1::bigint[]) AND c.first IS NOT NULL AND c.living = 0 ' +
+  'AND (SELECT e.commit FROM millrace.events AS e WHERE e.commit = c.n LIMIT 1) IS NULL'
+/** Each list half as long as before, so that the work is in proportion to the jobs that have left, not to those that stay. */
+const SHORTEN =
+  'UPDATE millrace.commits AS c SET listed = c.living, jobs = ARRAY(SELECT (SELECT j.id FROM millrace.jobs AS j WHERE j.id = u.job) ' +
+  'FROM unnest(c.jobs) WITH ORDINALITY AS u (job, item) ORDER BY u.item) WHERE c.n = ANY($1::bigint[]) AND c.living > 0 AND c.living * 2 <= c.listed'
 
 function commitsOf(events: readonly Row[]): readonly number[] {
   return events.map((row) => Number(row['commit']))
@@ -118,12 +123,23 @@ function listsOf(row: Row): readonly number[] {
   return [row['created_in'], row['started_in'], row['completed_in']].filter((commit) => typeof commit === 'number')
 }
 
-/** What has no events any more needs no place in the log: the places of the others stay. From other lists the jobs that are gone are taken out. */
+async function leaveLists(tx: Transaction, lists: readonly number[]): Promise<void> {
+  const counts = [...Map.groupBy(lists, (n) => n)].map(([n, left]) => [n, left.length] as const)
+  if (counts.length === 0) return
+  counts.sort(([one], [other]) => one - other)
+  const commits = counts.map(([n]) => n)
+  await tx.rows(
+    LEAVE,
+    commits,
+    counts.map(([, left]) => left),
+  )
+  await tx.rows(SHORTEN, commits)
+}
+
+/** What has no events any more needs no place in the log: the places of the others stay. */
 async function dropCommits(tx: Transaction, told: readonly number[]): Promise<void> {
   const commits = [...new Set(told)].toSorted((left, right) => left - right)
-  if (commits.length === 0) return
-  await tx.rows(DROP_COMMITS, commits)
-  await tx.rows(SHORTEN_LISTS, commits)
+  if (commits.length > 0) await tx.rows(DROP_COMMITS, commits)
 }
 
 const EXPIRED_ARTIFACTS =

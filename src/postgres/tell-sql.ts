@@ -17,10 +17,11 @@ export function numberedSql(from: string, at = '$1::bigint'): string {
   return `numbered AS (INSERT INTO millrace.commits (at, events) SELECT ${at}, count(*) FROM ${from} HAVING count(*) > 0 RETURNING n)`
 }
 
-/** The column's new value, of a job `j` as it was: `commit` if that is what tells of it. */
-export function toldInSql({ column, seq, attempt }: ListedEvent, commit: string, others: string): string {
-  const isPlain = `j.event_seq = ${seq - 1} AND j.attempt = ${column === 'started_in' ? attempt - 1 : attempt} AND ${others}`
-  return `${column} = CASE WHEN ${isPlain} THEN ${commit} ELSE j.${column} END`
+/** The column's new value, of a job `j` as it was before a claim: this commit if its list tells of the start. */
+export function startedInSql({ column, seq, attempt }: ListedEvent): string {
+  // A job of several phases is told with the name of the one it begins with, which no list has room for.
+  const isPlain = `j.event_seq = ${seq - 1} AND j.attempt = ${attempt - 1} AND j.phase_count = 1`
+  return `${column} = CASE WHEN ${isPlain} THEN ${COMMIT} ELSE j.${column} END`
 }
 
 export interface Telling {
@@ -28,7 +29,7 @@ export interface Telling {
   readonly code: number
   /** The jobs `m`, as they are now: their `id`, `event_seq`, `attempt`, and the column of the event. */
   readonly from: string
-  /** In which order their events are; empty: as they come. */
+  /** In which order their events are. */
   readonly order: string
   /** Of an event that has a row. */
   readonly detail: string
@@ -38,15 +39,14 @@ export interface Telling {
 export function tellSql({ event, code, from, order, detail }: Telling): string {
   const { column, seq, attempt } = event
   const isListed = `m.${column} IS NOT DISTINCT FROM ${COMMIT}`
-  const sorted = order === '' ? '' : `ORDER BY ${order}`
   return (
-    `listed AS MATERIALIZED (SELECT count(*) AS events, bool_or(${isListed}) AS any_listed, bool_and(${isListed}) AS all_listed, ` +
-    `array_agg(CASE WHEN ${isListed} THEN m.id END ${sorted}) AS jobs FROM ${from} AS m), ` +
-    'numbered AS (INSERT INTO millrace.commits (n, at, events, code, seq, attempt, jobs) ' +
-    `SELECT ${COMMIT}, $1::bigint, events, CASE WHEN any_listed THEN ${code} END, CASE WHEN any_listed THEN ${seq} END, CASE WHEN any_listed THEN ${attempt} END, ` +
+    `listed AS MATERIALIZED (SELECT count(*) AS events, count(*) FILTER (WHERE ${isListed}) AS jobs_listed, bool_or(${isListed}) AS any_listed, bool_and(${isListed}) AS all_listed, ` +
+    `array_agg(CASE WHEN ${isListed} THEN m.id END ORDER BY ${order}) AS jobs FROM ${from} AS m), ` +
+    'numbered AS (INSERT INTO millrace.commits (n, at, events, listed, living, code, seq, attempt, jobs) ' +
+    `SELECT ${COMMIT}, $1::bigint, events, jobs_listed, jobs_listed, CASE WHEN any_listed THEN ${code} END, CASE WHEN any_listed THEN ${seq} END, CASE WHEN any_listed THEN ${attempt} END, ` +
     'CASE WHEN any_listed THEN jobs END FROM listed WHERE events > 0), ' +
     'told AS (INSERT INTO millrace.events (commit, idx, job, seq, code, at, attempt, detail) ' +
-    `SELECT ${COMMIT}, idx, id, event_seq, ${code}, $1::bigint, attempt, detail FROM (SELECT row_number() OVER (${sorted}) - 1 AS idx, m.id, ` +
+    `SELECT ${COMMIT}, idx, id, event_seq, ${code}, $1::bigint, attempt, detail FROM (SELECT row_number() OVER (ORDER BY ${order}) - 1 AS idx, m.id, ` +
     `m.event_seq, m.attempt, ${detail} AS detail, ${isListed} AS is_listed FROM ${from} AS m) AS x ` +
     // Where lists tell everything, nothing is looked through for the others.
     'WHERE NOT is_listed AND NOT (SELECT all_listed FROM listed))'

@@ -1,7 +1,7 @@
 /**
  * All the plan calls of one transaction. Most of them are plain: somebody who holds a job completes it, or a phase of it, and nobody has
- * interfered. Those are carried out by one counted UPDATE each, whose row needs no reading back, and their events are copied from the rows in
- * one statement for all. A call that the plain case does not take goes the long way, as does one that has more to write.
+ * interfered. Those are carried out by counted UPDATEs, of which no row needs reading back: one for all that complete alike and that a list tells
+ * of, one for all that are alike otherwise, or one each. Events that no list tells are copied from the rows in one statement for all. A call that the plain case does not take goes the long way, as does one that has more to write.
  *
  * Calls on one job keep their order: the first calls of all jobs go before the second ones, and so on. Between different jobs there is no
  * order to keep, so within such a wave the calls of one plan go together.
@@ -150,7 +150,8 @@ const LISTED_AT = `SELECT n FROM millrace_jobs WHERE n IN (SELECT value FROM jso
 /** Those that were taken, and are told of by a list. */
 function takeListed(db: Database, { apply, listed }: PlainCase, run: readonly Candidate[]): ReadonlySet<Candidate> {
   const [first] = run
-  const mayBe = first !== undefined && first.call.result === undefined
+  // Whatever ends a claim from outside raises the fence, and so does the next claim.
+  const mayBe = first?.call.result === undefined && first?.call.claim?.fence === 1
   if (!mayBe || listed === null || apply.event === undefined) return NONE
   const position = nextPosition(db)
   const key = JSON.stringify(run.map(({ row }) => row))

@@ -119,10 +119,10 @@ function inOrderOf(heads: readonly Head[], taken: readonly Taken[]): readonly Ta
  * A column less is a twentieth of a claim, so what is the same for nearly all is not read: `tried` is null of a job that nothing has happened
  * to, and whose start a list tells; 0 where a row tells it; JSON of all that it may be otherwise.
  */
-const IS_UNTRIED = 'fence = 1 AND attempt = 1 AND generation = 1 AND failures = 0 AND phase = 0 AND progress = 0'
+const IS_UNTRIED = 'fence = 1 AND attempt = 1 AND generation = 1 AND failures = 0 AND phase = 0'
 const TRIED =
   `iif(${IS_UNTRIED}, iif(event_seq = ${STARTED.seq} AND phase_count = 1, NULL, 0), ` +
-  `json_array(fence, attempt, generation, failures, phase, progress, ${STARTED.column}))`
+  `json_array(fence, attempt, generation, failures, phase, ${STARTED.column}))`
 const CLAIM_RETURNS = ['n', 'phase_list', 'lower(hex(id))', 'tenant', 'owner', 'input', 'created_at', TRIED]
 
 /** The columns of `CLAIM_RETURNS`. */
@@ -139,14 +139,20 @@ type ClaimedRow = readonly [
 
 const UNTRIED: Tried = { fence: 1, attempt: 1, generation: 1, failures: 0, phase: 0, progress: 0 }
 
-/** How a job has fared, and which list tells of its start, if any does; `position` is that of this claim's. */
-function readTried(tried: ClaimedRow[7], position: number): readonly [Tried, number | null] {
+interface ReadTried {
+  readonly tried: ClaimedRow[7]
+  /** Of this claim's list. */
+  readonly position: number
+  /** Of phases. */
+  readonly count: number
+}
+
+/** How a job has fared, and which list tells of its start, if any does. A claim begins with the progress of the phases that are done. */
+function readTried({ tried, position, count }: ReadTried): readonly [Tried, number | null] {
   if (tried === null) return [UNTRIED, position]
   if (tried === 0) return [UNTRIED, null]
-  const [fence = 0, attempt = 0, generation = 0, failures = 0, phase = 0, progress = 0, listAt = 0] = JSON.parse(
-    tried,
-  ) as number[]
-  return [{ fence, attempt, generation, failures, phase, progress }, listAt]
+  const [fence = 0, attempt = 0, generation = 0, failures = 0, phase = 0, listAt = 0] = JSON.parse(tried) as number[]
+  return [{ fence, attempt, generation, failures, phase, progress: (100 * phase) / count }, listAt]
 }
 
 const CLAIM_LIST = onlyCase(CLAIM, CLAIM_RETURNS, STARTED)
@@ -179,8 +185,8 @@ function takeOfType(db: Database, { type, heads, taker, kinds, position }: TakeO
   return rows.map((row, index) => {
     const [n, phaseList, id, tenant, owner, input, createdAt, tried] = row
     const [, , runAt, , lane] = headOf(n, index)
-    const [fared, listAt] = readTried(tried, position)
     const phaseNames = db.phaseNames(phaseList)
+    const [fared, listAt] = readTried({ tried, position, count: phaseNames.length })
     const kind = kinds.numberOf({ type, lane, phaseNames, tenant, owner, deadlineAt, fared })
     const beside = besideOf(db, n, fared.phase)
     const job: PackedJob = [kind, n, id, readBody(db, n, INPUT, input) ?? 'null', createdAt, runAt, beside]

@@ -92,7 +92,9 @@ export function compilePlan({ plan, role, key, returning, listed }: CompilePlan)
     const sources: Source[] = []
     const set = [...assignments(entry, sources)]
     if (listed !== undefined) {
-      set.push(`${listed.column} = iif(event_seq = ${listed.seq - 1} AND phase_count = 1, ?, ${listed.column})`)
+      set.push(
+        `${listed.column} = iif(event_seq = ${listed.seq - 1} AND attempt = ${listed.attempt - 1} AND phase_count = 1, ?, ${listed.column})`,
+      )
       sources.push(listAt)
     }
     const where = guard(entry, plan.cases.slice(0, index), role, sources)
@@ -123,7 +125,7 @@ export function compilePlain(plan: Plan): PlainCase | null {
     listSql: `${update} ${KEY_SQL.list}`,
     values: valuesFrom([...changes, ...guards, keyOf]),
     listed:
-      last.event === 'job:completed'
+      last.event === 'job:completed' && last.set.phase === 'next'
         ? {
             sql:
               `UPDATE millrace_jobs SET ${set.join(', ')}, ${COMPLETED.column} = ? WHERE ${undisturbed} ` +

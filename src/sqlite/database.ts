@@ -206,8 +206,8 @@ export class Database {
 
 const ANY_LABEL = 'SELECT 1 FROM millrace_labels LIMIT 1'
 const LATEST_EVENT_AT =
-  'SELECT max(ifnull((SELECT at FROM millrace_events ORDER BY position DESC LIMIT 1), 0), ' +
-  'ifnull((SELECT at FROM millrace_event_lists ORDER BY position DESC LIMIT 1), 0)) AS at'
+  'SELECT iif(ifnull((SELECT max(position) FROM millrace_events), 0) > ifnull((SELECT max(position) FROM millrace_event_lists), 0), ' +
+  '(SELECT at FROM millrace_events ORDER BY position DESC LIMIT 1), (SELECT at FROM millrace_event_lists ORDER BY position DESC LIMIT 1)) AS at'
 
 const PUT_PRODUCER_TYPE =
   'INSERT INTO millrace_types (name, queue, policy) VALUES (?, ?, ?) ' +

@@ -5,7 +5,7 @@ import { STATE_CODES, stateOf } from '../store/codes.ts'
 import type { Database } from './database.ts'
 import type { StoredType } from '../store/job-types.ts'
 import type { Row, SqlValue } from './driver.ts'
-import { nextPosition, writeList } from './event-lists.ts'
+import { LONGEST_LIST, nextPosition, writeList } from './event-lists.ts'
 import { CREATED } from '../store/event-lists.ts'
 import { idFromBytes } from './ids.ts'
 import { inputHash } from '../store/input-hash.ts'
@@ -103,16 +103,15 @@ const PUT_KEY =
 /** The rows of one transaction on their way into the table. */
 class Insertion {
   readonly #db: Database
-  /** Where the list of those that are queued is going to be. */
-  readonly #position: number
+  /** Where the list is going to be that tells of those that are queued; null: it has not begun. */
+  #position: number | null = null
   #waiting: NewRow[] = []
+  /** What the list begins with: the first key, and the keys from it on; null: scheduled, which no list tells. */
   #first: number | null = null
-  /** Integer keys from the first on; null: scheduled, which no list tells. */
-  readonly #queued: (number | null)[] = []
+  #queued: (number | null)[] = []
 
   constructor(db: Database) {
     this.#db = db
-    this.#position = nextPosition(db)
   }
 
   add(row: NewRow): void {
@@ -120,6 +119,7 @@ class Insertion {
     if (first !== undefined && !mayShare(first, row)) this.flush()
     this.#waiting.push(row)
     if (this.#waiting.length === ROWS_A_STATEMENT) this.flush()
+    if (this.#queued.length >= LONGEST_LIST) this.#tell()
   }
 
   /** Everything added so far is in the table. */
@@ -131,18 +131,26 @@ class Insertion {
     else for (const row of rows) this.#insert(INSERT_ONE, [row])
   }
 
-  /** The events of all that were added. */
+  /** The events of all that were added are there too. */
   finish(): void {
     this.flush()
-    const [position, first, jobs] = [this.#position, this.#first, this.#queued]
-    if (first === null) return
+    this.#tell()
+  }
+
+  #tell(): void {
+    const [db, position, first, jobs] = [this.#db, this.#position, this.#first, this.#queued]
+    if (position === null || first === null) return
     const isListed = jobs.some((job) => job !== null)
-    if (isListed) writeList(this.#db, { position, event: 'job:queued', listed: CREATED, jobs })
-    if (!isListed || jobs.includes(null)) this.#db.run(COPY_EVENTS, position, first, first, first + jobs.length - 1)
+    if (isListed) writeList(db, { position, event: 'job:queued', listed: CREATED, jobs })
+    if (!isListed || jobs.includes(null)) db.run(COPY_EVENTS, position, first, first, first + jobs.length - 1)
+    this.#position = null
+    this.#first = null
+    this.#queued = []
   }
 
   #insert(sql: string, rows: readonly NewRow[]): void {
     const db = this.#db
+    this.#position ??= nextPosition(db)
     const last = db.insert(sql, ...valuesOf(db, rows, { singly: sql === INSERT_ONE, position: this.#position }))
     const first = last - rows.length + 1
     this.#first ??= first

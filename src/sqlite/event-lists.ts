@@ -4,12 +4,20 @@ import { EVENT_CODES } from '../store/codes.ts'
 import type { ListedEvent } from '../store/event-lists.ts'
 import type { Database } from './database.ts'
 
-const LAST_POSITION = "SELECT seq FROM sqlite_sequence WHERE name = 'millrace_events'"
+/** Whoever reads a page of a list reads its jobs from there on, and those of the page before are passed over one by one. */
+export const LONGEST_LIST = 1_000
+
+// Of what is there too, should somebody have put a wrong number into the file: no place is given twice.
+const LAST_POSITION =
+  "SELECT max(ifnull((SELECT seq FROM sqlite_sequence WHERE name = 'millrace_events'), 0), " +
+  'ifnull((SELECT position FROM millrace_events ORDER BY position DESC LIMIT 1), 0), ' +
+  'ifnull((SELECT position + events - 1 FROM millrace_event_lists ORDER BY position DESC LIMIT 1), 0)) AS last'
 const SET_LAST_POSITION = "UPDATE sqlite_sequence SET seq = ? WHERE name = 'millrace_events'"
+const ADD_LAST_POSITION = "INSERT INTO sqlite_sequence (seq, name) VALUES (?, 'millrace_events')"
 
 /** Where the next event of the log will be, as long as none is written. */
 export function nextPosition(db: Database): number {
-  return Number(db.get(LAST_POSITION)?.['seq'] ?? 0) + 1
+  return Number(db.get(LAST_POSITION)?.['last']) + 1
 }
 
 export interface NewList {
@@ -29,7 +37,8 @@ export function writeList(db: Database, { position, event, listed, jobs }: NewLi
   const { seq, attempt } = listed
   const runs = JSON.stringify(runsOf(jobs))
   db.run(INSERT_LIST, position, jobs.length, EVENT_CODES[event], seq, attempt, db.now, runs)
-  db.run(SET_LAST_POSITION, position + jobs.length - 1)
+  const last = position + jobs.length - 1
+  if (db.run(SET_LAST_POSITION, last) === 0) db.run(ADD_LAST_POSITION, last)
 }
 
 /** Keys that count on are told by the first and how many there are. */
@@ -44,7 +53,7 @@ function runsOf(jobs: readonly (number | null)[]): readonly (readonly [offset: n
   return runs
 }
 
-/** A run `r` of `json_each(l.jobs)`: the keys between these, the first at `RUN_POSITION`. */
+/** A run `r` of `json_each(list.jobs)`: the keys between these, the first at `RUN_POSITION`. */
 export const RUN_FIRST = 'r.value ->> 1'
 export const RUN_LAST = 'r.value ->> 1 + r.value ->> 2 - 1'
-export const RUN_POSITION = 'l.position + r.value ->> 0'
+export const RUN_POSITION = 'list.position + r.value ->> 0'

@@ -21,16 +21,21 @@ const JOB =
 const ROWS_OF_JOB = `${IN_ROWS} WHERE e.job = ${JOB} AND e.position > ?2 AND ${IS_KNOWN}`
 
 const POSITION = `${RUN_POSITION} + j.n - (${RUN_FIRST})`
-const IN_LISTS = `SELECT ${POSITION} AS position, l.seq, l.code, l.at, l.attempt, NULL AS detail, j.id, j.type, j.tenant, j.owner`
+const IN_LISTS = `SELECT ${POSITION} AS position, list.seq, list.code, list.at, list.attempt, NULL AS detail, j.id, j.type, j.tenant, j.owner`
+// Both ways of reading go by what a job's row says, so that they can't differ.
+const NAMES_IT = 'list.position IN (j.created_in, j.started_in, j.completed_in)'
+/** The first key of a run whose event lies behind a position. */
+const FIRST_AFTER = `max(${RUN_FIRST}, ${RUN_FIRST} + ?1 + 1 - (${RUN_POSITION}))`
 // List by list, run by run, job by job: that is the order of their positions. The list that a position lies in begins at or before it.
 const LISTS_AFTER =
-  `${IN_LISTS} FROM millrace_event_lists AS l CROSS JOIN json_each(l.jobs) AS r ` +
-  `CROSS JOIN millrace_jobs AS j ON j.n BETWEEN ${RUN_FIRST} AND ${RUN_LAST} ` +
-  `WHERE l.position >= ifnull((SELECT max(position) FROM millrace_event_lists WHERE position <= ?1 + 1), 0) AND ${POSITION} > ?1`
+  `${IN_LISTS} FROM millrace_event_lists AS list CROSS JOIN json_each(list.jobs) AS r ` +
+  `CROSS JOIN millrace_jobs AS j ON j.n BETWEEN ${FIRST_AFTER} AND ${RUN_LAST} ` +
+  'WHERE list.position >= ifnull((SELECT max(position) FROM millrace_event_lists WHERE position <= ?1 + 1), 0) ' +
+  `AND list.position + list.events > ?1 + 1 AND ${NAMES_IT}`
 // Three at the most, in the order in which they are named.
 const LISTS_OF_JOB =
   `${IN_LISTS} FROM millrace_jobs AS j CROSS JOIN json_each(json_array(j.created_in, j.started_in, j.completed_in)) AS t ` +
-  'CROSS JOIN millrace_event_lists AS l ON l.position = t.value CROSS JOIN json_each(l.jobs) AS r ' +
+  'CROSS JOIN millrace_event_lists AS list ON list.position = t.value CROSS JOIN json_each(list.jobs) AS r ' +
   `WHERE j.id = ?1 AND j.n BETWEEN ${RUN_FIRST} AND ${RUN_LAST} AND ${POSITION} > ?2`
 
 const ROWS_WHOSE: Whose = { tenant: 'ifnull(j.tenant, d.tenant)', owner: 'iif(j.n IS NULL, d.owner, j.owner)' }
@@ -45,7 +50,7 @@ export function readEvents(db: Database, { scope, after, limit, jobId }: EventQu
   }
   const [rows, lists] = jobId === null ? [ROWS_AFTER, LISTS_AFTER] : [ROWS_OF_JOB, LISTS_OF_JOB]
   const inRows = ask(rows, ROWS_WHOSE, jobId === null ? 'ORDER BY e.position' : 'ORDER BY e.seq')
-  const inLists = ask(lists, LISTS_WHOSE, jobId === null ? 'ORDER BY l.position, r.id, j.n' : '')
+  const inLists = ask(lists, LISTS_WHOSE, jobId === null ? 'ORDER BY list.position, r.id, j.n' : '')
   return inOrder(inRows, inLists)
     .slice(0, limit)
     .map((row) => ({

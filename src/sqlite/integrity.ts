@@ -15,25 +15,26 @@ import { idFromBytes, idToBytes } from './ids.ts'
 import { JOB_COLUMNS } from './rows.ts'
 
 const FINAL_CODES = [EVENT_CODES['job:completed'], EVENT_CODES['job:failed'], EVENT_CODES['job:cancelled']].join(', ')
-/** Only what stands in the very lists that a job's row names counts for it. */
+/** Only what stands in the very lists that a job's row names counts for it, and each of its places once. */
 const TOLD =
-  '(SELECT seq, code FROM millrace_events WHERE job = j.n UNION ALL SELECT l.seq, l.code ' +
-  'FROM json_each(json_array(j.created_in, j.started_in, j.completed_in)) AS t CROSS JOIN millrace_event_lists AS l ON l.position = t.value ' +
-  `WHERE EXISTS (SELECT 1 FROM json_each(l.jobs) AS r WHERE j.n BETWEEN ${RUN_FIRST} AND ${RUN_LAST})) AS e`
-const AUDIT =
-  `SELECT ${JOB_COLUMNS}, EXISTS (SELECT 1 FROM millrace_types AS t WHERE t.n = j.type) AS has_type, ` +
+  'SELECT seq, code FROM millrace_events WHERE job = j.n UNION ALL SELECT list.seq, list.code ' +
+  'FROM json_each(json_array(j.created_in, j.started_in, j.completed_in)) AS t CROSS JOIN millrace_event_lists AS list ON list.position = t.value ' +
+  `WHERE EXISTS (SELECT 1 FROM json_each(list.jobs) AS r WHERE j.n BETWEEN ${RUN_FIRST} AND ${RUN_LAST})`
+const SUMMED = `json_array(count(DISTINCT seq), ifnull(max(seq), 0), sum(code IN (${FINAL_CODES})))`
+const BESIDE =
+  'EXISTS (SELECT 1 FROM millrace_types AS t WHERE t.n = j.type) AS has_type, ' +
   'EXISTS (SELECT 1 FROM millrace_lanes AS l WHERE l.n = j.lane) AS has_lane, ' +
   'EXISTS (SELECT 1 FROM millrace_lanes AS l CROSS JOIN millrace_queues AS q ON q.n = l.queue WHERE l.n = j.lane) AS has_queue, ' +
   'EXISTS (SELECT 1 FROM millrace_phase_lists AS p WHERE p.n = j.phase_list) AS has_phase_list, ' +
-  '(SELECT count(*) FROM millrace_phases AS r WHERE r.job = j.n) AS results, ' +
-  `(SELECT count(*) FROM ${TOLD}) AS events, (SELECT ifnull(max(e.seq), 0) FROM ${TOLD}) AS last_seq, ` +
-  `(SELECT count(*) FROM ${TOLD} WHERE e.code IN (${FINAL_CODES})) AS finals ` +
-  'FROM millrace_jobs AS j'
+  '(SELECT count(*) FROM millrace_phases AS r WHERE r.job = j.n) AS results'
+const AUDIT = `SELECT ${JOB_COLUMNS}, ${BESIDE}, (SELECT ${SUMMED} FROM (${TOLD}) AS e) AS told FROM millrace_jobs AS j`
 const AUDIT_PAGE = `${AUDIT} WHERE j.n > ? ORDER BY j.n LIMIT ?`
 const AUDIT_ONE = `${AUDIT} WHERE j.id = ?`
 
 function audited(row: Row): AuditedJob {
-  return auditedJob(row, { id: idFromBytes(row['id']), suspect: row['suspect'] === 1 })
+  const [events, last, finals] = JSON.parse(String(row['told'])) as (number | null)[]
+  const counted = { ...row, events, last_seq: last, finals: finals ?? 0 }
+  return auditedJob(counted, { id: idFromBytes(row['id']), suspect: row['suspect'] === 1 })
 }
 
 export function auditJobs(db: Database, { after, limit }: Page): AuditPage {

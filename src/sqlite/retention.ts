@@ -44,7 +44,7 @@ const ARTIFACTS = `DELETE FROM millrace_artifacts WHERE job ${LIST} RETURNING pa
 const JOBS = `DELETE FROM millrace_jobs WHERE n ${LIST}`
 /** A list is there for as long as one of its jobs is. */
 const LISTS =
-  `DELETE FROM millrace_event_lists AS l WHERE l.position ${LIST} AND NOT EXISTS (SELECT 1 FROM json_each(l.jobs) AS r ` +
+  `DELETE FROM millrace_event_lists AS list WHERE list.position ${LIST} AND NOT EXISTS (SELECT 1 FROM json_each(list.jobs) AS r ` +
   `CROSS JOIN millrace_jobs AS j ON j.n BETWEEN ${RUN_FIRST} AND ${RUN_LAST})`
 const TELL = 'INSERT INTO millrace_events (job, seq, code, at, attempt, detail) VALUES (?, ?, ?, ?, ?, ?)'
 const REMEMBER =

@@ -38,18 +38,27 @@ test('jobs that live as most do leave no rows in the log, and lists in the rows 
   assert.deepEqual([...new Set(lists.map(({ code }) => code))], codes)
 })
 
-test('jobs that are deleted are taken out of the lists that others are still in', async (context) => {
+test('jobs that are deleted are taken out of the lists that others are still in, once half of them have gone', async (context) => {
   const { bench, sql } = await openPlace(context)
   const ids = await completeMany(bench)
   await bench.store.events.latest()
-  const gone = ids.slice(3)
-  const jobs = await Promise.all(
-    gone.map(async (id) => ({ id, finishedAt: (await bench.details(id)).finishedAt ?? 0 })),
-  )
-  await bench.store.retention.purge(jobs)
-  const rows = await sql('SELECT jobs FROM millrace.commits WHERE jobs IS NOT NULL')
-  const named = rows.flatMap((row) => row['jobs'] as (string | null)[]).filter((id) => id !== null)
-  assert.deepEqual([...new Set(named)].toSorted(), ids.slice(0, 3).toSorted())
+  const purge = async (gone: readonly string[]): Promise<void> => {
+    const jobs = await Promise.all(
+      gone.map(async (id) => ({ id, finishedAt: (await bench.details(id)).finishedAt ?? 0 })),
+    )
+    await bench.store.retention.purge(jobs)
+  }
+  const createdList = async (): Promise<readonly [number, number, readonly string[]]> => {
+    const [row] = await sql('SELECT listed, living, jobs FROM millrace.commits WHERE seq = 1')
+    const jobs = row?.['jobs'] as readonly (string | null)[]
+    return [Number(row?.['listed']), Number(row?.['living']), jobs.filter((id) => id !== null)]
+  }
+  await purge(ids.slice(15))
+  assert.deepEqual(await createdList(), [MANY, 15, ids])
+  await purge(ids.slice(3, 15))
+  assert.deepEqual(await createdList(), [3, 3, ids.slice(0, 3)])
+  await purge(ids.slice(0, 3))
+  assert.deepEqual(await sql('SELECT * FROM millrace.commits WHERE seq IS NOT NULL'), [])
 })
 
 test('a job whose list does not name it, or is gone, has an event too few', async (context) => {

@@ -49,8 +49,8 @@ export async function fillTables(client: pg.Client, schema: string, { jobs, load
         'tenant' || (i % 20), 'user' || (i % 500), 'k' || i, ${EVENTS_A_JOB}, '{}'
       FROM generate_series(1, ${jobs}) AS i CROSS JOIN LATERAL (SELECT ${STATES[load]} AS state) AS s;
     INSERT INTO millrace.labels SELECT id, 'course', 'c' || (n % 1000) FROM millrace.jobs UNION ALL SELECT id, 'level', 'a' FROM millrace.jobs;
-    INSERT INTO millrace.commits (first, at, events, code, seq, attempt, jobs)
-      SELECT min(n), 1, ${EVENTS_A_COMMIT}, 2, 1, 0, array_agg(id ORDER BY n) FROM millrace.jobs GROUP BY created_in ORDER BY created_in;
+    INSERT INTO millrace.commits (first, at, events, listed, living, code, seq, attempt, jobs)
+      SELECT min(n), 1, ${EVENTS_A_COMMIT}, ${EVENTS_A_COMMIT}, ${EVENTS_A_COMMIT}, 2, 1, 0, array_agg(id ORDER BY n) FROM millrace.jobs GROUP BY created_in ORDER BY created_in;
     INSERT INTO millrace.commits (first, at, events)
       SELECT ${jobs} + 1 + ${EVENTS_A_COMMIT} * (i - 1), 1, ${EVENTS_A_COMMIT} FROM generate_series(1, ${jobs / EVENTS_A_COMMIT}) AS i;
     INSERT INTO millrace.events (commit, idx, job, seq, code, at, attempt)

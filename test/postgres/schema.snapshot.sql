@@ -74,10 +74,12 @@ CREATE TABLE millrace.commits (
   code smallint,
   seq smallint,
   attempt smallint,
+  listed integer NOT NULL DEFAULT 0,
+  living integer NOT NULL DEFAULT 0,
   jobs uuid[],
   PRIMARY KEY (n),
   CHECK ((((jobs IS NULL) = (code IS NULL)) AND ((code IS NULL) = (seq IS NULL)) AND ((seq IS NULL) = (attempt IS NULL)))),
-  CHECK ((cardinality(jobs) <= events))
+  CHECK (((cardinality(jobs) <= events) AND (listed <= events) AND ((living >= 0) AND (living <= listed))))
 ) WITH (fillfactor=80, autovacuum_vacuum_scale_factor=0.02, autovacuum_vacuum_threshold=1000);
 
 CREATE INDEX commits_unplaced ON millrace.commits USING btree (n) WHERE (first IS NULL);

@@ -320,6 +320,23 @@ test('in a large database that has been analyzed it still does, and pages of job
   }
 })
 
+test('the log goes on from a position list by list, and in each from there on', () => {
+  const recorded = openRecorded()
+  recorded.connection.exec(MANY)
+  for (const analyzed of [false, true]) {
+    if (analyzed) recorded.connection.exec('ANALYZE')
+    const reads = collect(recorded).filter((sql) => sql.includes('ORDER BY list.position, r.id, j.n'))
+    assert.equal(reads.length, 3, 'one for each kind of scope')
+    for (const sql of reads) {
+      const [list, , , , job, sort, ...more] = planOf(recorded.connection, sql)
+      assert.equal(list, 'SEARCH list USING INTEGER PRIMARY KEY (rowid>?)')
+      assert.match(job ?? '', /^SEARCH j USING .*rowid>\? AND rowid<\?\)$/)
+      // One list at a time.
+      assert.deepEqual([sort, more], ['USE TEMP B-TREE FOR LAST 2 TERMS OF ORDER BY', []])
+    }
+  }
+})
+
 test('the statements on the way of every job use the index that is made for them', () => {
   const recorded = openRecorded()
   recorded.connection.exec(MANY)

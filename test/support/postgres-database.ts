@@ -90,9 +90,10 @@ async function assertLogIsWhole(url: string, schema: string): Promise<void> {
     const miscounted = await own.rows(
       `SELECT n FROM (
          SELECT c.n, c.events, count(e.commit) + cardinality(array_remove(coalesce(c.jobs, '{}'), NULL)) AS told,
-           bool_or(c.jobs[e.idx + 1] IS NOT NULL) AS twice
+           bool_or(c.jobs[e.idx + 1] IS NOT NULL) OR c.listed <> cardinality(array_remove(coalesce(c.jobs, '{}'), NULL))
+             OR c.living <> (SELECT count(*) FROM unnest(c.jobs) AS u (job) JOIN "${schema}".jobs AS j ON j.id = u.job) AS miscounted
          FROM "${schema}".commits AS c LEFT JOIN "${schema}".events AS e ON e.commit = c.n GROUP BY c.n
-       ) AS c WHERE told > events OR told = 0 OR twice OR (told < events AND NOT EXISTS (SELECT FROM "${schema}".deleted_jobs))`,
+       ) AS c WHERE told > events OR told = 0 OR miscounted OR (told < events AND NOT EXISTS (SELECT FROM "${schema}".deleted_jobs))`,
     )
     assert.deepEqual(miscounted, [])
     const misplaced = await own.rows(

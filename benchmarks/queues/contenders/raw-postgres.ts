@@ -68,8 +68,8 @@ async function registerType(place: Place): Promise<void> {
 // Each statement tells of its jobs by a list in the row of its commit, whose number stands on the jobs.
 const NEXT = "next AS MATERIALIZED (SELECT nextval('millrace.commits_n_seq') AS n)"
 const tell = (code: number, seq: number, attempt: number, jobs: string): string =>
-  `INSERT INTO millrace.commits (n, at, events, code, seq, attempt, jobs)
-  SELECT next.n, $1::bigint, cardinality(x.jobs), ${code}, ${seq}, ${attempt}, x.jobs FROM next, (${jobs}) AS x WHERE x.jobs IS NOT NULL`
+  `INSERT INTO millrace.commits (n, at, events, listed, living, code, seq, attempt, jobs)
+  SELECT next.n, $1::bigint, cardinality(x.jobs), cardinality(x.jobs), cardinality(x.jobs), ${code}, ${seq}, ${attempt}, x.jobs FROM next, (${jobs}) AS x WHERE x.jobs IS NOT NULL`
 
 const INSERT = `WITH ${NEXT}, told AS (${tell(2, 1, 0, 'SELECT $5::uuid[] AS jobs')})
   INSERT INTO millrace.jobs (id, created_in, type, lane, state, priority, run_at, phase_count, phase_list, created_at, updated_at, input)

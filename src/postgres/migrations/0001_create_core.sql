@@ -128,7 +128,7 @@ CREATE TABLE millrace.jobs (
   state smallint NOT NULL,
   suspect boolean NOT NULL DEFAULT false,
   tenant text NOT NULL DEFAULT '',
-  -- The commits whose lists tell that it was created, first started, and completed at once; NULL: there is no such event, or a row tells.
+  -- The commits whose lists tell that it was created, first started, and completed at the first attempt; NULL: there is no such event, or a row tells.
   created_in bigint,
   started_in bigint,
   completed_in bigint,
@@ -235,14 +235,16 @@ CREATE TABLE millrace.commits (
   -- Tells its transaction from every other, together with its time.
   xid xid8 NOT NULL DEFAULT pg_current_xact_id(),
   events integer NOT NULL,
-  -- What happens to most jobs is told by a list, each job in its event's place. NULL in it: another job's event, which has a row, or a job
-  -- that was deleted.
+  -- What happens to most jobs is told by a list, each job in its event's place; NULL in it: another job's event, which has a row.
   code smallint,
   seq smallint,
   attempt smallint,
+  -- How many jobs are in the list, and how many of them have not been deleted.
+  listed integer NOT NULL DEFAULT 0,
+  living integer NOT NULL DEFAULT 0,
   jobs uuid[],
   CHECK ((jobs IS NULL) = (code IS NULL) AND (code IS NULL) = (seq IS NULL) AND (seq IS NULL) = (attempt IS NULL)),
-  CHECK (cardinality(jobs) <= events)
+  CHECK (cardinality(jobs) <= events AND listed <= events AND living BETWEEN 0 AND listed)
 ) WITH (fillfactor = 80, autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_threshold = 1000);
 -- Ids have nothing to compress.
 ALTER TABLE millrace.commits ALTER COLUMN jobs SET STORAGE EXTERNAL;

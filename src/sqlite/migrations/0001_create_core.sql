@@ -128,7 +128,8 @@ CREATE TABLE millrace_jobs (
   finished_at INTEGER,
   deadline_at INTEGER,
   cancel_requested_at INTEGER,
-  -- Where the lists begin that tell that it was created, first started, and completed at once; NULL: there is no such event, or a row tells.
+  -- Where the lists begin that tell that it was created, first started, and completed at the first attempt; NULL: there is no such event, or a
+  -- row tells.
   created_in INTEGER,
   started_in INTEGER,
   completed_in INTEGER,
