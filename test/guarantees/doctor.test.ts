@@ -75,6 +75,13 @@ const DAMAGES: readonly Damage[] = [
   { code: 'instants-out-of-order', job: 'completed', set: 'finished_at = created_at - 100000' },
   { code: 'reference-unknown', job: 'queued', set: 'lane = 999' },
   { code: 'events-gap', job: 'completed', set: 'started_in = NULL' },
+  // The same event twice is one event too few.
+  { code: 'events-gap', job: 'completed', set: 'created_in = started_in' },
+  {
+    code: 'events-gap',
+    job: 'two-phases',
+    sql: (table) => `DELETE FROM ${table('events')} WHERE job = $job AND seq = 2`,
+  },
   {
     code: 'final-events-mismatch',
     job: 'completed',

@@ -234,3 +234,31 @@ test('a path through a symbolic link names the same database', async (t) => {
   )
   assert.equal(await linked.store.jobs.counts({ scope: OPERATOR }).then(({ queued }) => queued), 1)
 })
+
+test('what is added in several calls of a transaction is told in order, without what was rolled back', async (t) => {
+  const shop = await openShop(t)
+  const add = (...delays: readonly number[]): readonly string[] => {
+    const jobs = delays.map((delayMs) => shop.job({ delayMs }))
+    void shop.store.transactions.enqueue(shop.connection, jobs)
+    return jobs.map(({ id }) => id)
+  }
+  shop.connection.exec('BEGIN')
+  const first = add(0, 60_000, 0)
+  shop.connection.exec('SAVEPOINT part')
+  add(0, 0, 60_000)
+  shop.connection.exec('ROLLBACK TO part')
+  const second = add(60_000, 0)
+  shop.connection.exec('COMMIT')
+  const third = [await shop.add()]
+  const events = await shop.store.events.read({ scope: OPERATOR, after: 0, limit: 10, jobId: null })
+  assert.deepEqual(
+    events.map(({ jobId, seq }) => [jobId, seq]),
+    [...first, ...second, ...third].map((id) => [id, 1]),
+  )
+  assert.deepEqual(
+    events.map(({ position }) => position),
+    [1, 2, 3, 4, 5, 6],
+  )
+  const names = events.map(({ name }) => name)
+  assert.deepEqual(names.slice(0, 5), ['job:queued', 'job:scheduled', 'job:queued', 'job:scheduled', 'job:queued'])
+})

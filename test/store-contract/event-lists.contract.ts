@@ -60,10 +60,7 @@ async function purge(bench: Bench, ids: readonly string[]): Promise<void> {
 /** Its own events, in their order, say the same as the whole log does. */
 async function assertSound(bench: Bench, ids: readonly string[]): Promise<void> {
   const all = await readEvents(bench.store)
-  assert.deepEqual(
-    all.map(({ position }) => position),
-    all.map(({ position }) => position).toSorted((one, other) => one - other),
-  )
+  for (const [index, { position }] of all.entries()) assert.ok(position > (all[index - 1]?.position ?? 0))
   for (const id of ids) {
     const own = await bench.events(id)
     assert.deepEqual(
@@ -152,6 +149,8 @@ export function eventListsContract(open: OpenStore): void {
         await bench.must(COMPLETE, claim)
       }
       await assertSound(bench, ids)
+      const all = await readEvents(bench.store)
+      for (const limit of [1, 7]) assert.deepEqual(await inPages(bench, OPERATOR, limit), all)
       assert.deepEqual(namesOf(await bench.events(again.claim.jobId)).slice(-4), [
         'job:retrying',
         'job:queued',
@@ -161,6 +160,42 @@ export function eventListsContract(open: OpenStore): void {
       const last = bench.job()
       await bench.store.jobs.enqueue([last])
       assert.equal((await readEvents(bench.store)).at(-1)?.jobId, last.id)
+    })
+
+    test('are claimed beside a job that has been tried before, which keeps its own history', async (t) => {
+      const bench = await openBench(t, open)
+      const { claim } = await bench.running({ policy: THREE_PHASES })
+      await bench.must(CHECKPOINT, claim, { progress: 33 }, { result: '"loaded"' })
+      await bench.must(FAIL_RETRY, claim, { delayMs: 0 })
+      const ids = [claim.jobId, ...(await addMany(bench, () => ({})))]
+      const claimed = await bench.claim(await bench.session(), MANY + 1)
+      const tried = claimed.find((one) => one.claim.jobId === claim.jobId)
+      assert.ok(tried !== undefined)
+      const { attempt, failures, phase, results, progress } = tried
+      assert.deepEqual([attempt, failures, phase, results, progress], [2, 1, 1, ['"loaded"'], 100 / 3])
+      const others = claimed.filter((one) => one !== tried)
+      assert.ok(others.every((one) => one.attempt === 1 && one.failures === 0 && one.phase === 0 && one.progress === 0))
+      await completeAll(bench, others)
+      await assertSound(bench, ids)
+    })
+
+    test('that are more than one list holds are told in their order', async (t) => {
+      const bench = await openBench(t, open)
+      const jobs = Array.from({ length: 2_300 }, () => bench.job())
+      await bench.store.jobs.enqueue(jobs)
+      const ids = jobs.map(({ id }) => id)
+      const all = await inPages(bench, OPERATOR, 999)
+      assert.deepEqual(
+        all.map(({ jobId }) => jobId),
+        ids,
+      )
+      const { position = 0 } = all[1_700] ?? {}
+      const page = await bench.store.events.read({ scope: OPERATOR, after: position, limit: 10, jobId: null })
+      assert.deepEqual(
+        page.map(({ jobId }) => jobId),
+        ids.slice(1_701, 1_711),
+      )
+      await assertSound(bench, [ids[0] ?? '', ids[999] ?? '', ids[1_000] ?? '', ids[2_299] ?? ''])
     })
 
     test('are told of a job once, whatever becomes of it later', async (t) => {
