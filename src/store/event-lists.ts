@@ -1,6 +1,6 @@
 /**
  * Events that are told by lists, for many jobs at once. Most jobs live alike: they are created, started, and completed at the first attempt,
- * with nothing more to tell of it. A store keeps one list of jobs for what a transaction does to many of them, and notes on each job's row in
+ * with nothing more to tell of it. A store may keep one list of jobs for what a transaction does to many of them, and note on each job's row in
  * which lists it stands, which takes a small part of what a row for each event takes. Every other event has a row of its own.
  */
 export interface ListedEvent {

@@ -307,9 +307,12 @@ function withoutRaces(calls: readonly PlanCall[]): readonly PlanCall[] {
   return isLonely ? calls : calls.filter(({ plan }) => plan.cases.every(({ when }) => !when.includes('unique-held')))
 }
 
-/** Without what is a store's own: the row of a claim, which spares some of them a look-up, and how early a worker is woken. */
+/** Without what is a store's own: where a claim says that the job lies, which spares it a look-up, and how early a worker is woken. */
 function plainClaimed({ jobs, sessionLost }: Claimed): object {
-  return { jobs: jobs.map(({ claim: { row: _row, ...claim }, ...job }) => ({ ...job, claim })), sessionLost }
+  return {
+    jobs: jobs.map(({ claim: { row: _row, ctid: _ctid, ...claim }, ...job }) => ({ ...job, claim })),
+    sessionLost,
+  }
 }
 
 /** When a worker's lease runs out depends on when its store beats. */
