@@ -179,6 +179,32 @@ describe('where the connection breaks around a COMMIT, a store', () => {
   }
 })
 
+test(
+  'as many COMMITs as there are connections lose their answers at once, and each learns what became of it',
+  { timeout: 30_000 },
+  async (context) => {
+    // Of three, two are to write on.
+    const { proxy, proxied, straight } = await openProxiedBench(context, { connections: 3 })
+    const ids = [await straight.add(), await straight.add()]
+    const holder = await proxied.session()
+    let lost = 0
+    proxy.decide((exchange) => {
+      if (lost === 2 || !isCommit(exchange)) return 'pass'
+      lost += 1
+      return 'lose-answer'
+    })
+    const claimed = await Promise.all([proxied.claim(holder, 1), proxied.claim(holder, 1)])
+    assert.equal(lost, 2)
+    assert.deepEqual(
+      claimed
+        .flat()
+        .map(({ claim }) => claim.jobId)
+        .toSorted(),
+      ids.toSorted(),
+    )
+  },
+)
+
 /** A COMMIT, or a statement that is committed by itself, of what is written. */
 function isDecisive(exchange: Exchange): boolean {
   if (isCommit(exchange)) return true

@@ -23,17 +23,26 @@ export interface ProxiedBenchOptions {
   /** Default: the server of the run. */
   readonly server?: string
   readonly statementTimeoutMs?: number
+  /** How many the stores may have. Default: as many as usual. */
+  readonly connections?: number
 }
 
 const SILENT = { info: () => undefined, warn: () => undefined, error: () => undefined }
 
 export async function openProxiedBench(context: TestContext, options: ProxiedBenchOptions = {}): Promise<ProxiedBench> {
-  const { server = await postgresUrl(), statementTimeoutMs = 5_000 } = options
+  const { server = await postgresUrl(), statementTimeoutMs = 5_000, connections } = options
   const database = await postgresDatabase({ server })
   const proxy = await openTcpProxy(server)
   const runtime = systemRuntime()
   const open = (url: string): Promise<Store> =>
-    openPostgresStore({ url, schema: database.options.schema ?? '', runtime, logger: SILENT, statementTimeoutMs })
+    openPostgresStore({
+      url,
+      schema: database.options.schema ?? '',
+      runtime,
+      logger: SILENT,
+      statementTimeoutMs,
+      ...(connections === undefined ? {} : { connections }),
+    })
   const stores = [await open(server), await open(proxy.through(server))]
   context.after(async () => {
     proxy.letPass()
