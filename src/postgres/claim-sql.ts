@@ -4,7 +4,7 @@ import { CLAIM } from '../core/plans.ts'
 import { changesSql } from './compile.ts'
 import { TRANSACTION_NOW } from './database.ts'
 import { STARTED } from '../store/event-lists.ts'
-import { NEXT_COMMIT, startedInSql, tellSql } from './tell-sql.ts'
+import { COMMIT, NEXT_COMMIT } from './tell-sql.ts'
 
 /** `$1` now, `$2` holder, `$3` types, `$4` limit, `$5` whether what has come due may wait, `$6` to `$9` cursors: lane, priority, run-at, n. */
 export const LANES =
@@ -44,22 +44,39 @@ const PICKED =
 
 // The number of the commit is taken once the rows are locked: so the commits of one job have numbers in the order of its events.
 const NEXT_LOCKED = `next AS MATERIALIZED (SELECT ${NEXT_COMMIT} AS n FROM (SELECT count(*) AS jobs FROM picked) AS p WHERE p.jobs > 0)`
+// A job of several phases is told with the name of the one it begins with, which no list has room for.
+const IS_PLAIN = `j.event_seq = ${STARTED.seq - 1} AND j.attempt = ${STARTED.attempt - 1} AND j.phase_count = 1`
+const NOTE_LIST = `${STARTED.column} = CASE WHEN ${IS_PLAIN} THEN ${COMMIT} ELSE j.${STARTED.column} END`
 // Asked for the bare state, the planner may go through all jobs that are ready instead of looking up those that were picked.
 const TAKE =
-  `taken AS (UPDATE millrace.jobs AS j SET ${changesSql(CLAIM)}, ${startedInSql(STARTED)} FROM ` +
+  `taken AS (UPDATE millrace.jobs AS j SET ${changesSql(CLAIM)}, ${NOTE_LIST} FROM ` +
   '(SELECT picked.*, $2::bigint AS holder, (SELECT n FROM me) AS session FROM picked) AS v WHERE j.ctid = v.place AND j.state + 0 = 2 ' +
   'RETURNING j.id, j.ctid AS place, j.n, j.lane, j.phase_list, j.fence, j.tenant, j.owner, j.input, j.attempt, j.generation, j.failures, j.phase, j.phase_count, ' +
   `j.progress, j.created_at, j.run_at, j.priority, j.event_seq, j.${STARTED.column})`
 
-const TELL = tellSql({
-  event: STARTED,
-  code: EVENT_CODES['job:started'],
-  from: 'taken',
-  order: 'm.priority, m.run_at, m.n',
-  detail:
-    "CASE WHEN m.phase_count > 1 AND m.phase < m.phase_count THEN (SELECT '{\"phase\":' || to_json(p.names::json ->> m.phase::integer)::text || '}' " +
-    'FROM millrace.phase_lists AS p WHERE p.n = m.phase_list) END',
-})
+const STARTED_CODE = EVENT_CODES['job:started']
+const IS_LISTED = `m.${STARTED.column} IS NOT DISTINCT FROM ${COMMIT}`
+const IN_ORDER = 'ORDER BY m.priority, m.run_at, m.n'
+const DETAIL =
+  "CASE WHEN m.phase_count > 1 AND m.phase < m.phase_count THEN (SELECT '{\"phase\":' || to_json(p.names::json ->> m.phase::integer)::text || '}' " +
+  'FROM millrace.phase_lists AS p WHERE p.n = m.phase_list) END'
+/** Of the list if there is one. */
+function ifListed(value: string | number): string {
+  return `CASE WHEN any_listed THEN ${value} END`
+}
+
+// Each start has its place in the commit's order, in the list or in a row.
+const TELL =
+  `listed AS MATERIALIZED (SELECT count(*) AS events, count(*) FILTER (WHERE ${IS_LISTED}) AS jobs_listed, bool_or(${IS_LISTED}) AS any_listed, bool_and(${IS_LISTED}) AS all_listed, ` +
+  `array_agg(CASE WHEN ${IS_LISTED} THEN m.id END ${IN_ORDER}) AS jobs FROM taken AS m), ` +
+  'numbered AS (INSERT INTO millrace.commits (n, at, events, listed, living, code, seq, attempt, jobs) ' +
+  `SELECT ${COMMIT}, $1::bigint, events, jobs_listed, jobs_listed, ${ifListed(STARTED_CODE)}, ${ifListed(STARTED.seq)}, ${ifListed(STARTED.attempt)}, ` +
+  `${ifListed('jobs')} FROM listed WHERE events > 0), ` +
+  'told AS (INSERT INTO millrace.events (commit, idx, job, seq, code, at, attempt, detail) ' +
+  `SELECT ${COMMIT}, idx, id, event_seq, ${STARTED_CODE}, $1::bigint, attempt, detail FROM (SELECT row_number() OVER (${IN_ORDER}) - 1 AS idx, m.id, ` +
+  `m.event_seq, m.attempt, ${DETAIL} AS detail, ${IS_LISTED} AS is_listed FROM taken AS m) AS x ` +
+  // Where lists tell everything, nothing is looked through for the others.
+  'WHERE NOT is_listed AND NOT (SELECT all_listed FROM listed))'
 
 /** The first row of `ANSWER`: what was found, JSON (see `Found`). */
 export type FactsRow = readonly [
