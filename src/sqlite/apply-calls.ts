@@ -19,6 +19,7 @@ import { eventDetail } from '../store/event-detail.ts'
 import { COMPLETED } from '../store/event-lists.ts'
 import { nextPosition, writeList } from './event-lists.ts'
 import { writeEvents } from './history.ts'
+import { updateMany } from './update-many.ts'
 
 export function applyCalls(db: Database, calls: readonly PlanCall[]): readonly PlanResult[] {
   const results: PlanResult[] = []
@@ -154,10 +155,10 @@ function takeListed(db: Database, { apply, listed }: PlainCase, run: readonly Ca
   const mayBe = first?.call.result === undefined && first?.call.claim?.fence === 1
   if (!mayBe || listed === null || apply.event === undefined) return NONE
   const position = nextPosition(db)
-  const key = JSON.stringify(run.map(({ row }) => row))
-  const count = db.run(listed.sql, ...listed.values({ ...planInputs(db, first.call), key, listAt: position }))
+  const rows = run.map(({ row }) => row)
+  const count = updateMany(db, listed, { ...planInputs(db, first.call), listAt: position }, rows)
   if (count === 0) return NONE
-  const taken = count === run.length ? run : run.filter(isAmong(db.lists(LISTED_AT, key, position)))
+  const taken = count === run.length ? run : run.filter(isAmong(db.lists(LISTED_AT, JSON.stringify(rows), position)))
   writeList(db, { position, event: apply.event, listed: COMPLETED, jobs: taken.map(({ row }) => row) })
   return new Set(taken)
 }
@@ -194,9 +195,10 @@ function sameValues(one: PlanValues, other: PlanValues): boolean {
 function takeAlike(db: Database, plain: PlainCase, run: readonly Candidate[]): boolean {
   const [first] = run
   if (first === undefined) return true
-  const inputs = { ...planInputs(db, first.call), key: JSON.stringify(run.map(({ row }) => row)) }
+  const inputs = planInputs(db, first.call)
+  const rows = run.map(({ row }) => row)
   db.run('SAVEPOINT alike')
-  const all = keepPhases(db, plain, run, inputs) && db.run(plain.listSql, ...plain.values(inputs)) === run.length
+  const all = keepPhases(db, plain, run, inputs) && updateMany(db, plain.many, inputs, rows) === run.length
   if (!all) db.run('ROLLBACK TO alike')
   db.run('RELEASE alike')
   return all

@@ -26,7 +26,7 @@ function casesOf(plan: Plan, role: PlanInputs['scope']['role']): readonly Compil
   const name = `${plan.name} ${role}`
   const known = compiled.get(name)
   if (known !== undefined) return known
-  const cases = compilePlan({ plan, role, key: 'id', returning: RETURNED })
+  const cases = compilePlan({ plan, role, returning: RETURNED })
   compiled.set(name, cases)
   return cases
 }

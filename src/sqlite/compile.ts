@@ -23,12 +23,21 @@ export interface CompiledCase {
   readonly values: (inputs: PlanInputs) => SqlValue[]
 }
 
+/** One case for many jobs, whose claims and values are alike, in two forms: `update-many.ts` chooses. */
+export interface ManyJobs {
+  /** For a list of keys. */
+  readonly listSql: string
+  /** For all keys from `key` to `lastKey`. */
+  readonly rangeSql: string
+  /** Those of the list form; the range form's last one comes behind them. */
+  readonly values: CompiledCase['values']
+}
+
 /** The plain case: a statement that changes one row or none, and its guard alone, for statements beside it. */
 export interface PlainCase extends CompiledCase {
-  /** The same for a list of jobs, whose claims and values are alike. */
-  readonly listSql: string
-  /** The same for those of a list whose event may stand in a list too; null: this plan's may not. */
-  readonly listed: Pick<CompiledCase, 'sql' | 'values'> | null
+  readonly many: ManyJobs
+  /** The same for those whose event may stand in a list too; null: this plan's may not. */
+  readonly listed: ManyJobs | null
   /** What must hold, whichever job it is. */
   readonly guard: string
   readonly guardValues: CompiledCase['values']
@@ -48,23 +57,19 @@ export interface PlanInputs {
   readonly listAt?: number
 }
 
-/** How the jobs are named: the public id; the integer key; a JSON list of integer keys. */
-type Key = 'id' | 'n' | 'list'
-
-const KEY_SQL: Readonly<Record<Key, string>> = {
+/** How jobs are named: the public id; the integer key; a JSON list of integer keys; the first and the last of keys that count on. */
+const KEY_SQL = {
   id: "id = unhex(?, '-')",
   n: 'n = ?',
   list: 'n IN (SELECT value FROM json_each(?))',
-}
+  range: 'n BETWEEN ? AND ?',
+} as const
 
 export interface CompilePlan {
   readonly plan: Plan
   readonly role: Scope['role']
-  readonly key: Key
   /** Columns to return. */
   readonly returning: readonly string[]
-  /** The event that lists may tell, of jobs of one phase: then it is noted where. */
-  readonly listed?: ListedEvent
 }
 
 type Source = (inputs: PlanInputs) => SqlValue
@@ -86,24 +91,49 @@ export const RETURNED = [
   'cancel_reason',
 ] as const
 
-export function compilePlan({ plan, role, key, returning, listed }: CompilePlan): readonly CompiledCase[] {
+/** For one job, by its public id. */
+export function compilePlan({ plan, role, returning }: CompilePlan): readonly CompiledCase[] {
   return plan.cases.flatMap((entry, index) => {
     if (isRefusal(entry)) return []
     const sources: Source[] = []
-    const set = [...assignments(entry, sources)]
-    if (listed !== undefined) {
-      set.push(
-        `${listed.column} = iif(event_seq = ${listed.seq - 1} AND attempt = ${listed.attempt - 1} AND phase_count = 1, ?, ${listed.column})`,
-      )
-      sources.push(listAt)
-    }
+    const set = assignments(entry, sources)
     const where = guard(entry, plan.cases.slice(0, index), role, sources)
     sources.push(keyOf)
     const sql =
-      `UPDATE millrace_jobs SET ${set.join(', ')} WHERE ${where} AND ${KEY_SQL[key]} ` +
+      `UPDATE millrace_jobs SET ${set.join(', ')} WHERE ${where} AND ${KEY_SQL.id} ` +
       `RETURNING ${returning.join(', ')}`
     return [{ apply: entry, sql, values: valuesFrom(sources) }]
   })
+}
+
+/** For many jobs, under a plan that applies in one way or not at all. `listed`: the event that lists may tell, of jobs of one phase. */
+export function compileMany(plan: Plan, listed?: ListedEvent): ManyJobs {
+  const ways = plan.cases.filter((entry): entry is Apply => !isRefusal(entry))
+  const [entry] = ways
+  if (entry === undefined || ways.length > 1) throw new RangeError(`plan ${plan.name} applies in ${ways.length} ways`)
+  const sources: Source[] = []
+  const set = [...assignments(entry, sources)]
+  if (listed !== undefined) {
+    set.push(`${listed.column} = iif(${isListed(listed)}, ?, ${listed.column})`)
+    sources.push(listAt)
+  }
+  const where = guard(entry, plan.cases.slice(0, plan.cases.indexOf(entry)), 'operator', sources)
+  return manyJobs(set, where, sources)
+}
+
+/** Of the row as it is before the event: whether a list may tell it. */
+export function isListed({ seq, attempt }: ListedEvent): string {
+  return `event_seq = ${seq - 1} AND attempt = ${attempt - 1} AND phase_count = 1`
+}
+
+/** No index is of any use, whatever the statistics say: the keys are given. */
+function manyJobs(set: readonly string[], where: string, sources: readonly Source[]): ManyJobs {
+  const update = `UPDATE millrace_jobs NOT INDEXED SET ${set.join(', ')} WHERE ${where} AND`
+  return {
+    listSql: `${update} ${KEY_SQL.list}`,
+    rangeSql: `${update} ${KEY_SQL.range}`,
+    values: valuesFrom([...sources, keyOf]),
+  }
 }
 
 /** Null: the plan has no plain case; whoever carries it out must read the row. */
@@ -118,20 +148,19 @@ export function compilePlain(plan: Plan): PlainCase | null {
   const guards: Source[] = []
   const unless = guard(last, plan.cases.slice(0, -1), 'operator', guards)
   const undisturbed = `${unless} AND cancel_requested_at IS NULL`
-  const update = `UPDATE millrace_jobs SET ${set.join(', ')} WHERE ${undisturbed} AND`
+  const { column, seq, attempt } = COMPLETED
   return {
     apply: last,
-    sql: `${update} ${KEY_SQL.n}`,
-    listSql: `${update} ${KEY_SQL.list}`,
+    sql: `UPDATE millrace_jobs SET ${set.join(', ')} WHERE ${undisturbed} AND ${KEY_SQL.n}`,
     values: valuesFrom([...changes, ...guards, keyOf]),
+    many: manyJobs(set, undisturbed, [...changes, ...guards]),
     listed:
       last.event === 'job:completed' && last.set.phase === 'next'
-        ? {
-            sql:
-              `UPDATE millrace_jobs SET ${set.join(', ')}, ${COMPLETED.column} = ? WHERE ${undisturbed} ` +
-              `AND event_seq = ${COMPLETED.seq - 1} AND attempt = ${COMPLETED.attempt} AND ${KEY_SQL.list}`,
-            values: valuesFrom([...changes, listAt, ...guards, keyOf]),
-          }
+        ? manyJobs([...set, `${column} = ?`], `${undisturbed} AND event_seq = ${seq - 1} AND attempt = ${attempt}`, [
+            ...changes,
+            listAt,
+            ...guards,
+          ])
         : null,
     guard: undisturbed,
     guardValues: valuesFrom(guards),
@@ -278,7 +307,7 @@ function instantSql(set: Changes, given: Given): readonly string[] {
 }
 
 /** Null: none. */
-export function deadlineOf({ now, values }: PlanInputs): number | null {
+export function deadlineOf({ now, values }: Pick<PlanInputs, 'now' | 'values'>): number | null {
   return values.timeoutMs === undefined || values.timeoutMs === null ? null : now + values.timeoutMs
 }
 

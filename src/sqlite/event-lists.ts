@@ -3,6 +3,7 @@ import type { EventName } from '../core/events.ts'
 import { EVENT_CODES } from '../store/codes.ts'
 import type { ListedEvent } from '../store/event-lists.ts'
 import type { Database } from './database.ts'
+import { keyRuns } from './key-runs.ts'
 
 /** Whoever reads a page of a list reads its jobs from there on, and those of the page before are passed over one by one. */
 export const LONGEST_LIST = 1_000
@@ -35,22 +36,10 @@ const INSERT_LIST =
 /** The positions of the list are taken: events that are written afterwards lie behind it, but for those that have a place in it. */
 export function writeList(db: Database, { position, event, listed, jobs }: NewList): void {
   const { seq, attempt } = listed
-  const runs = JSON.stringify(runsOf(jobs))
+  const runs = JSON.stringify(keyRuns(jobs))
   db.run(INSERT_LIST, position, jobs.length, EVENT_CODES[event], seq, attempt, db.now, runs)
   const last = position + jobs.length - 1
   if (db.run(SET_LAST_POSITION, last) === 0) db.run(ADD_LAST_POSITION, last)
-}
-
-/** Keys that count on are told by the first and how many there are. */
-function runsOf(jobs: readonly (number | null)[]): readonly (readonly [offset: number, first: number, jobs: number])[] {
-  const runs: [number, number, number][] = []
-  let run: [number, number, number] | null = null
-  for (const [offset, job] of jobs.entries()) {
-    if (job === null) run = null
-    else if (run !== null && job === run[1] + run[2]) run[2] += 1
-    else runs.push((run = [offset, job, 1]))
-  }
-  return runs
 }
 
 /** A run `r` of `json_each(list.jobs)`: the keys between these, the first at `RUN_POSITION`. */

@@ -8,7 +8,7 @@ import type { LineEnd } from '../runtime/sync-line.ts'
 import type { CallOutcome } from './writer.ts'
 
 /** Raised when the messages change, so that a thread's file of another version is noticed. */
-export const PROTOCOL = 3
+export const PROTOCOL = 4
 
 export interface ThreadData extends HostOptions {
   /** For questions that can't wait for a message; null: none are asked. */

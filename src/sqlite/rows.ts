@@ -48,6 +48,6 @@ export function jobSummary(db: Database, row: Row): JobSummary {
 
 const LABELS = 'SELECT name, content FROM millrace_labels WHERE job = ? ORDER BY name'
 
-export function labelsOf(db: Database, n: number): Readonly<Record<string, string>> {
+function labelsOf(db: Database, n: number): Readonly<Record<string, string>> {
   return Object.fromEntries(db.all(LABELS, n).map((row) => [String(row['name']), String(row['content'])]))
 }

@@ -101,7 +101,7 @@ test('the SQL that ARCHITECTURE.md shows is what its plan compiles to', () => {
   for (const { code, line, attributes } of blocks) {
     const plan = PLANS.find(({ name }) => name === attributes['plan'])
     assert.ok(plan, `ARCHITECTURE.md:${line} names no plan`)
-    const compiled = compilePlan({ plan, role: 'operator', key: 'id', returning: [] }).map(({ sql }) => sql)
+    const compiled = compilePlan({ plan, role: 'operator', returning: [] }).map(({ sql }) => sql)
     assert.equal(withoutReturning(code), compiled.map(withoutReturning).join(''))
   }
 })

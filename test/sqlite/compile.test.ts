@@ -7,6 +7,7 @@ import { test } from 'node:test'
 
 import { interpretPlan } from '../../src/core/interpret.ts'
 import type { Claim, JobRow } from '../../src/core/job-row.ts'
+import { isRefusal } from '../../src/core/plan.ts'
 import type { Apply, Condition, Plan, PlanValues } from '../../src/core/plan.ts'
 import { CHECKPOINT, COMPLETE_ONLY_PHASE, PLANS } from '../../src/core/plans.ts'
 import { OPERATOR } from '../../src/core/scope.ts'
@@ -15,8 +16,8 @@ import { JOB_STATES, isFinal } from '../../src/core/states.ts'
 import type { JobState } from '../../src/core/states.ts'
 import { updateByPlan } from '../../src/sqlite/apply.ts'
 import { STATE_CODES } from '../../src/store/codes.ts'
-import { RETURNED, compilePlain, compilePlan } from '../../src/sqlite/compile.ts'
-import type { PlanInputs } from '../../src/sqlite/compile.ts'
+import { compileMany, compilePlain } from '../../src/sqlite/compile.ts'
+import type { ManyJobs, PlainCase, PlanInputs } from '../../src/sqlite/compile.ts'
 import { Database } from '../../src/sqlite/database.ts'
 import { openConnection } from '../../src/sqlite/driver.ts'
 import type { SqlValue } from '../../src/sqlite/driver.ts'
@@ -223,37 +224,51 @@ interface Comparison {
   readonly values: PlanValues
 }
 
-/** The ways in which a plan is compiled: for one job by its id, for a list of jobs, and its plain case, for one and for a list. */
-function carryOut(
-  db: Database,
-  plan: Plan,
-  inputs: PlanInputs,
-  n: number,
-): Record<'byId' | 'byList' | 'plain' | 'plainList', Carried> {
-  const byList = compilePlan({ plan, role: inputs.scope.role, key: 'list', returning: RETURNED })
-  const list = { ...inputs, key: JSON.stringify([n]) }
+/** The ways in which a plan is compiled: for one job by its id, for many, and its plain case, for one and for many. */
+interface Ways {
+  readonly byId: Carried
+  readonly plain: Carried
+  readonly plainMany: readonly Carried[]
+  /** Of a plan that applies in one way. */
+  readonly many: readonly Carried[]
+}
+
+function carryOut(db: Database, plan: Plan, inputs: PlanInputs, n: number): Ways {
+  const plain = compilePlain(plan)
+  const ways = plan.cases.filter((entry) => !isRefusal(entry))
+  const [only] = ways
+  const mayBeMany = ways.length === 1 && only !== undefined && !isRefusal(only) && inputs.scope.role === 'operator'
   return {
     byId: tryOut(db, () => updateByPlan(db, plan, inputs)?.apply ?? null),
-    byList: tryOut(db, () => {
-      const applied = byList.filter(({ sql, values }) => db.get(sql, ...values(list)) !== undefined)
-      assert.ok(applied.length < 2, 'two cases applied')
-      return applied[0]?.apply ?? null
-    }),
-    plain: tryOut(db, () => carryOutPlain(db, plan, { ...inputs, key: n }, 'sql')),
-    plainList: tryOut(db, () => carryOutPlain(db, plan, list, 'listSql')),
+    plain: tryOut(db, () =>
+      plain === null
+        ? null
+        : guarded(db, plain, inputs, () => db.run(plain.sql, ...plain.values({ ...inputs, key: n }))),
+    ),
+    plainMany: FORMS.map((form) =>
+      tryOut(db, () => (plain === null ? null : guarded(db, plain, inputs, () => form(db, plain.many, inputs, n)))),
+    ),
+    many: mayBeMany
+      ? FORMS.map((form) => tryOut(db, () => (form(db, compileMany(plan), inputs, n) === 1 ? only : null)))
+      : [],
   }
 }
 
-function carryOutPlain(db: Database, plan: Plan, inputs: PlanInputs, way: 'sql' | 'listSql'): Apply | null {
-  const plain = compilePlain(plan)
-  if (plain === null) return null
-  const guarded = db.get(
+type Form = (db: Database, many: ManyJobs, inputs: PlanInputs, n: number) => number
+
+const FORMS: readonly Form[] = [
+  (db, { listSql, values }, inputs, n) => db.run(listSql, ...values({ ...inputs, key: JSON.stringify([n]) })),
+  (db, { rangeSql, values }, inputs, n) => db.run(rangeSql, ...values({ ...inputs, key: n }), n),
+]
+
+function guarded(db: Database, plain: PlainCase, inputs: PlanInputs, update: () => number): Apply | null {
+  const found = db.get(
     `SELECT 1 FROM millrace_jobs WHERE id = ? AND ${plain.guard}`,
     idToBytes(ID),
     ...plain.guardValues(inputs),
   )
-  const changed = db.run(plain[way], ...plain.values(inputs))
-  assert.equal(changed, guarded === undefined ? 0 : 1, 'the guard alone says what the update does')
+  const changed = update()
+  assert.equal(changed, found === undefined ? 0 : 1, 'the guard alone says what the update does')
   return changed === 1 ? plain.apply : null
 }
 
@@ -287,17 +302,17 @@ function compare(db: Database, { plan, facts, values }: Comparison): boolean {
   insertOthers(db, facts)
   const n = insert(db, row, 1)
   const inputs = { key: ID, now: NOW, scope, claim, values, session: 1 }
-  const { byId, byList, plain, plainList } = carryOut(db, plan, inputs, n)
+  const { byId, plain, plainMany, many } = carryOut(db, plan, inputs, n)
   db.connection.exec('ROLLBACK TO one; RELEASE one')
   const refused = 'refused' in expected
-  for (const way of [byId, byList]) {
+  for (const way of [byId, ...many]) {
     assert.deepEqual(way.row, refused ? row : expected.row)
     assert.equal(way.apply === null, refused, 'rules and database differ in whether it applies')
     if (refused) continue
     assert.equal(way.apply?.event ?? null, expected.event)
     assert.equal(way.apply?.ends ?? null, expected.ends)
   }
-  assert.deepEqual(plainList, plain)
+  for (const way of plainMany) assert.deepEqual(way, plain)
   const isPlain = plain.apply !== null
   assert.deepEqual(plain.row, refused || !isPlain ? row : expected.row)
   if (scope.role === 'operator' && compilePlain(plan) !== null) {

@@ -5,66 +5,86 @@ import { test } from 'node:test'
 import * as fc from 'fast-check'
 
 import { unpackClaim } from '../../src/sqlite/packed-claim.ts'
-import type { ClaimKind, PackedClaim, PackedJob } from '../../src/sqlite/packed-claim.ts'
+import type { PackedClaim, PackedJob, PackedPage } from '../../src/sqlite/packed-claim.ts'
 import type { ClaimedJob } from '../../src/store/claims.ts'
 import { ONE_PHASE, THREE_PHASES } from '../support/contract-bench.ts'
 import { scaled } from '../support/scale.ts'
 
 const HOLDER = 5_001
 const AT = 10_000
-const SHAPES = [
-  { type: 'a', queue: 'q', policy: ONE_PHASE, phaseNames: ['run'] },
-  { type: 'a', queue: 'r', policy: ONE_PHASE, phaseNames: ['old', 'new'] },
-  { type: 'b', queue: 'q', policy: THREE_PHASES, phaseNames: THREE_PHASES.phases },
-]
+const PHASE_LISTS = [['run'], ['old', 'new'], THREE_PHASES.phases] as const
+const UNTRIED = { fence: 1, attempt: 1, generation: 1, failures: 0, phase: 0, results: [] }
 
-const kinds: fc.Arbitrary<readonly ClaimKind[]> = fc.array(
-  fc
-    .record({
-      shape: fc.constantFrom(...SHAPES),
-      tenant: fc.string(),
-      owner: fc.option(fc.string()),
-      deadlineAt: fc.option(fc.nat()),
+const job = fc.record({
+  page: fc.nat({ max: 2 }),
+  isLong: fc.boolean(),
+  phaseList: fc.nat({ max: PHASE_LISTS.length - 1 }),
+  jobId: fc.uuid({ version: 7 }),
+  labels: fc.dictionary(fc.string({ minLength: 1 }), fc.string(), { noNullPrototype: true }),
+  tenant: fc.string(),
+  owner: fc.option(fc.string()),
+  input: fc.json(),
+  tried: fc.option(
+    fc.record({
       fence: fc.nat(),
       attempt: fc.nat(),
       generation: fc.nat(),
       failures: fc.nat(),
-      phase: fc.nat(),
-      progress: fc.double({ min: 0, max: 100, noNaN: true }),
-    })
-    .map(({ shape, ...rest }) => ({ ...shape, ...rest })),
-  { minLength: 1, maxLength: 4 },
-)
-
-const job = fc.record({
-  kind: fc.nat(),
-  jobId: fc.uuid({ version: 7 }),
-  row: fc.integer({ min: 1 }),
-  labels: fc.dictionary(fc.string({ minLength: 1 }), fc.string(), { noNullPrototype: true }),
-  input: fc.json(),
-  results: fc.array(fc.json()),
+      phase: fc.nat({ max: 3 }),
+      results: fc.array(fc.json()),
+    }),
+  ),
   createdAt: fc.nat(),
   runAt: fc.nat(),
 })
 
-test('a claim is after its journey what was claimed, each job with what its kind has in common', () => {
+test('a claim is after its journey what was claimed, each job with what its lane has in common, in the order of the claim', () => {
   const claimed = fc.record({
-    kinds,
     jobs: fc.array(job, { maxLength: 10 }),
+    deadlines: fc.tuple(fc.option(fc.nat()), fc.option(fc.nat()), fc.option(fc.nat())),
+    hasLabels: fc.boolean(),
     nextDueInMs: fc.option(fc.nat()),
     sessionLost: fc.boolean(),
   })
   fc.assert(
-    fc.property(claimed, ({ kinds: list, jobs, nextDueInMs, sessionLost }) => {
-      const packed = jobs.map(({ kind, jobId, row, labels, input, results, createdAt, runAt }): PackedJob => {
-        const beside = Object.keys(labels).length === 0 && results.length === 0 ? null : { labels, results }
-        return [kind % list.length, row, jobId.replaceAll('-', ''), input, createdAt, runAt, beside]
+    fc.property(claimed, ({ jobs, deadlines, hasLabels, nextDueInMs, sessionLost }) => {
+      const shared = deadlines.map((deadlineAt, n) => ({
+        type: `t${n}`,
+        queue: `q${n}`,
+        policy: ONE_PHASE,
+        deadlineAt,
+      }))
+      const numbered = jobs.map((each, index) => ({ ...each, row: index + 1 }))
+      const pages = shared.map((common, n): PackedPage => {
+        const mine = numbered.filter(({ page }) => page === n)
+        const packed = mine.map((each): PackedJob => {
+          const { row, jobId, isLong, input, createdAt, runAt, tenant, owner, phaseList, tried, labels } = each
+          const fared = tried && (Object.values(tried) as unknown as PackedJob[8])
+          const id = jobId.replaceAll('-', '')
+          const fields = [row, id, isLong ? null : input, createdAt, runAt, tenant, owner, phaseList, fared] as const
+          return hasLabels ? [...fields, labels] : fields
+        })
+        const bodies = new Map(mine.filter(({ isLong }) => isLong).map(({ row, input }) => [row, input]))
+        // In whichever order the page has them.
+        return {
+          ...common,
+          phaseLists: new Map(PHASE_LISTS.entries()),
+          jobs: JSON.stringify(packed.toReversed()),
+          bodies,
+        }
       })
-      const expected = jobs.map(({ kind, jobId, row, ...own }): ClaimedJob => {
-        const { fence, ...shared } = list[kind % list.length] ?? assert.fail('there is no such kind')
-        return { ...shared, ...own, claim: { jobId, holder: HOLDER, fence, row }, startedAt: AT }
+      const expected = numbered.map((each): ClaimedJob => {
+        const { page, row, jobId, input, createdAt, runAt, tenant, owner, phaseList, tried, labels } = each
+        const { fence, ...fared } = tried ?? UNTRIED
+        const phaseNames = PHASE_LISTS[phaseList] ?? assert.fail('there is no such list')
+        const common = shared[page] ?? assert.fail('there is no such page')
+        const claim = { jobId, holder: HOLDER, fence, row }
+        const progress = (100 * fared.phase) / phaseNames.length
+        const own = { input, createdAt, runAt, tenant, owner, labels: hasLabels ? labels : {}, phaseNames, progress }
+        return { ...common, ...own, ...fared, claim, startedAt: AT }
       })
-      const claim: PackedClaim = { kinds: list, jobs: packed, at: AT, nextDueInMs, sessionLost }
+      const order = numbered.map(({ row }) => row)
+      const claim: PackedClaim = { pages, order, at: AT, nextDueInMs, sessionLost }
       assert.deepEqual(unpackClaim(structuredClone(claim), HOLDER), { jobs: expected, nextDueInMs, sessionLost })
     }),
     { numRuns: scaled(300) },

@@ -1,0 +1,159 @@
+/** What stands at the head of lanes, with all that a worker needs to know of it. Nothing is taken here. */
+import type { ClaimRequest } from '../store/claims.ts'
+import { STARTED } from '../store/event-lists.ts'
+import { INPUT } from './bodies.ts'
+import { isListed } from './compile.ts'
+import type { Database } from './database.ts'
+import type { Row, SqlValue } from './driver.ts'
+
+/** A type's jobs of one queue. */
+export interface Lane {
+  readonly n: number
+  /** The name of the type. */
+  readonly type: string
+}
+
+/** Jobs of one lane. */
+export interface LanePage {
+  readonly lane: Lane
+  /** In the order in which they are to start. */
+  readonly keys: readonly number[]
+  /** Those whose starts no list may tell. */
+  readonly told: readonly number[]
+  /** A `PackedJob` for each, in an order of their own. JSON text. */
+  readonly jobs: string
+  /** The names of phases that the jobs refer to. */
+  readonly phaseLists: ReadonlyMap<number, readonly string[]>
+  /** Inputs that are too long for the job's row, by key; null: none is. */
+  readonly bodies: ReadonlyMap<number, string> | null
+}
+
+export interface Chosen {
+  readonly pages: readonly LanePage[]
+  /** Of all pages, in the order in which they are to start. */
+  readonly keys: readonly number[]
+}
+
+const IS_UNTRIED = 'fence = 0 AND attempt = 0 AND generation = 1 AND failures = 0 AND phase = 0'
+const COLUMNS =
+  'c.n, c.id, c.suspect, c.fence, c.attempt, c.generation, c.failures, c.event_seq, c.phase, c.phase_count, c.phase_list, ' +
+  'c.created_at, c.run_at, c.tenant, c.owner, c.input'
+
+const RESULTS =
+  '(SELECT json_group_array(p.result ORDER BY p.ordinal) FROM millrace_phases AS p WHERE p.job = j.n AND p.ordinal < j.phase)'
+/** How the job will have fared once it is taken; null: nothing has happened to it. */
+const TRIED = `iif(${IS_UNTRIED}, NULL, json_array(fence + 1, attempt + 1, generation, failures, phase, json(${RESULTS})))`
+const LABELS = '(SELECT json_group_object(l.name, l.content) FROM millrace_labels AS l WHERE l.job = j.n)'
+
+/** Of the jobs that `source` selects. `json` says of what comes as text that it is JSON: the database may have forgotten it. */
+function pageSql(source: string, labels: string): string {
+  const job = `json_array(n, lower(hex(id)), input, created_at, run_at, tenant, owner, phase_list, json(${TRIED})${labels})`
+  return (
+    `SELECT total(suspect) AS suspects, count(*) - count(input) AS without, min(phase_list) AS least, max(phase_list) AS greatest, ` +
+    `json_group_array(n) AS keys, json_group_array(n) FILTER (WHERE NOT (${isListed(STARTED)})) AS told, ` +
+    `json_group_array(${job}) AS jobs FROM (${source}) AS j`
+  )
+}
+
+interface PageOf {
+  readonly bare: string
+  readonly labelled: string
+}
+
+function pageOf(source: string): PageOf {
+  return { bare: pageSql(source, ''), labelled: pageSql(source, `, json(${LABELS})`) }
+}
+
+const HEAD =
+  'FROM millrace_jobs AS c WHERE c.lane = ? AND c.state = 2 AND (c.suspect = 0 OR ?) ORDER BY c.priority, c.run_at, c.n LIMIT ?'
+const HEAD_OF_LANE = pageOf(`SELECT ${COLUMNS} ${HEAD}`)
+const CHOSEN = pageOf(`SELECT ${COLUMNS} FROM json_each(?) AS s CROSS JOIN millrace_jobs AS c ON c.n = s.value`)
+
+/** For most claims: there is one lane, and none at its head is suspect. Null: it is not so simple. */
+export function readLane(db: Database, lane: Lane, limit: number): Chosen | null {
+  const { page, suspects } = readPage(db, lane, HEAD_OF_LANE, [lane.n, 1, limit])
+  if (suspects > 0) return null
+  return page.keys.length === 0 ? { pages: [], keys: [] } : { pages: [page], keys: page.keys }
+}
+
+/** The best of all lanes, with at most one suspect, and none if the session already runs one. */
+export function readLanes(
+  db: Database,
+  lanes: readonly Lane[],
+  { holder, limit }: Omit<ClaimRequest, 'types'>,
+): Chosen {
+  const heads = bestOf(headsOf(db, lanes, { holder, limit }), limit)
+  const byLane = Map.groupBy(heads, ({ 4: lane }) => lane)
+  const pages = lanes.flatMap((lane) => {
+    const keys = byLane.get(lane.n)?.map(([n]) => n)
+    return keys === undefined ? [] : [readPage(db, lane, CHOSEN, [JSON.stringify(keys)]).page]
+  })
+  return { pages, keys: heads.map(([n]) => n) }
+}
+
+function readPage(
+  db: Database,
+  lane: Lane,
+  { bare, labelled }: PageOf,
+  values: readonly SqlValue[],
+): { readonly page: LanePage; readonly suspects: number } {
+  const row = db.get(db.anyLabels() ? labelled : bare, ...values) ?? {}
+  const keys = JSON.parse(String(row['keys'])) as readonly number[]
+  const told = JSON.parse(String(row['told'])) as readonly number[]
+  const phaseLists = new Map(listsAmong(db, row, keys).map((list) => [list, db.phaseNames(list)]))
+  const bodies = row['without'] === 0 ? null : bodiesOf(db, keys)
+  return {
+    page: { lane, keys, told, jobs: String(row['jobs']), phaseLists, bodies },
+    suspects: Number(row['suspects']),
+  }
+}
+
+/** Most of the time the least and the greatest are the same. */
+function listsAmong(db: Database, { least = null, greatest = null }: Row, keys: readonly number[]): readonly number[] {
+  if (least === null) return []
+  if (least === greatest) return [Number(least)]
+  return db.lists(LISTS, JSON.stringify(keys)).map(([list]) => Number(list))
+}
+
+const LISTS = 'SELECT DISTINCT j.phase_list FROM json_each(?) AS s CROSS JOIN millrace_jobs AS j ON j.n = s.value'
+
+function bodiesOf(db: Database, keys: readonly number[]): ReadonlyMap<number, string> {
+  const rows = db.lists(BODIES, JSON.stringify(keys), INPUT)
+  return new Map(rows as unknown as readonly (readonly [job: number, body: string])[])
+}
+
+const BODIES =
+  'SELECT b.job, b.body FROM json_each(?) AS s CROSS JOIN millrace_bodies AS b ON b.job = s.value AND b.kind = ?'
+
+type Head = readonly [n: number, priority: number, runAt: number, suspect: 0 | 1, lane: number]
+
+const HEADS = `SELECT n, priority, run_at, suspect, lane ${HEAD}`
+const RUNNING_SUSPECT = 'SELECT 1 FROM millrace_jobs WHERE holder = ? AND suspect = 1 LIMIT 1'
+
+function headsOf(
+  db: Database,
+  lanes: readonly Lane[],
+  { holder, limit }: Omit<ClaimRequest, 'types'>,
+): readonly Head[] {
+  const read = (suspectAllowed: 0 | 1): readonly Head[] =>
+    lanes.flatMap(({ n }) => db.lists(HEADS, n, suspectAllowed, limit) as unknown as readonly Head[])
+  const heads = read(1)
+  const firstSuspect = heads.filter(isSuspect).toSorted(inOrder)[0]
+  if (firstSuspect === undefined) return heads
+  // As many as were asked for must be found behind the suspects that are left.
+  const innocent = read(0)
+  const mayRun = db.get(RUNNING_SUSPECT, holder) === undefined
+  return mayRun ? [...innocent, firstSuspect] : innocent
+}
+
+function bestOf(heads: readonly Head[], limit: number): readonly Head[] {
+  return heads.toSorted(inOrder).slice(0, limit)
+}
+
+function inOrder([n, priority, runAt]: Head, [otherN, otherPriority, otherRunAt]: Head): number {
+  return priority - otherPriority || runAt - otherRunAt || n - otherN
+}
+
+function isSuspect({ 3: suspect }: Head): boolean {
+  return suspect === 1
+}
