@@ -14,6 +14,12 @@ import type { Transaction } from './database.ts'
 import type { Names } from './names.ts'
 import { isId } from '../store/ids.ts'
 
+/** Characters that it brings. */
+export function weighCall({ values, result, error, detail, input }: PlanCall): number {
+  const texts = [values.output, result, error, detail, input]
+  return texts.reduce<number>((sum, text) => sum + (text?.length ?? 0), 0)
+}
+
 interface Numbered {
   readonly index: number
   readonly call: PlanCall

@@ -18,7 +18,7 @@ import { beatEveryMs } from '../store/sessions.ts'
 import type { NewSession, SessionStore } from '../store/sessions.ts'
 import { Listeners } from '../store/listeners.ts'
 import type { Store } from '../store/store.ts'
-import { applyCalls } from './apply-calls.ts'
+import { applyCalls, weighCall } from './apply-calls.ts'
 import { noteStop } from './attempt-stops.ts'
 import { getArtifact, listArtifacts } from './artifacts.ts'
 import { listAudit } from './audit.ts'
@@ -102,7 +102,7 @@ export class PostgresStore implements Store {
       most: CALLS_A_COMMIT,
       lanes: COMMITS_UNDER_WAY,
       keyOf: ({ jobId }) => jobId,
-      weigh,
+      weigh: weighCall,
       run: (calls) => this.#apply(calls),
       asError,
     })
@@ -132,6 +132,7 @@ export class PostgresStore implements Store {
     take: (request) =>
       this.#write(() => this.#db.write((tx) => takeJob(tx, this.#parts.names, request), { insists: true })),
     apply: (call) => (this.#closing === null ? this.#planCalls.call(call) : Promise.reject(storeClosed())),
+    applyAll: (calls) => Promise.all(calls.map((call) => this.claims.apply(call))),
     noteStop: (note) => this.#write(() => this.#db.write((tx) => noteStop(tx, note))),
     interruptions: (held) => this.#read(() => findInterruptions(this.#db.ask, held)),
     interruptionsNow: (held) => this.#keeper?.interruptionsNow(held) ?? null,
@@ -390,11 +391,6 @@ function keeperGone(): MillraceError {
     'internal',
     "The thread that keeps this process's workers alive has died, and no worker can be started any more: restart the process.",
   )
-}
-
-function weigh({ values, result, error, detail, input }: PlanCall): number {
-  const texts = [values.output, result, error, detail, input]
-  return texts.reduce<number>((sum, text) => sum + (text?.length ?? 0), 0)
 }
 
 const PRESENT = `SELECT ${NOW} AS now`

@@ -6,13 +6,12 @@
  * Calls on one job keep their order: the first calls of all jobs go before the second ones, and so on. Between different jobs there is no
  * order to keep, so within such a wave the calls of one plan go together.
  */
-import type { Plan, PlanValues } from '../core/plan.ts'
-import { isRowAlone } from '../store/claims.ts'
+import type { Plan } from '../core/plan.ts'
 import type { PlanCall, PlanResult } from '../store/claims.ts'
+import { MANY_ALIKE, areAlike, plainRow } from './alike-calls.ts'
 import { applyCall, planInputs } from './apply.ts'
-import { inlineBody } from './bodies.ts'
 import { compilePlain } from './compile.ts'
-import type { PlainCase, PlanInputs } from './compile.ts'
+import type { PlainCase } from './compile.ts'
 import type { Database } from './database.ts'
 import type { Row } from './driver.ts'
 import { eventDetail } from '../store/event-detail.ts'
@@ -28,6 +27,77 @@ export function applyCalls(db: Database, calls: readonly PlanCall[]): readonly P
   }
   return results
 }
+
+/** A call on each of many jobs, with the result of each one's phase, if there is any. */
+export interface ManyCalls {
+  readonly call: PlanCall
+  readonly rows: readonly number[]
+  readonly results: readonly string[] | null
+}
+
+/**
+ * Carries out the call on all of the jobs, or on none: then not all are as it says. For most calls of most workers it is all there is to do.
+ *
+ * @returns what came of it for each; null: nothing
+ */
+export function applyAlike(db: Database, many: ManyCalls): PlanResult | null {
+  const found = plainOf(many.call.plan)
+  if (found === null) return null
+  const { plan, plain } = found
+  const { event } = plain.apply
+  const told = event === undefined ? null : eventDetail({ event, plan, row: UNDISTURBED, given: many.call.detail })
+  if (told === null && allOrNone(db, () => completeListed(db, plain, many))) return resultOf(plain)
+  const isDone = allOrNone(db, () => {
+    if (!updateAlike(db, plain, many)) return false
+    const { rows: jobs } = many
+    if (event !== undefined) writeEvents(db, { event, jobs, details: jobs.map(() => told) })
+    return true
+  })
+  return isDone ? resultOf(plain) : null
+}
+
+function allOrNone(db: Database, work: () => boolean): boolean {
+  db.run('SAVEPOINT alike')
+  const isDone = work()
+  if (!isDone) db.run('ROLLBACK TO alike')
+  db.run('RELEASE alike')
+  return isDone
+}
+
+/** Whether all have been completed, and a list tells of it. */
+function completeListed(db: Database, { listed, apply }: PlainCase, { call, rows, results }: ManyCalls): boolean {
+  if (listed === null || apply.event === undefined || results !== null || call.claim?.fence !== FIRST_FENCE)
+    return false
+  const position = nextPosition(db)
+  if (updateMany(db, listed, { ...planInputs(db, call), listAt: position }, rows) < rows.length) return false
+  writeList(db, { position, event: apply.event, listed: COMPLETED, jobs: rows })
+  return true
+}
+
+/** Whether all have been changed. Results go first, under the guard of the update: that overwrites when the phase began. */
+function updateAlike(db: Database, plain: PlainCase, { call, rows, results }: ManyCalls): boolean {
+  const inputs = planInputs(db, call)
+  if (results !== null) {
+    const kept = JSON.stringify(rows.map((row, index) => [row, results[index]]))
+    const { guard, guardValues } = plain
+    if (db.run(`${KEEP_PHASES}${guard}`, db.now, kept, ...guardValues({ ...inputs })) < rows.length) return false
+  }
+  return updateMany(db, plain.many, inputs, rows) === rows.length
+}
+
+const KEEP_PHASES =
+  'INSERT INTO millrace_phases (job, ordinal, generation, attempt, started_at, finished_at, result) ' +
+  'SELECT n, phase, generation, attempt, phase_started_at, ?, s.value ->> 1 ' +
+  'FROM json_each(?) AS s CROSS JOIN millrace_jobs AS j ON j.n = s.value ->> 0 WHERE '
+
+/** What a plain case answers. */
+function resultOf({ apply }: PlainCase): PlanResult {
+  const state = apply.set.state ?? 'running'
+  return { applied: true, row: { state, cancelRequestedAt: null, cancelledBy: null, cancelReason: null } }
+}
+
+/** Whatever ends a claim from outside raises the fence, and so does the next claim: only a job that was taken once has it. */
+const FIRST_FENCE = 1
 
 /** Calls of one plan, no two on one job, by their indices. */
 interface Together {
@@ -94,11 +164,8 @@ function applyPlain(
   { calls, indices }: Together,
   results: PlanResult[],
 ): readonly number[] {
-  const { event, set } = plain.apply
-  const result: PlanResult = {
-    applied: true,
-    row: { state: set.state ?? 'running', cancelRequestedAt: null, cancelledBy: null, cancelReason: null },
-  }
+  const { event } = plain.apply
+  const result = resultOf(plain)
   const left: number[] = []
   const candidates: Candidate[] = []
   for (const index of indices) {
@@ -114,7 +181,8 @@ function applyPlain(
     candidate.call.detail === null ? untold : tell(candidate.call.detail)
   const inRows: Candidate[] = []
   for (const run of runsOfAlike(candidates)) {
-    const listed = run.length >= MANY && run.every((each) => told(each) === null) ? takeListed(db, plain, run) : NONE
+    const listed =
+      run.length >= MANY_ALIKE && run.every((each) => told(each) === null) ? takeListed(db, plain, run) : NONE
     const rest = listed.size === 0 ? run : run.filter((candidate) => !listed.has(candidate))
     const taken = takeRun(db, plain, rest, left)
     inRows.push(...taken)
@@ -124,20 +192,9 @@ function applyPlain(
   return left
 }
 
-/** Undefined: there is more to write than the row and a phase's result, or the store has not said which row it is. */
-function plainRow(call: PlanCall): number | undefined {
-  const { jobId, claim, scope } = call
-  const { output } = call.values
-  const short = typeof output !== 'string' || inlineBody(output) !== null
-  return short && isRowAlone(call) && scope.role === 'operator' && claim?.jobId === jobId ? claim.row : undefined
-}
-
-/** So many alike are worth a statement for all of them. */
-const MANY = 8
-
 /** Those that were taken; the others' indices go to `left`. */
 function takeRun(db: Database, plain: PlainCase, run: readonly Candidate[], left: number[]): readonly Candidate[] {
-  if (run.length >= MANY && takeAlike(db, plain, run)) return run
+  if (run.length >= MANY_ALIKE && takeAlike(db, plain, run)) return run
   return run.filter((candidate) => {
     const took = takeOne(db, plain, candidate)
     if (!took) left.push(candidate.index)
@@ -151,8 +208,7 @@ const LISTED_AT = `SELECT n FROM millrace_jobs WHERE n IN (SELECT value FROM jso
 /** Those that were taken, and are told of by a list. */
 function takeListed(db: Database, { apply, listed }: PlainCase, run: readonly Candidate[]): ReadonlySet<Candidate> {
   const [first] = run
-  // Whatever ends a claim from outside raises the fence, and so does the next claim.
-  const mayBe = first?.call.result === undefined && first?.call.claim?.fence === 1
+  const mayBe = first?.call.result === undefined && first?.call.claim?.fence === FIRST_FENCE
   if (!mayBe || listed === null || apply.event === undefined) return NONE
   const position = nextPosition(db)
   const rows = run.map(({ row }) => row)
@@ -180,40 +236,13 @@ function runsOfAlike(candidates: readonly Candidate[]): readonly (readonly Candi
   return runs
 }
 
-function areAlike(one: PlanCall, other: PlanCall): boolean {
-  const sameClaim = one.claim?.holder === other.claim?.holder && one.claim?.fence === other.claim?.fence
-  const sameKind = (one.result === undefined) === (other.result === undefined)
-  return sameClaim && sameKind && sameValues(one.values, other.values)
-}
-
-function sameValues(one: PlanValues, other: PlanValues): boolean {
-  const names = Object.keys(one) as (keyof PlanValues)[]
-  return names.length === Object.keys(other).length && names.every((name) => one[name] === other[name])
-}
-
 /** All or none: false where one of them is not as its claim says, which is for the single statements to find. */
 function takeAlike(db: Database, plain: PlainCase, run: readonly Candidate[]): boolean {
   const [first] = run
   if (first === undefined) return true
-  const inputs = planInputs(db, first.call)
   const rows = run.map(({ row }) => row)
-  db.run('SAVEPOINT alike')
-  const all = keepPhases(db, plain, run, inputs) && updateMany(db, plain.many, inputs, rows) === run.length
-  if (!all) db.run('ROLLBACK TO alike')
-  db.run('RELEASE alike')
-  return all
-}
-
-const KEEP_PHASES =
-  'INSERT INTO millrace_phases (job, ordinal, generation, attempt, started_at, finished_at, result) ' +
-  'SELECT n, phase, generation, attempt, phase_started_at, ?, s.value ->> 1 ' +
-  'FROM json_each(?) AS s CROSS JOIN millrace_jobs AS j ON j.n = s.value ->> 0 WHERE '
-
-/** Results go first, under the guard of the update: that overwrites when the phase began. */
-function keepPhases(db: Database, plain: PlainCase, run: readonly Candidate[], inputs: PlanInputs): boolean {
-  if (run[0]?.call.result === undefined) return true
-  const results = JSON.stringify(run.map(({ row, call: { result } }) => [row, result]))
-  return db.run(`${KEEP_PHASES}${plain.guard}`, db.now, results, ...plain.guardValues(inputs)) === run.length
+  const results = first.call.result === undefined ? null : run.map(({ call: { result = 'null' } }) => result)
+  return allOrNone(db, () => updateAlike(db, plain, { call: first.call, rows, results }))
 }
 
 const KEEP_PHASE =

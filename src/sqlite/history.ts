@@ -87,15 +87,15 @@ export interface EventsOfJobs {
 /** Copied from the rows, which costs half of a statement for each event. They are written in the order given. */
 const COPY =
   'INSERT INTO millrace_events (job, seq, code, at, attempt, detail) SELECT j.n, j.event_seq, ?, ?, j.attempt, '
-const COPY_BARE = `${COPY}NULL FROM json_each(?) AS s CROSS JOIN millrace_jobs AS j ON j.n = s.value`
+const COPY_SAME = `${COPY}? FROM json_each(?) AS s CROSS JOIN millrace_jobs AS j ON j.n = s.value`
 const COPY_TOLD = `${COPY}s.value ->> 1 FROM json_each(?) AS s CROSS JOIN millrace_jobs AS j ON j.n = s.value ->> 0`
 
 export function writeEvents(db: Database, { event, jobs, details }: EventsOfJobs): void {
   if (jobs.length === 0) return
   const code = EVENT_CODES[event]
-  if (details.some((detail) => detail !== null)) {
-    db.run(COPY_TOLD, code, db.now, JSON.stringify(jobs.map((job, index) => [job, details[index] ?? null])))
-  } else db.run(COPY_BARE, code, db.now, JSON.stringify(jobs))
+  const [first = null] = details
+  if (details.every((detail) => detail === first)) db.run(COPY_SAME, code, db.now, first, JSON.stringify(jobs))
+  else db.run(COPY_TOLD, code, db.now, JSON.stringify(jobs.map((job, index) => [job, details[index] ?? null])))
 }
 
 export interface ListedEventsOfJobs extends EventsOfJobs, Pick<NewList, 'listed' | 'position'> {

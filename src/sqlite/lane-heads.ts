@@ -5,6 +5,7 @@ import { INPUT } from './bodies.ts'
 import { isListed } from './compile.ts'
 import type { Database } from './database.ts'
 import type { Row, SqlValue } from './driver.ts'
+import type { JobColumns } from './packed-claim.ts'
 
 /** A type's jobs of one queue. */
 export interface Lane {
@@ -20,8 +21,7 @@ export interface LanePage {
   readonly keys: readonly number[]
   /** Those whose starts no list may tell. */
   readonly told: readonly number[]
-  /** A `PackedJob` for each, in an order of their own. JSON text. */
-  readonly jobs: string
+  readonly columns: JobColumns
   /** The names of phases that the jobs refer to. */
   readonly phaseLists: ReadonlyMap<number, readonly string[]>
   /** Inputs that are too long for the job's row, by key; null: none is. */
@@ -34,24 +34,28 @@ export interface Chosen {
   readonly keys: readonly number[]
 }
 
-const IS_UNTRIED = 'fence = 0 AND attempt = 0 AND generation = 1 AND failures = 0 AND phase = 0'
 const COLUMNS =
   'c.n, c.id, c.suspect, c.fence, c.attempt, c.generation, c.failures, c.event_seq, c.phase, c.phase_count, c.phase_list, ' +
   'c.created_at, c.run_at, c.tenant, c.owner, c.input'
 
+const IS_UNTRIED = 'fence = 0 AND attempt = 0 AND generation = 1 AND failures = 0 AND phase = 0'
 const RESULTS =
   '(SELECT json_group_array(p.result ORDER BY p.ordinal) FROM millrace_phases AS p WHERE p.job = j.n AND p.ordinal < j.phase)'
-/** How the job will have fared once it is taken; null: nothing has happened to it. */
 const TRIED = `iif(${IS_UNTRIED}, NULL, json_array(fence + 1, attempt + 1, generation, failures, phase, json(${RESULTS})))`
 const LABELS = '(SELECT json_group_object(l.name, l.content) FROM millrace_labels AS l WHERE l.job = j.n)'
 
-/** Of the jobs that `source` selects. `json` says of what comes as text that it is JSON: the database may have forgotten it. */
-function pageSql(source: string, labels: string): string {
-  const job = `json_array(n, lower(hex(id)), input, created_at, run_at, tenant, owner, phase_list, json(${TRIED})${labels})`
+/** `json` says of what comes as text that it is JSON: the database may have forgotten it. */
+const BESIDE = `iif(tenant = '' AND owner IS NULL AND ${IS_UNTRIED}, 0, json_array(tenant, owner, json(${TRIED})))`
+const BESIDE_LABELS = `json_array(tenant, owner, json(${TRIED}), json(${LABELS}))`
+
+/** Of the jobs that `source` selects. */
+function pageSql(source: string, beside: string): string {
   return (
-    `SELECT total(suspect) AS suspects, count(*) - count(input) AS without, min(phase_list) AS least, max(phase_list) AS greatest, ` +
-    `json_group_array(n) AS keys, json_group_array(n) FILTER (WHERE NOT (${isListed(STARTED)})) AS told, ` +
-    `json_group_array(${job}) AS jobs FROM (${source}) AS j`
+    'SELECT total(suspect) AS suspects, count(*) - count(input) AS without, min(phase_list) AS least, max(phase_list) AS greatest, ' +
+    `json_group_array(n) FILTER (WHERE NOT (${isListed(STARTED)})) AS told, json_group_array(n) AS keys, ` +
+    "lower(group_concat(hex(id), '')) AS ids, json_group_array(input) AS inputs, json_group_array(created_at) AS created, " +
+    'json_group_array(run_at - created_at) AS waits, json_group_array(phase_list) AS lists, ' +
+    `json_group_array(${beside}) AS beside FROM (${source}) AS j`
   )
 }
 
@@ -61,7 +65,7 @@ interface PageOf {
 }
 
 function pageOf(source: string): PageOf {
-  return { bare: pageSql(source, ''), labelled: pageSql(source, `, json(${LABELS})`) }
+  return { bare: pageSql(source, BESIDE), labelled: pageSql(source, BESIDE_LABELS) }
 }
 
 const HEAD =
@@ -102,10 +106,12 @@ function readPage(
   const told = JSON.parse(String(row['told'])) as readonly number[]
   const phaseLists = new Map(listsAmong(db, row, keys).map((list) => [list, db.phaseNames(list)]))
   const bodies = row['without'] === 0 ? null : bodiesOf(db, keys)
-  return {
-    page: { lane, keys, told, jobs: String(row['jobs']), phaseLists, bodies },
-    suspects: Number(row['suspects']),
-  }
+  const columns = columnsOf(row as unknown as JobColumns)
+  return { page: { lane, keys, told, columns, phaseLists, bodies }, suspects: Number(row['suspects']) }
+}
+
+function columnsOf({ keys, ids, inputs, created, waits, lists, beside }: JobColumns): JobColumns {
+  return { keys, ids, inputs, created, waits, lists, beside }
 }
 
 /** Most of the time the least and the greatest are the same. */

@@ -16,7 +16,7 @@ import type { Transfer, TypeRegistration } from '../store/job-types.ts'
 import type { JobFilter, JobQuery } from '../store/jobs.ts'
 import type { FinishedJob, FinishedQuery, SweepUp } from '../store/retention.ts'
 import type { NewSession } from '../store/sessions.ts'
-import { applyCalls } from './apply-calls.ts'
+import { applyAlike, applyCalls } from './apply-calls.ts'
 import { getArtifact, listArtifacts } from './artifacts.ts'
 import { listAudit } from './audit.ts'
 import { noteStop } from './attempt-stops.ts'
@@ -31,8 +31,15 @@ import { findFaults, repairFault } from './faults.ts'
 import { auditJob, auditJobs, dropStrays, findStrays, keptArtifacts, repairStoredJob } from './integrity.ts'
 import { listRefusals, listTypes, registerTypes, transferType } from './job-types.ts'
 import { countJobs, getJob, jobStates, listJobs } from './jobs.ts'
-import { packEnqueued, packResult, unpackCall, unpackNewJobs } from './packed-calls.ts'
-import type { PackedCall, PackedEnqueued, PackedNewJobs, PackedResult } from './packed-calls.ts'
+import { packEnqueued, packResult, unpackAlike, unpackCall, unpackNewJobs } from './packed-calls.ts'
+import type {
+  PackedCall,
+  PackedCalls,
+  PackedEnqueued,
+  PackedNewJobs,
+  PackedResult,
+  PackedResults,
+} from './packed-calls.ts'
 import { listQueues, pauseQueue, resumeQueue } from './queues.ts'
 import { artifactPaths, finishedJobs, purgeJobs, sweepUp } from './retention.ts'
 import {
@@ -77,8 +84,18 @@ function enqueueAll(db: Database, calls: readonly PackedNewJobs[]): readonly Pac
   return lists.map(({ length }) => packEnqueued(outcomes.slice(end, (end += length))))
 }
 
-function applyAll(db: Database, calls: readonly PackedCall[]): readonly PackedResult[] {
+function applyEach(db: Database, calls: readonly PackedCall[]): readonly PackedResult[] {
   return applyCalls(db, calls.map(unpackCall)).map(packResult)
+}
+
+function applyAll(db: Database, runs: PackedCalls): PackedResults {
+  return runs.map((run): PackedResults[number] => {
+    if (!('rows' in run)) return applyEach(db, run)
+    const { call, rows, results } = run
+    const all = applyAlike(db, { call: unpackCall(call), rows, results })
+    if (all !== null) return { all: packResult(all), count: rows.length }
+    return applyCalls(db, unpackAlike(run)).map(packResult)
+  })
 }
 
 /** In the order in which the calls of one transaction are carried out: what frees or adds jobs comes before what claims them. */
@@ -92,7 +109,9 @@ export const WRITES = {
   'jobTypes.noteEntities': oneByOne((db, notes: readonly EntityNote[]) => noteEntities(db, notes)),
   'queues.pause': oneByOne((db, [name, actor]: readonly [string, string]) => pauseQueue(db, name, actor)),
   'queues.resume': oneByOne((db, [name, actor]: readonly [string, string]) => resumeQueue(db, name, actor)),
-  'claims.apply': applyAll,
+  'claims.apply': applyEach,
+  // Behind them: an attempt's last call is among these, and what it called before among those.
+  'claims.applyAll': oneByOne((db, runs: PackedCalls) => applyAll(db, runs)),
   'claims.noteStop': oneByOne((db, note: StopNote) => noteStop(db, note)),
   // Changes nothing in the database: whoever keeps the beats stops them.
   'sessions.abandon': oneByOne((_db, _holder: number) => undefined),

@@ -23,7 +23,7 @@ import type { Store } from '../store/store.ts'
 import type { Durability } from './driver.ts'
 import type { Link, LinkEvents, Links } from './link.ts'
 import { IN_MEMORY } from './location.ts'
-import { packCall, packNewJobs, unpackEnqueued, unpackResult } from './packed-calls.ts'
+import { packCall, packCalls, packNewJobs, unpackEnqueued, unpackResult, unpackResults } from './packed-calls.ts'
 import { unpackClaim } from './packed-claim.ts'
 import { SqliteTransactions } from './transactions.ts'
 import { storeClosed } from '../store/refusals.ts'
@@ -116,6 +116,7 @@ export class SqliteStore implements Store {
       this.#open.writer.call('claims.claim', request, (packed) => unpackClaim(packed, request.holder)),
     take: (request) => this.#open.writer.call('claims.take', request),
     apply: (call) => this.#open.writer.call('claims.apply', packCall(call), unpackResult),
+    applyAll: (calls) => this.#open.writer.call('claims.applyAll', packCalls(calls), unpackResults),
     noteStop: (note) => this.#open.writer.call('claims.noteStop', note),
     interruptions: (held) => this.#open.reader.call('claims.interruptions', held),
     interruptionsNow: (held) => this.#open.reader.ask('claims.interruptions', held) ?? null,

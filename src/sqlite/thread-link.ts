@@ -129,8 +129,8 @@ export class ThreadLink implements Link {
     return new Promise<Unpacked>((resolve, reject) => {
       this.#lastNumber += 1
       this.#hold()
-      // A claim begins as many jobs as it is answered with.
-      const weight = name === 'claims.claim' ? ANSWERS_A_TURN : 1
+      // A claim begins as many jobs as it is answered with, and as many end at once.
+      const weight = name === 'claims.claim' || name === 'claims.applyAll' ? ANSWERS_A_TURN : 1
       this.#pending.set(this.#lastNumber, { resolve, reject, weight, unpack: unpack ?? asItIs } as Pending)
       this.#outgoing.push({ number: this.#lastNumber, name, args })
       if (this.#outgoing.length === 1) queueMicrotask(() => this.#flush())

@@ -171,6 +171,11 @@ export interface ClaimStore {
   /** Carries out one plan on one job. Calls that arrive together share a commit; this one resolves after its own. */
   apply(call: PlanCall): Promise<PlanResult>
   /**
+   * Carries out one plan on each of many jobs, in one commit; answers in their order. Where the store fails, it may have failed for one of
+   * them alone: nothing of any has been done, as far as it knows.
+   */
+  applyAll(calls: readonly PlanCall[]): Promise<readonly PlanResult[]>
+  /**
    * Notes that the code of an attempt has come to rest after the attempt had ended without it. False, and nothing is changed: it was noted
    * before, the attempt has not ended, or it was another session's.
    */

@@ -34,6 +34,16 @@ export class StoreView {
             () => real.claims.apply(call),
             async (result) => gates.applied?.(call, result),
           ),
+        applyAll: (calls) =>
+          this.#ask(
+            () => real.claims.applyAll(calls),
+            async (results) => {
+              for (const [index, call] of calls.entries()) {
+                const result = results[index]
+                if (result !== undefined) await gates.applied?.(call, result)
+              }
+            },
+          ),
         interruptionsNow: (held) => (this.#dead ? null : real.claims.interruptionsNow(held)),
       }),
       sessions: this.#between(real.sessions, {

@@ -54,6 +54,8 @@ export class Attempt {
   artifact: { readonly written: WrittenArtifact; readonly file: string | null } | null = null
   /** It ends without having begun: it keeps no slot, and there is nothing to tell of its start. */
   unbegun = false
+  /** What came of it is on its way into the store. */
+  settling = false
   /** What ended its code; null: it runs, or its end has not been asked about. */
   stoppedBy: StoppedBy | null = null
   /** Told of each stop that weighs more than those before; for a handler that runs elsewhere. */

@@ -12,7 +12,7 @@ import { MillraceError } from '../core/errors.ts'
 import type { Logger } from '../runtime/logger.ts'
 import { Pauses } from '../runtime/pause.ts'
 import type { Runtime } from '../runtime/runtime.ts'
-import type { ClaimedJob, PlanCall, PlanResult } from '../store/claims.ts'
+import type { ClaimedJob, PlanResult } from '../store/claims.ts'
 import type { Store } from '../store/store.ts'
 import { Alarms } from './alarms.ts'
 import { Attempt } from './attempt.ts'
@@ -21,16 +21,19 @@ import type { AttemptHost } from './attempt.ts'
 import type { AttemptsOptions } from './attempts-options.ts'
 import type { Answer } from './claim-loop.ts'
 import { logEnd, logLost, logStart } from './attempt-logs.ts'
-import { deliver, insist } from './deliver.ts'
-import type { Delivery, Failed } from './deliver.ts'
+import type { Delivery } from './deliver.ts'
 import { INSTEAD, endingAfter, failureInstead } from './ending.ts'
 import type { Ending } from './ending.ts'
+import { SentEnding } from './sent-ending.ts'
+import type { EndsOfAttempts } from './sent-ending.ts'
 import { LeftHandlers } from './left-handlers.ts'
 import { InterruptionWatch, KNOWN_FOR_MS } from './interruption-watch.ts'
 import { runAttempt } from './run-attempt.ts'
 import type { AttemptRunner } from './run-attempt.ts'
 import { leaseLostStop, notBegunStop, shutdownStop, timeOutStop } from './stop.ts'
 import type { Stop } from './stop.ts'
+import { Together } from './together.ts'
+import type { Sent } from './together.ts'
 import type { TurnBudget } from './turn-budget.ts'
 import { WaitingJobs } from './waiting-jobs.ts'
 import { countOf, emptyTally } from './worker-report.ts'
@@ -45,11 +48,14 @@ export class Attempts implements AttemptHost, AttemptRunner {
   /** Taken ahead: they wait for a slot. */
   readonly #waiting: WaitingJobs
   readonly #running = new Set<Attempt>()
-  readonly #settling = new Set<Attempt>()
+  /** How many attempts are on their way into the store. */
+  #settling = 0
   readonly #left: LeftHandlers
   readonly #alarms: Alarms<Attempt>
   readonly #watch: InterruptionWatch
   readonly #pauses = new Pauses()
+  readonly #together: Together
+  readonly #ends: EndsOfAttempts
   #tally: WorkerTally = emptyTally()
   #beginning = false
   #delayed = 0
@@ -65,6 +71,11 @@ export class Attempts implements AttemptHost, AttemptRunner {
     this.turns = turns
     this.#options = options
     this.#waiting = new WaitingJobs({ ...options, onGiveBack: (jobs) => this.#giveBack(jobs, notBegunStop) })
+    this.#together = new Together({ store, turns, deliveryOf: (sent) => this.#deliveryOf(sent) })
+    this.#ends = {
+      settled: (attempt, ending, result) => this.#settled(attempt, ending, result),
+      broken: (attempt, error) => this.#broken(attempt, error),
+    }
     this.#alarms = new Alarms(runtime, (attempt) => this.#ring(attempt))
     this.#watch = new InterruptionWatch({ store, runtime, logger, running: this.#running })
     this.#left = new LeftHandlers({
@@ -91,11 +102,11 @@ export class Attempts implements AttemptHost, AttemptRunner {
 
   /** Results wait for the store, or very many are on their way: to take more jobs would only make more of them. */
   get delayed(): boolean {
-    return this.#delayed > 0 || this.#settling.size >= MOST_SETTLING
+    return this.#delayed > 0 || this.#settling >= MOST_SETTLING
   }
 
   get resting(): boolean {
-    const isEmpty = this.#running.size === 0 && this.#settling.size === 0 && this.#waiting.size === 0
+    const isEmpty = this.#running.size === 0 && this.#settling === 0 && this.#waiting.size === 0
     return isEmpty && this.#left.resting
   }
 
@@ -240,26 +251,23 @@ export class Attempts implements AttemptHost, AttemptRunner {
     return cells.run(attempt)
   }
 
-  async keep(attempt: Attempt, call: AttemptCall): Promise<boolean> {
-    const result = await this.#keep(attempt, attempt.call(call))
+  keep(attempt: Attempt, call: AttemptCall): Promise<boolean> {
+    return new Promise((resolve, reject) => {
+      const calls = [attempt.call(call)]
+      const done = (result: PlanResult | null): void => resolve(this.#kept(attempt, call, result))
+      this.#together.add({ attempt, calls, isWanted: () => !attempt.over, done, broken: reject })
+    })
+  }
+
+  #kept(attempt: Attempt, { plan }: AttemptCall, result: PlanResult | null): boolean {
     if (result?.applied === true) {
       attempt.notice(result.row)
       return !attempt.over
     }
     // It had been kept already, and the answer was lost.
     if (result?.refusal === 'phase-moved') return !attempt.over
-    attempt.interrupt(leaseLostStop(attempt.job.claim.jobId, call.plan.name))
+    attempt.interrupt(leaseLostStop(attempt.job.claim.jobId, plan.name))
     return false
-  }
-
-  async #keep(attempt: Attempt, call: PlanCall): Promise<PlanResult | null> {
-    try {
-      return await this.store.claims.apply(call)
-    } catch (error) {
-      if (attempt.over) return null
-      const delivery = this.#deliveryOf(attempt, [call], () => !attempt.over)
-      return insist(delivery, { again: [call], error })
-    }
   }
 
   settle(attempt: Attempt, ending: Ending): void {
@@ -268,24 +276,10 @@ export class Attempts implements AttemptHost, AttemptRunner {
     this.#alarms.clear(attempt)
     // It may be settled a second time, when the first ending was not the right one.
     if (this.#running.delete(attempt)) this.#noteSlot(attempt)
-    this.#settling.add(attempt)
+    if (!attempt.settling) this.#settling += 1
+    attempt.settling = true
     this.#slotFreed()
-    const calls = ending.calls.map((call) => attempt.call(call))
-    const [only] = calls
-    // Most attempts end with one call and at the first try, and there are many of them.
-    const many = only === undefined || calls.length > 1
-    const first = many ? deliver(this.#deliveryOf(attempt, calls)) : this.store.claims.apply(only)
-    first.then(
-      (result) => this.#settled(attempt, ending, result),
-      (error: unknown) => this.#settleAgain(attempt, ending, { again: calls, error }),
-    )
-  }
-
-  #settleAgain(attempt: Attempt, ending: Ending, failed: Failed): void {
-    insist(this.#deliveryOf(attempt, failed.again), failed).then(
-      (result) => this.#settled(attempt, ending, result),
-      (error: unknown) => this.#broken(attempt, error),
-    )
+    this.#together.add(new SentEnding(attempt, ending, this.#ends))
   }
 
   handlerEnded(attempt: Attempt): void {
@@ -293,12 +287,13 @@ export class Attempts implements AttemptHost, AttemptRunner {
     this.#left.ended(attempt)
   }
 
-  #deliveryOf(attempt: Attempt, calls: readonly PlanCall[], wanted: () => boolean = () => true): Delivery {
+  #deliveryOf(sent: Sent): Delivery {
+    const { attempt, calls } = sent
     return {
       host: this,
       calls,
       pauses: this.#pauses,
-      mayTryAgain: () => wanted() && !this.#closed && this.#options.holds(attempt.job.claim.holder),
+      mayTryAgain: () => sent.isWanted() && !this.#closed && this.#options.holds(attempt.job.claim.holder),
       onDelay: (delayed) => {
         this.#delayed += delayed ? 1 : -1
         if (!this.delayed) this.#options.onSlotFree()
@@ -311,8 +306,8 @@ export class Attempts implements AttemptHost, AttemptRunner {
       this.settle(attempt, failureInstead(attempt, ending.failure, this.runtime.random()))
       return
     }
-    this.#settling.delete(attempt)
-    if (this.#settling.size === MOST_SETTLING - 1) this.#options.onSlotFree()
+    this.#noLongerSettling(attempt)
+    if (this.#settling === MOST_SETTLING - 1) this.#options.onSlotFree()
     if (ending.failure !== null) this.#left.settled(attempt)
     if (result?.applied === true) {
       this.#tally[countOf(result.row.state)] += 1
@@ -322,6 +317,11 @@ export class Attempts implements AttemptHost, AttemptRunner {
       if (result !== null) logLost(attempt)
     }
     this.#restMaybe()
+  }
+
+  #noLongerSettling(attempt: Attempt): void {
+    if (attempt.settling) this.#settling -= 1
+    attempt.settling = false
   }
 
   #ring(attempt: Attempt): void {
@@ -372,7 +372,7 @@ export class Attempts implements AttemptHost, AttemptRunner {
 
   #broken(attempt: Attempt, error: unknown): void {
     this.#running.delete(attempt)
-    this.#settling.delete(attempt)
+    this.#noLongerSettling(attempt)
     this.logger.error('A bug in Millrace: an attempt broke off. Its job is run again after its lease.', {
       jobId: attempt.job.claim.jobId,
       error,

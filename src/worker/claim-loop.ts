@@ -22,13 +22,10 @@ const CLAIMS_UNDER_WAY = 4
 
 /** More in one answer would hold up the event loop while they begin. */
 const MOST_AT_ONCE = 500
+/** The first claims ask for fewer: code that has not run before takes ten times as long for each job. */
+const AT_FIRST = 64
 /** Fewer are not worth a commit of their own. */
 const LEAST_AT_ONCE = 32
-
-/** The most that one claim asks for: where there is much room, as much of it as each claim under way may have. */
-function claimedAtOnce(room: number): number {
-  return Math.min(MOST_AT_ONCE, Math.max(LEAST_AT_ONCE, Math.ceil(room / CLAIMS_UNDER_WAY)))
-}
 
 export interface Answer extends Claimed {
   /** When the store was asked, by the monotonic clock. */
@@ -68,6 +65,7 @@ export class ClaimLoop {
   #underWay = 0
   #asked = 0
   #begun = 0
+  #mostAtOnce = AT_FIRST
   #failures = 0
   #emptyClaims = 0
   /** No claim before that, by the monotonic clock. */
@@ -135,7 +133,9 @@ export class ClaimLoop {
     if (!this.#started || this.#underWay >= CLAIMS_UNDER_WAY) return 0
     const { free, room } = this.#options
     const left = free() - this.#asked
-    return left <= LEAST_AT_ONCE ? left : Math.min(left, claimedAtOnce(room()))
+    // Where there is much room, as much of it as each claim under way may have.
+    const share = Math.max(LEAST_AT_ONCE, Math.ceil(room() / CLAIMS_UNDER_WAY))
+    return Math.min(left, share, this.#mostAtOnce)
   }
 
   #waitMs(): number {
@@ -150,7 +150,8 @@ export class ClaimLoop {
       return
     }
     this.#scheduled = true
-    queueMicrotask(() => {
+    const { turns } = this.#options
+    turns.atEnd(() => {
       this.#scheduled = false
       if (this.#more) this.#begin()
     })
@@ -197,7 +198,10 @@ export class ClaimLoop {
     if (this.#failures > 0) logger.info('The store can be asked for jobs again.', { failures: this.#failures })
     this.#failures = 0
     // Jobs that end at once make room at once, and then it has to be known whether there is more to take.
-    if (answer.jobs.length === limit) this.#more = true
+    if (answer.jobs.length === limit) {
+      this.#more = true
+      this.#mostAtOnce = Math.min(MOST_AT_ONCE, Math.max(this.#mostAtOnce, 2 * limit))
+    }
     begin(answer)
     this.#claimed(answer, limit, number)
   }

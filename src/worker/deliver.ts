@@ -21,21 +21,15 @@ export interface Delivery {
 /** Before a write that the store did not take is tried again. */
 export const WRITE_BACKOFF = { kind: 'exponential', baseMs: 50, maxMs: 2_000, factor: 2, jitter: 0.5 } as const
 
-/**
- * Makes the calls, and makes those that failed again. A refusal is an answer; only an error of the store is tried again.
- *
- * @returns the answer to the last call; null: given up, which has been logged as an error
- */
-export async function deliver(delivery: Delivery): Promise<PlanResult | null> {
-  const outcome = await makeAll(delivery, delivery.calls)
-  return 'answer' in outcome ? outcome.answer : insist(delivery, outcome)
-}
-
 async function makeAll({ host }: Delivery, calls: readonly PlanCall[]): Promise<Outcome> {
   return settleOf(calls, await Promise.allSettled(calls.map((call) => host.store.claims.apply(call))))
 }
 
-/** The same once the first try has failed. */
+/**
+ * Makes calls again that the store has not taken. A refusal is an answer; only an error of the store is tried again.
+ *
+ * @returns the answer to the last call; null: given up, which has been logged as an error
+ */
 export async function insist(delivery: Delivery, first: Failed): Promise<PlanResult | null> {
   const { host, calls, mayTryAgain, onDelay, pauses } = delivery
   let outcome: Outcome = first

@@ -36,10 +36,16 @@ export function checkpoint({ phase, phaseNames }: Attempt, result: string): Atte
 /** The last phase is done; null: it has had its checkpoint already. */
 export function completion(attempt: Attempt, result: string | null): Ending {
   if (result === null) return { calls: [{ plan: COMPLETE }], failure: null }
-  if (attempt.phaseNames.length === 1) {
-    return { calls: [{ plan: COMPLETE_ONLY_PHASE, values: { output: result } }], failure: null }
-  }
+  if (attempt.phaseNames.length === 1) return result === NOTHING ? COMPLETED_WITH_NOTHING : completedWith(result)
   return { calls: [checkpoint(attempt, result), { plan: COMPLETE }], failure: null }
+}
+
+/** What a handler that returns nothing has returned. Most do, so they share an ending. */
+const NOTHING = 'null'
+const COMPLETED_WITH_NOTHING: Ending = completedWith(NOTHING)
+
+function completedWith(output: string): Ending {
+  return { calls: [{ plan: COMPLETE_ONLY_PHASE, values: { output } }], failure: null }
 }
 
 export interface EndingFacts {

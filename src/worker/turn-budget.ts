@@ -1,4 +1,4 @@
-/** How long work goes on without letting the event loop turn. */
+/** How long work goes on without letting the event loop turn, and when it has all been done that one turn set off. */
 import type { Runtime } from '../runtime/runtime.ts'
 
 /** Timers, signals and requests of the same process wait no longer than this, and one handler's own synchronous work. */
@@ -11,6 +11,7 @@ const TURN_MS = 2
 export class TurnBudget {
   readonly #runtime: Runtime
   readonly #waiting: (() => void)[] = []
+  #atEnd: (() => void)[] = []
   #startedAt: number | null = null
 
   constructor(runtime: Runtime) {
@@ -29,6 +30,20 @@ export class TurnBudget {
   /** When this turn was first asked about, by the monotonic clock; infinitely long ago: it has not been. */
   get startedAt(): number {
     return this.#startedAt ?? Number.NEGATIVE_INFINITY
+  }
+
+  /**
+   * Calls back once all that this turn has set off has happened, promises and all. All that have asked are called in one step, so that what they
+   * ask of the store is one message.
+   */
+  atEnd(callback: () => void): void {
+    this.#atEnd.push(callback)
+    if (this.#atEnd.length > 1) return
+    process.nextTick(() => {
+      const callbacks = this.#atEnd
+      this.#atEnd = []
+      for (const each of callbacks) each()
+    })
   }
 
   /** Resolves in a turn that has time left, for one after another. Await it directly: what follows is what the next one waits for. */

@@ -60,7 +60,7 @@ export interface LinkOptions {
 interface Call<Answer> {
   readonly name: string
   /** Calls on one job are carried out in their order. */
-  readonly jobId?: string
+  readonly jobIds?: readonly string[]
   /** One that was carried out is answered, however long that takes. */
   readonly insists?: boolean
   readonly carryOut: () => Promise<Answer>
@@ -151,11 +151,10 @@ export class FaultyLink {
     return promise
   }
 
-  #arrivalOf({ jobId }: Call<unknown>): number {
+  #arrivalOf({ jobIds = [] }: Call<unknown>): number {
     const at = this.#options.schedule.now + this.#delayMs()
-    if (jobId === undefined) return at
-    const inOrder = Math.max(at, this.#lastArrivals.get(jobId) ?? 0)
-    this.#lastArrivals.set(jobId, inOrder)
+    const inOrder = Math.max(at, ...jobIds.map((jobId) => this.#lastArrivals.get(jobId) ?? 0))
+    for (const jobId of jobIds) this.#lastArrivals.set(jobId, inOrder)
     return inOrder
   }
 
@@ -202,7 +201,7 @@ export class FaultyLink {
     const { clock, referee, name } = this.#options
     const { call } = answering
     clock.move()
-    referee.note(`${name}: ${call.name}${call.jobId === undefined ? '' : ` ${shortId(call.jobId)}`}`)
+    referee.note([`${name}: ${call.name}`, ...(call.jobIds ?? []).map(shortId)].join(' '))
     call.carryOut().then(
       (answer) => this.#answer(answering, () => answering.resolve(answer)),
       (error: unknown) => this.#answer(answering, () => answering.reject(error)),
@@ -289,10 +288,17 @@ export class FaultyLink {
         apply: (call) =>
           this.#send({
             name: call.plan.name,
-            jobId: call.jobId,
+            jobIds: [call.jobId],
             carryOut: () => referee.watchApply(call, () => claims.apply(call)),
           }),
-        noteStop: (note) => this.#send({ name: 'note stop', jobId: note.jobId, carryOut: () => claims.noteStop(note) }),
+        applyAll: (calls) =>
+          this.#send({
+            name: 'apply all',
+            jobIds: calls.map(({ jobId }) => jobId),
+            carryOut: () => referee.watchApplyAll(calls, (call) => claims.apply(call)),
+          }),
+        noteStop: (note) =>
+          this.#send({ name: 'note stop', jobIds: [note.jobId], carryOut: () => claims.noteStop(note) }),
         interruptions: (held) => send('interruptions', () => claims.interruptions(held)),
         interruptionsNow: (held) => (this.#isCut ? null : claims.interruptionsNow(held)),
         sweep: (options) => send('sweep', () => referee.watchSweep(() => claims.sweep(options))),

@@ -12,13 +12,16 @@ import type { Scope } from '../../src/core/scope.ts'
 import { JOB_STATES } from '../../src/core/states.ts'
 import {
   packCall,
+  packCalls,
   packEnqueued,
   packNewJobs,
   packResult,
+  unpackAlike,
   unpackCall,
   unpackEnqueued,
   unpackNewJobs,
   unpackResult,
+  unpackResults,
 } from '../../src/sqlite/packed-calls.ts'
 import type { PlanCall, PlanResult } from '../../src/store/claims.ts'
 import type { Enqueued, NewJob } from '../../src/store/jobs.ts'
@@ -124,6 +127,46 @@ test('the plan of a call is the very same after its journey, and one that nobody
 test('the usual completion travels without names', () => {
   const packed = packCall(planCall(COMPLETE_ONLY_PHASE, { jobId: ID, holder: 5, fence: 2, row: 7 }, { output: '"x"' }))
   assert.ok(packed.every((part) => typeof part !== 'object' || part === null))
+})
+
+/** Of many jobs, mostly alike, so that some travel together. */
+const manyCalls = fc
+  .array(
+    fc.record({ kind: call, count: fc.constantFrom(1, 7, 8, 20), told: fc.boolean(), row: fc.integer({ min: 1 }) }),
+    { maxLength: 5 },
+  )
+  .map((groups) =>
+    groups.flatMap(({ kind, count, told, row }) =>
+      Array.from({ length: count }, (_each, index): PlanCall => {
+        const jobId = `${ID.slice(0, -4)}${(1_000 + index).toString()}`
+        const own = kind.claim === null ? null : { ...kind.claim, jobId, row: row + index }
+        const result = told || kind.result !== undefined ? { result: `"of ${index}"` } : {}
+        return { ...kind, jobId, claim: own, ...result }
+      }),
+    ),
+  )
+
+test('calls are after their journey what they were, in their order, whichever of them travel together', () => {
+  fc.assert(
+    fc.property(manyCalls, (made) => {
+      const packed = structuredClone(packCalls(made))
+      const unpacked = packed.flatMap((run) => ('rows' in run ? unpackAlike(run) : run.map(unpackCall)))
+      assert.deepEqual(unpacked, made)
+    }),
+    { numRuns: scaled(300) },
+  )
+})
+
+test('completions that are alike travel as one, by their rows', () => {
+  const claims = Array.from({ length: 50 }, (_each, index) => ({ jobId: ID, holder: 5, fence: 1, row: 7 + index }))
+  const made = claims.map((held) => planCall(COMPLETE_ONLY_PHASE, held, { output: '"x"' }))
+  const [run, ...others] = packCalls(made)
+  assert.deepEqual(others, [])
+  assert.ok(run !== undefined && 'rows' in run)
+  assert.deepEqual(
+    run.rows,
+    claims.map(({ row }) => row),
+  )
 })
 
 const instant = fc.option(fc.nat())
@@ -234,6 +277,17 @@ test('jobs that are alike are told by their ids and inputs', () => {
   assert.deepEqual(
     others,
     alike.slice(1).map(({ id, input }) => [id, input]),
+  )
+})
+
+test('what came of many calls is after its journey what it was, said once or of each', () => {
+  fc.assert(
+    fc.property(fc.array(fc.tuple(result, fc.constantFrom(0, 1, 9))), (runs) => {
+      const packed = runs.map(([came, count]) => (count === 0 ? [packResult(came)] : { all: packResult(came), count }))
+      const expected = runs.flatMap(([came, count]) => Array.from({ length: Math.max(1, count) }, () => came))
+      assert.deepEqual(unpackResults(structuredClone(packed)), expected)
+    }),
+    { numRuns: scaled(300) },
   )
 })
 

@@ -5,7 +5,7 @@ import { test } from 'node:test'
 import * as fc from 'fast-check'
 
 import { unpackClaim } from '../../src/sqlite/packed-claim.ts'
-import type { PackedClaim, PackedJob, PackedPage } from '../../src/sqlite/packed-claim.ts'
+import type { JobColumns, PackedClaim, PackedPage } from '../../src/sqlite/packed-claim.ts'
 import type { ClaimedJob } from '../../src/store/claims.ts'
 import { ONE_PHASE, THREE_PHASES } from '../support/contract-bench.ts'
 import { scaled } from '../support/scale.ts'
@@ -21,7 +21,7 @@ const job = fc.record({
   phaseList: fc.nat({ max: PHASE_LISTS.length - 1 }),
   jobId: fc.uuid({ version: 7 }),
   labels: fc.dictionary(fc.string({ minLength: 1 }), fc.string(), { noNullPrototype: true }),
-  tenant: fc.string(),
+  tenant: fc.oneof(fc.constant(''), fc.string()),
   owner: fc.option(fc.string()),
   input: fc.json(),
   tried: fc.option(
@@ -56,22 +56,24 @@ test('a claim is after its journey what was claimed, each job with what its lane
       }))
       const numbered = jobs.map((each, index) => ({ ...each, row: index + 1 }))
       const pages = shared.map((common, n): PackedPage => {
-        const mine = numbered.filter(({ page }) => page === n)
-        const packed = mine.map((each): PackedJob => {
-          const { row, jobId, isLong, input, createdAt, runAt, tenant, owner, phaseList, tried, labels } = each
-          const fared = tried && (Object.values(tried) as unknown as PackedJob[8])
-          const id = jobId.replaceAll('-', '')
-          const fields = [row, id, isLong ? null : input, createdAt, runAt, tenant, owner, phaseList, fared] as const
-          return hasLabels ? [...fields, labels] : fields
-        })
-        const bodies = new Map(mine.filter(({ isLong }) => isLong).map(({ row, input }) => [row, input]))
         // In whichever order the page has them.
-        return {
-          ...common,
-          phaseLists: new Map(PHASE_LISTS.entries()),
-          jobs: JSON.stringify(packed.toReversed()),
-          bodies,
+        const mine = numbered.filter(({ page }) => page === n).toReversed()
+        const column = (of: (each: (typeof mine)[number]) => unknown): string => JSON.stringify(mine.map(of))
+        const columns: JobColumns = {
+          keys: column(({ row }) => row),
+          ids: mine.map(({ jobId }) => jobId.replaceAll('-', '')).join(''),
+          inputs: column(({ isLong, input }) => (isLong ? null : input)),
+          created: column(({ createdAt }) => createdAt),
+          waits: column(({ createdAt, runAt }) => runAt - createdAt),
+          lists: column(({ phaseList }) => phaseList),
+          beside: column(({ tenant, owner, tried, labels }) => {
+            const fared = tried === null ? null : Object.values(tried)
+            if (hasLabels) return [tenant, owner, fared, labels]
+            return tenant === '' && owner === null && fared === null ? 0 : [tenant, owner, fared]
+          }),
         }
+        const bodies = new Map(mine.filter(({ isLong }) => isLong).map(({ row, input }) => [row, input]))
+        return { ...common, columns, phaseLists: new Map(PHASE_LISTS.entries()), bodies }
       })
       const expected = numbered.map((each): ClaimedJob => {
         const { page, row, jobId, input, createdAt, runAt, tenant, owner, phaseList, tried, labels } = each

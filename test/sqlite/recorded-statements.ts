@@ -14,7 +14,7 @@ import type { Connection, OwnConnection } from '../../src/sqlite/driver.ts'
 import { migrate } from '../../src/sqlite/migrate.ts'
 import { READS, WRITES } from '../../src/sqlite/operations.ts'
 import type { Answer, Arguments, WriteName } from '../../src/sqlite/operations.ts'
-import { packCall, packNewJobs } from '../../src/sqlite/packed-calls.ts'
+import { packCall, packCalls, packNewJobs } from '../../src/sqlite/packed-calls.ts'
 import { unpackClaim } from '../../src/sqlite/packed-claim.ts'
 import { BELONGINGS } from '../../src/store/integrity.ts'
 import type { NewJob } from '../../src/store/jobs.ts'
@@ -174,6 +174,11 @@ function driveLists(db: Database): void {
     }
   }
   enqueue(db, ...Array.from({ length: ALIKE }, () => makeJob({ runAt: 1 })), makeJob({ delayMs: 1 }))
+  const told = runningAlike(db, holder, ['listed']).map((claim, line) =>
+    planCall(plans.LOG, claim, {}, { detail: `{"line":${line}}` }),
+  )
+  WRITES['claims.apply'](db, told.map(packCall))
+  WRITES['claims.applyAll'](db, [packCalls(told)])
   db.connection.exec('UPDATE millrace_jobs SET run_at = 9e15 WHERE state IN (1, 4)')
   enqueue(db, ...Array.from({ length: ALIKE }, () => makeJob({ delayMs: 1 })))
   db.connection.exec('UPDATE millrace_jobs SET run_at = 0 WHERE state = 1 AND run_at < 9e15')

@@ -5,9 +5,9 @@ import type { TestContext } from 'node:test'
 import type { EventName } from '../../src/core/events.ts'
 import type { Plan, PlanValues } from '../../src/core/plan.ts'
 import { CANCEL, END_OF_GRACE, FORCE_RESET } from '../../src/core/plans.ts'
-import type { ClaimedJob, PlanResult } from '../../src/store/claims.ts'
+import type { ClaimedJob, PlanCall, PlanResult } from '../../src/store/claims.ts'
 import type { NewJob } from '../../src/store/jobs.ts'
-import { openBench } from './contract-bench.ts'
+import { openBench, planCall } from './contract-bench.ts'
 import type { Act, Bench } from './contract-bench.ts'
 import { dumpStore } from './store-dump.ts'
 import type { OpenStore } from './store-under-test.ts'
@@ -52,25 +52,38 @@ interface Together {
   readonly results: readonly PlanResult[]
 }
 
-/** Makes the calls at once in one store and one after another in a second one, and holds the answers and all that is stored to be the same. */
+/**
+ * Makes the calls at once in one store, as one in a second, and one after another in a third, and holds the answers and all that is stored to
+ * be the same.
+ */
 export async function asIfAlone(
   context: TestContext,
   open: OpenStore,
   { prepare, calls }: AsIfAlone,
 ): Promise<Together> {
-  const [bench, twin] = [await openBench(context, open), await openBench(context, open)]
-  const [claimed, others] = [await prepare(bench), await prepare(twin)]
-  const act = async (where: Bench, jobs: readonly ClaimedJob[], call: MadeCall): Promise<PlanResult> => {
-    const job = jobs[call[1]]
-    assert.ok(job !== undefined)
-    return where.act(call[0], job.claim, call[2], call[3])
-  }
-  const results = await Promise.all(calls.map((call) => act(bench, claimed, call)))
+  const [bench, asOne, twin] = [
+    await openBench(context, open),
+    await openBench(context, open),
+    await openBench(context, open),
+  ]
+  const claimed = await prepare(bench)
+  const results = await Promise.all(madeOn(claimed, calls).map((call) => bench.store.claims.apply(call)))
   const alone: PlanResult[] = []
-  for (const call of calls) alone.push(await act(twin, others, call))
+  for (const call of madeOn(await prepare(twin), calls)) alone.push(await twin.store.claims.apply(call))
   assert.deepEqual(results, alone)
-  assert.deepEqual(await dumpStore(bench.store), await dumpStore(twin.store))
+  const stored = await dumpStore(bench.store)
+  assert.deepEqual(stored, await dumpStore(twin.store))
+  assert.deepEqual(await asOne.store.claims.applyAll(madeOn(await prepare(asOne), calls)), alone)
+  assert.deepEqual(stored, await dumpStore(asOne.store))
   return { bench, claimed, results }
+}
+
+function madeOn(claimed: readonly ClaimedJob[], calls: readonly MadeCall[]): readonly PlanCall[] {
+  return calls.map(([plan, index, values, rest]) => {
+    const job = claimed[index]
+    assert.ok(job !== undefined)
+    return planCall(plan, job.claim, values, rest)
+  })
 }
 
 export const EVERY_JOB: readonly number[] = Array.from({ length: MANY }, (_, job) => job)

@@ -205,7 +205,10 @@ export class CommandRun implements RunSoFar {
   /** All at once: those that share a commit are carried out in their order. */
   async #apply(calls: readonly (readonly PlanCall[])[]): Promise<void> {
     const made = withoutRaces(inGoodOrder(calls.flat()))
-    await this.#same(({ claims }) => Promise.all(made.map((call) => claims.apply(call))))
+    const asOne = made.length % 2 === 0
+    await this.#same(({ claims }) =>
+      asOne ? claims.applyAll(made) : Promise.all(made.map((call) => claims.apply(call))),
+    )
   }
 
   async #session(act: 'end' | 'abandon' | 'open' | 'die', slot: number): Promise<void> {

@@ -35,6 +35,12 @@ export function modelClaims(state: ModelState): ClaimStore {
       if (result.applied) commit(state)
       return result
     },
+    async applyAll(calls) {
+      beat(state)
+      const results = calls.map((call) => apply(state, call))
+      if (results.some(({ applied }) => applied)) commit(state)
+      return results
+    },
     async noteStop(note) {
       beat(state)
       const noted = noteStop(state, note)

@@ -57,7 +57,7 @@ describe('claims that are under way together', () => {
       await place.enqueue(ping)
       await place.runtime.advance(0)
     }
-    assert.deepEqual(limits, [500, 500, 500, 500])
+    assert.deepEqual(limits, [64, 64, 64, 64])
     await release(1)
     assert.equal(limits.length, 5, 'a fifth follows the one that was answered')
   })
@@ -68,8 +68,8 @@ describe('claims that are under way together', () => {
     [32, [32]],
     [33, [32, 1]],
     [100, [32, 32, 32, 4]],
-    [700, [175, 175, 175, 175]],
-    [1_200, [300, 300, 300, 300]],
+    [200, [50, 50, 50, 50]],
+    [1_200, [64, 64, 64, 64]],
   ] as const) {
     test(`ask for no more than the ${concurrency} slots that are free`, async (context) => {
       const place = await openWorkplace(context)
@@ -99,6 +99,17 @@ describe('claims that are under way together', () => {
     assert.equal(worker.running, 50)
     assert.equal(sum(limits), 50)
   })
+})
+
+test('claims ask for twice as many once all that they asked for has come, and for five hundred at most', async (context) => {
+  const place = await openWorkplace(context)
+  await Promise.all(Array.from({ length: 2_000 }, () => place.enqueue(ping)))
+  const { limits, release } = holdClaims(place)
+  const worker = await place.start([handle(ping, hang)], { concurrency: 10_000 })
+  await place.runtime.advance(0)
+  for (let claim = 0; claim < 6; claim += 1) await release(claim)
+  assert.deepEqual(limits, [64, 128, 256, 500, 500, 500, 500])
+  assert.equal(worker.running, 1_948)
 })
 
 test('a claim that is made just when another is answered is for no slot that the answer fills', async (context) => {
@@ -205,7 +216,7 @@ describe('stopping a worker that claims', () => {
     const place = await openWorkplace(context)
     const held = holdClaims(place)
     const worker = await place.start([handle(ping, () => null)], { concurrency: 10_000 })
-    const ids = [await place.enqueue(ping), await place.enqueue(ping)]
+    const ids = [await place.enqueue(ping), await place.enqueue(ping), await place.enqueue(ping)]
     await place.runtime.advance(0)
     assert.equal(held.limits.length, 4)
     let stopped = false

@@ -167,6 +167,11 @@ function withFaults(store: Store, { faults, calls, onLost }: Watched): Store {
         calls.push(call)
         return unless(faults.apply?.(call), () => claims.apply(call))
       },
+      applyAll: (made) => {
+        calls.push(...made)
+        if (faults.apply === undefined) return claims.applyAll(made)
+        return Promise.all(made.map((call) => unless(faults.apply?.(call), () => claims.apply(call))))
+      },
       noteStop: (note) => unless(faults.noteStop?.(), () => claims.noteStop(note)),
       interruptions: (held) => unless(faults.interruptions?.(), () => claims.interruptions(held)),
       interruptionsNow: (held) => (faults.interruptions?.() === undefined ? claims.interruptionsNow(held) : null),

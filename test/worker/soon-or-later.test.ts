@@ -37,13 +37,13 @@ function plansOf({ calls }: Workplace, jobId: string): readonly string[] {
 }
 
 describe('a handler that returns', () => {
-  test('at once ends its job in the turn it began, before any promise goes on', async (context) => {
+  test('at once ends its job in the turn it began', async (context) => {
     const place = await openWorkplace(context)
     const id = await place.enqueue(plain)
     let seen: readonly string[] | undefined
     const worker = await place.start([
       handle(plain, () => {
-        queueMicrotask(() => (seen = plansOf(place, id)))
+        process.nextTick(() => process.nextTick(() => (seen = plansOf(place, id))))
         return 'at once'
       }),
     ])
@@ -58,7 +58,7 @@ describe('a handler that returns', () => {
     let seen: readonly string[] | undefined
     const worker = await place.start([
       handle(plain, () => {
-        queueMicrotask(() => (seen = plansOf(place, id)))
+        process.nextTick(() => process.nextTick(() => (seen = plansOf(place, id))))
         throw new UnrecoverableError('at once')
       }),
     ])
