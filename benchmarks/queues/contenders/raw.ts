@@ -16,7 +16,7 @@ import { millrace, SERVICE } from './millrace.ts'
 import { RAW_LAYERS } from './raw-layers.ts'
 import type { RawLayers, RawName } from './raw-layers.ts'
 import { prepareCheckpoints, prepareRaw, ROWS_A_STATEMENT } from './raw-statements.ts'
-import type { ClaimedRow, RawStatements, TypeNumbers } from './raw-statements.ts'
+import type { RawStatements, ReadyRow, TypeNumbers } from './raw-statements.ts'
 import { inSqliteFile } from './sqlite-file.ts'
 
 const BATCH = 1_000
@@ -123,7 +123,7 @@ class RawQueue implements Queue {
       for (let ordinal = 0; ordinal < this.#phases - 1; ordinal++) {
         this.#transaction(() => this.#checkpoint(batch, ordinal))
       }
-      for (const { input } of batch.rows) onJob(JSON.parse(input) as JobInput)
+      for (const [, , input] of batch.rows) onJob(JSON.parse(input) as JobInput)
       claimed = this.#transaction(() => {
         if (this.#phases > 1) this.#checkpoint(batch, this.#phases - 1)
         this.#complete(batch)
@@ -134,16 +134,18 @@ class RawQueue implements Queue {
   }
 
   #claim(): Claimed {
-    const { claim, started } = this.#statements
+    const { ready, claim, started } = this.#statements
     const holder = randomInt(2 ** 47)
     const now = Date.now()
     const position = this.#phases === 1 ? this.#position() : null
-    const rows = claim.all(holder, now, BATCH, position) as unknown as ClaimedRow[]
-    const claimed = { holder, rows }
-    this.#tell(position, STARTED, now, runsOf(rows))
+    const rows = ready.all(BATCH) as unknown as ReadyRow[]
+    const runs = runsOf(rows)
+    for (const [, first, jobs] of runs) claim.run(holder, now, position, first, first + jobs - 1)
+    const claimed = { holder, rows, runs, fences: fencesOf(rows, this.#layers) }
+    this.#tell(position, STARTED, now, runs)
     if (!this.#layers.events || this.#phases === 1) return claimed
     const detail = JSON.stringify({ phase: PHASES[0] })
-    for (const fence of fencesOf(claimed)) started.run(now, detail, holder, fence)
+    for (const guard of guardsOf(claimed)) started.run(now, detail, ...guard)
     return claimed
   }
 
@@ -153,11 +155,11 @@ class RawQueue implements Queue {
     const { events } = this.#layers
     const output = this.#phases === 1 ? 'null' : null
     const position = this.#phases === 1 ? this.#position() : null
-    for (const fence of fencesOf(claimed)) {
-      if (events && position === null) completed.run(now, 1, claimed.holder, fence)
-      complete.run(now, output, this.#phases, events ? 1 : 0, claimed.holder, fence, position)
+    for (const guard of guardsOf(claimed)) {
+      if (events && position === null) completed.run(now, 1, ...guard)
+      complete.run(now, output, this.#phases, events ? 1 : 0, ...guard, position)
     }
-    this.#tell(position, COMPLETED, now, runsOf(claimed.rows))
+    this.#tell(position, COMPLETED, now, claimed.runs)
   }
 
   /** Where a list goes; null: there are none. */
@@ -193,9 +195,9 @@ const COMPLETED: Told = { code: 5, seq: 3, attempt: 1 }
 type Run = [offset: number, first: number, jobs: number]
 
 /** Keys that count on are told by the first and how many there are. */
-function runsOf(rows: readonly ClaimedRow[]): readonly Run[] {
+function runsOf(rows: readonly ReadyRow[]): readonly Run[] {
   const runs: Run[] = []
-  for (const [offset, { n }] of rows.entries()) {
+  for (const [offset, [n]] of rows.entries()) {
     const run = runs.at(-1)
     if (run !== undefined && n === run[1] + run[2]) run[2] += 1
     else runs.push([offset, n, 1])
@@ -205,12 +207,19 @@ function runsOf(rows: readonly ClaimedRow[]): readonly Run[] {
 
 interface Claimed {
   readonly holder: number
-  readonly rows: readonly ClaimedRow[]
+  readonly rows: readonly ReadyRow[]
+  readonly runs: readonly Run[]
+  readonly fences: readonly number[]
 }
 
 /** Jobs that were claimed before have a higher fence than the rest of their batch: one pass for each. */
-function fencesOf({ rows }: Claimed): number[] {
-  return [...new Set(rows.map(({ fence }) => fence))]
+function fencesOf(rows: readonly ReadyRow[], { guard }: RawLayers): readonly number[] {
+  return [...new Set(rows.map(([, fence]) => (guard ? fence + 1 : fence)))]
+}
+
+/** By what the rows of a batch are found. */
+function guardsOf({ holder, runs, fences }: Claimed): readonly (readonly [number, number, number, number])[] {
+  return fences.flatMap((fence) => runs.map(([, first, jobs]) => [holder, fence, first, first + jobs - 1] as const))
 }
 
 function checkpointer(db: DatabaseSync): (claimed: Claimed, ordinal: number) => void {
@@ -220,10 +229,10 @@ function checkpointer(db: DatabaseSync): (claimed: Claimed, ordinal: number) => 
     const detail = JSON.stringify({ phase: PHASES[ordinal], next: PHASES[ordinal + 1] ?? null })
     const result = ordinal === PHASES.length - 1 ? 'null' : String(ordinal + 1)
     const done = ordinal + 1
-    for (const fence of fencesOf(claimed)) {
-      keepPhase.run(now, ordinal, result, claimed.holder, fence)
-      phaseCompleted.run(now, detail, claimed.holder, fence)
-      moveOn.run(now, done, (100 * done) / PHASES.length, claimed.holder, fence)
+    for (const guard of guardsOf(claimed)) {
+      keepPhase.run(now, ordinal, result, ...guard)
+      phaseCompleted.run(now, detail, ...guard)
+      moveOn.run(now, done, (100 * done) / PHASES.length, ...guard)
     }
   }
 }
