@@ -22,6 +22,7 @@ export function areAlike(one: PlanCall, other: PlanCall): boolean {
 }
 
 function sameValues(one: PlanValues, other: PlanValues): boolean {
+  if (one === other) return true
   const names = Object.keys(one) as (keyof PlanValues)[]
   return names.length === Object.keys(other).length && names.every((name) => one[name] === other[name])
 }

@@ -24,8 +24,8 @@ import { logEnd, logLost, logStart } from './attempt-logs.ts'
 import type { Delivery } from './deliver.ts'
 import { INSTEAD, endingAfter, failureInstead } from './ending.ts'
 import type { Ending } from './ending.ts'
-import { SentEnding } from './sent-ending.ts'
-import type { EndsOfAttempts } from './sent-ending.ts'
+import { SentCall, SentEnding } from './sent.ts'
+import type { Outcomes } from './sent.ts'
 import { LeftHandlers } from './left-handlers.ts'
 import { InterruptionWatch, KNOWN_FOR_MS } from './interruption-watch.ts'
 import { runAttempt } from './run-attempt.ts'
@@ -55,7 +55,7 @@ export class Attempts implements AttemptHost, AttemptRunner {
   readonly #watch: InterruptionWatch
   readonly #pauses = new Pauses()
   readonly #together: Together
-  readonly #ends: EndsOfAttempts
+  readonly #outcomes: Outcomes
   #tally: WorkerTally = emptyTally()
   #beginning = false
   #delayed = 0
@@ -72,7 +72,8 @@ export class Attempts implements AttemptHost, AttemptRunner {
     this.#options = options
     this.#waiting = new WaitingJobs({ ...options, onGiveBack: (jobs) => this.#giveBack(jobs, notBegunStop) })
     this.#together = new Together({ store, turns, deliveryOf: (sent) => this.#deliveryOf(sent) })
-    this.#ends = {
+    this.#outcomes = {
+      kept: (attempt, call, result) => this.#kept(attempt, call, result),
       settled: (attempt, ending, result) => this.#settled(attempt, ending, result),
       broken: (attempt, error) => this.#broken(attempt, error),
     }
@@ -252,11 +253,9 @@ export class Attempts implements AttemptHost, AttemptRunner {
   }
 
   keep(attempt: Attempt, call: AttemptCall): Promise<boolean> {
-    return new Promise((resolve, reject) => {
-      const calls = [attempt.call(call)]
-      const done = (result: PlanResult | null): void => resolve(this.#kept(attempt, call, result))
-      this.#together.add({ attempt, calls, isWanted: () => !attempt.over, done, broken: reject })
-    })
+    const waiting = Promise.withResolvers<boolean>()
+    this.#together.add(new SentCall(attempt, call, this.#outcomes, waiting))
+    return waiting.promise
   }
 
   #kept(attempt: Attempt, { plan }: AttemptCall, result: PlanResult | null): boolean {
@@ -279,7 +278,7 @@ export class Attempts implements AttemptHost, AttemptRunner {
     if (!attempt.settling) this.#settling += 1
     attempt.settling = true
     this.#slotFreed()
-    this.#together.add(new SentEnding(attempt, ending, this.#ends))
+    this.#together.add(new SentEnding(attempt, ending, this.#outcomes))
   }
 
   handlerEnded(attempt: Attempt): void {

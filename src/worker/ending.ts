@@ -27,10 +27,20 @@ export interface Failure {
 
 /** The phase at hand is done, and further ones follow. */
 export function checkpoint({ phase, phaseNames }: Attempt, result: string): AttemptCall {
-  const phaseCount = phaseNames.length
-  const progress = jobProgress({ phaseIndex: phase + 1, phaseCount, phaseProgress: 0 })
+  let known = checkpoints.get(phaseNames)
+  if (known === undefined) checkpoints.set(phaseNames, (known = []))
+  return { plan: CHECKPOINT, ...(known[phase] ??= checkpointOf(phaseNames, phase)), result }
+}
+
+type CheckpointParts = Required<Pick<AttemptCall, 'values' | 'detail'>>
+
+/** What the checkpoints of a phase have in common, by the list of phases: jobs that were claimed together share it. */
+const checkpoints = new WeakMap<readonly string[], CheckpointParts[]>()
+
+function checkpointOf(phaseNames: readonly string[], phase: number): CheckpointParts {
+  const progress = jobProgress({ phaseIndex: phase + 1, phaseCount: phaseNames.length, phaseProgress: 0 })
   const detail = JSON.stringify({ phase: phaseNames[phase], next: phaseNames[phase + 1] ?? null })
-  return { plan: CHECKPOINT, values: { progress, seenPhase: phase }, detail, result }
+  return { values: { progress, seenPhase: phase }, detail }
 }
 
 /** The last phase is done; null: it has had its checkpoint already. */

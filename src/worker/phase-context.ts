@@ -17,14 +17,18 @@ const NO_RESULTS: Results = Object.freeze({})
 export class PhaseContext implements HandlerContext {
   readonly #attempt: Attempt
   readonly #phase: number
+  #results: Results | null = null
   readonly input: unknown
-  readonly results: Results
 
   constructor(attempt: Attempt, input: unknown) {
     this.#attempt = attempt
     this.#phase = attempt.phase
     this.input = input
-    this.results = attempt.results.length === 0 ? NO_RESULTS : resultsOf(attempt.namedResults)
+  }
+
+  get results(): Results {
+    this.#results ??= this.#phase === 0 ? NO_RESULTS : resultsOf(this.#attempt.namedResults.slice(0, this.#phase))
+    return this.#results
   }
 
   get jobId(): string {

@@ -55,11 +55,11 @@ export class Together {
     const { claims } = this.#options.store
     const answering = calls.length === 1 ? claims.apply(only).then((result) => [result]) : claims.applyAll(calls)
     const answered = (results: readonly PlanResult[]): void => {
-      for (const [index, each] of sent.entries()) {
+      sent.forEach((each, index) => {
         const result = results[lasts[index] ?? index]
         if (result === undefined) each.broken(new RangeError('a call was not answered'))
         else each.done(result)
-      }
+      })
     }
     const failed = (error: unknown): void => {
       for (const each of sent) this.#again(each, error)
@@ -90,13 +90,13 @@ function inWaves(sent: readonly Sent[]): Waves {
   const calls: PlanCall[] = []
   const lasts: number[] = []
   const further: [index: number, calls: readonly PlanCall[]][] = []
-  for (const [index, { calls: mine }] of sent.entries()) {
-    const [first, ...others] = mine
-    if (first === undefined) continue
+  sent.forEach(({ calls: mine }, index) => {
+    const [first] = mine
+    if (first === undefined) return
     lasts[index] = calls.length
     calls.push(first)
-    if (others.length > 0) further.push([index, others])
-  }
+    if (mine.length > 1) further.push([index, mine.slice(1)])
+  })
   for (const [index, others] of further) {
     calls.push(...others)
     lasts[index] = calls.length - 1
