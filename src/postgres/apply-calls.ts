@@ -131,5 +131,7 @@ async function take(
 /** Not: there is more to write than the row and a phase's result. */
 function isPlain(call: PlanCall): boolean {
   const { jobId, claim, scope } = call
-  return isRowAlone(call) && scope.role === 'operator' && claim?.jobId === jobId && isId(jobId)
+  return (
+    isRowAlone(call) && scope.role === 'operator' && claim?.jobId === jobId && (claim.ctid !== undefined || isId(jobId))
+  )
 }

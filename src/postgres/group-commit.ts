@@ -22,10 +22,17 @@ export interface GroupCommitOptions<Call, Answer> {
   readonly asError: (error: unknown) => MillraceError
 }
 
+/** Calls that one caller waits for together. */
+interface Asked<Answer> {
+  readonly outcomes: Outcome<Answer>[]
+  left: number
+  readonly done: (outcomes: readonly Outcome<Answer>[]) => void
+}
+
 interface Waiting<Call, Answer> {
   readonly call: Call
-  readonly resolve: (answer: Answer) => void
-  readonly reject: (error: MillraceError) => void
+  readonly asked: Asked<Answer>
+  readonly index: number
 }
 
 export class GroupCommit<Call, Answer> {
@@ -39,12 +46,24 @@ export class GroupCommit<Call, Answer> {
     this.#options = options
   }
 
-  call(call: Call): Promise<Answer> {
-    return new Promise((resolve, reject) => {
-      this.#waiting.push({ call, resolve, reject })
-      const { lanes = 1 } = this.#options
-      if (this.#lanes === 0 || (this.#isFull && this.#lanes < lanes)) this.#begin()
-    })
+  async call(call: Call): Promise<Answer> {
+    const [outcome] = await this.callAll([call])
+    if (outcome === undefined) throw new RangeError('a call was not answered')
+    if ('error' in outcome) throw outcome.error
+    return outcome.answer
+  }
+
+  /** What came of the calls, in their order, once all are settled. */
+  callAll(calls: readonly Call[]): Promise<readonly Outcome<Answer>[]> {
+    if (calls.length === 0) return Promise.resolve([])
+    return new Promise((done) => this.#add(calls, { outcomes: [], left: calls.length, done }))
+  }
+
+  #add(calls: readonly Call[], asked: Asked<Answer>): void {
+    calls.forEach((call, index) => this.#waiting.push({ call, asked, index }))
+    const { lanes = 1 } = this.#options
+    if (this.#lanes === 0) this.#begin()
+    if (this.#isFull && this.#lanes < lanes) this.#begin()
   }
 
   /** Resolves once all calls have been answered. */
@@ -70,15 +89,16 @@ export class GroupCommit<Call, Answer> {
       this.#underWay.add(batch)
       const outcomes = await this.#outcomes(batch.map(({ call }) => call))
       this.#underWay.delete(batch)
-      for (const [index, { resolve, reject }] of batch.entries()) {
-        const outcome = outcomes[index]
-        if (outcome === undefined) reject(this.#options.asError(new RangeError('a call was not answered')))
-        else if ('error' in outcome) reject(outcome.error)
-        else resolve(outcome.answer)
-      }
+      batch.forEach((waiting, index) => this.#settle(waiting, outcomes[index]))
     }
     // In the same step as it was found that nothing waits: a call that comes now begins anew.
     this.#lanes -= 1
+  }
+
+  #settle({ asked, index }: Waiting<Call, Answer>, outcome: Outcome<Answer> | undefined): void {
+    asked.outcomes[index] = outcome ?? { error: this.#options.asError(new RangeError('a call was not answered')) }
+    asked.left -= 1
+    if (asked.left === 0) asked.done(asked.outcomes)
   }
 
   /** The next batch: nothing where the lane is not needed beside those that are under way. */

@@ -132,7 +132,11 @@ export class PostgresStore implements Store {
     take: (request) =>
       this.#write(() => this.#db.write((tx) => takeJob(tx, this.#parts.names, request), { insists: true })),
     apply: (call) => (this.#closing === null ? this.#planCalls.call(call) : Promise.reject(storeClosed())),
-    applyAll: (calls) => Promise.all(calls.map((call) => this.claims.apply(call))),
+    applyAll: async (calls) => {
+      if (this.#closing !== null) throw storeClosed()
+      const outcomes = await this.#planCalls.callAll(calls)
+      return outcomes.map((outcome) => ('error' in outcome ? outcome : outcome.answer))
+    },
     noteStop: (note) => this.#write(() => this.#db.write((tx) => noteStop(tx, note))),
     interruptions: (held) => this.#read(() => findInterruptions(this.#db.ask, held)),
     interruptionsNow: (held) => this.#keeper?.interruptionsNow(held) ?? null,

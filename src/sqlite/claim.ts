@@ -67,9 +67,9 @@ function takeJobs(db: Database, { pages, keys, holder, session }: Take): readonl
     const inputs = { now: db.now, scope: OPERATOR, claim: null, values, session, listAt: position }
     const taken = updateMany(db, TAKE, inputs, page.keys)
     if (taken !== page.keys.length) throw new RangeError('jobs that had been chosen were not there to be taken')
-    const { columns, phaseLists, bodies } = page
+    const { columns, phaseLists, bodies, results } = page
     const queue = db.queueOfLane(page.lane.n)
-    return { type: type.name, queue, policy, deadlineAt: deadlineOf(inputs), phaseLists, columns, bodies }
+    return { type: type.name, queue, policy, deadlineAt: deadlineOf(inputs), phaseLists, columns, bodies, results }
   })
   tellStarts(db, { keys, position, told: pages.flatMap(({ told }) => told) })
   return packed

@@ -26,6 +26,8 @@ export interface LanePage {
   readonly phaseLists: ReadonlyMap<number, readonly string[]>
   /** Inputs that are too long for the job's row, by key; null: none is. */
   readonly bodies: ReadonlyMap<number, string> | null
+  /** Of the phases that are done, by key; null: no job has one. */
+  readonly results: ReadonlyMap<number, readonly string[]> | null
 }
 
 export interface Chosen {
@@ -39,9 +41,7 @@ const COLUMNS =
   'c.created_at, c.run_at, c.tenant, c.owner, c.input'
 
 const IS_UNTRIED = 'fence = 0 AND attempt = 0 AND generation = 1 AND failures = 0 AND phase = 0'
-const RESULTS =
-  '(SELECT json_group_array(p.result ORDER BY p.ordinal) FROM millrace_phases AS p WHERE p.job = j.n AND p.ordinal < j.phase)'
-const TRIED = `iif(${IS_UNTRIED}, NULL, json_array(fence + 1, attempt + 1, generation, failures, phase, json(${RESULTS})))`
+const TRIED = `iif(${IS_UNTRIED}, NULL, json_array(fence + 1, attempt + 1, generation, failures, phase))`
 const LABELS = '(SELECT json_group_object(l.name, l.content) FROM millrace_labels AS l WHERE l.job = j.n)'
 
 /** `json` says of what comes as text that it is JSON: the database may have forgotten it. */
@@ -51,7 +51,7 @@ const BESIDE_LABELS = `json_array(tenant, owner, json(${TRIED}), json(${LABELS})
 /** Of the jobs that `source` selects. */
 function pageSql(source: string, beside: string): string {
   return (
-    'SELECT total(suspect) AS suspects, count(*) - count(input) AS without, min(phase_list) AS least, max(phase_list) AS greatest, ' +
+    'SELECT total(suspect) AS suspects, count(*) - count(input) AS without, min(phase_list) AS least, max(phase_list) AS greatest, max(phase) AS phase, ' +
     `json_group_array(n) FILTER (WHERE NOT (${isListed(STARTED)})) AS told, json_group_array(n) AS keys, ` +
     "lower(group_concat(hex(id), '')) AS ids, json_group_array(input) AS inputs, json_group_array(created_at) AS created, " +
     'json_group_array(run_at - created_at) AS waits, json_group_array(phase_list) AS lists, ' +
@@ -106,8 +106,9 @@ function readPage(
   const told = JSON.parse(String(row['told'])) as readonly number[]
   const phaseLists = new Map(listsAmong(db, row, keys).map((list) => [list, db.phaseNames(list)]))
   const bodies = row['without'] === 0 ? null : bodiesOf(db, keys)
+  const results = Number(row['phase']) === 0 ? null : resultsOf(db, keys)
   const columns = columnsOf(row as unknown as JobColumns)
-  return { page: { lane, keys, told, columns, phaseLists, bodies }, suspects: Number(row['suspects']) }
+  return { page: { lane, keys, told, columns, phaseLists, bodies, results }, suspects: Number(row['suspects']) }
 }
 
 function columnsOf({ keys, ids, inputs, created, waits, lists, beside }: JobColumns): JobColumns {
@@ -130,6 +131,24 @@ function bodiesOf(db: Database, keys: readonly number[]): ReadonlyMap<number, st
 
 const BODIES =
   'SELECT b.job, b.body FROM json_each(?) AS s CROSS JOIN millrace_bodies AS b ON b.job = s.value AND b.kind = ?'
+
+function resultsOf(db: Database, keys: readonly number[]): ReadonlyMap<number, readonly string[]> {
+  const results = new Map<number, string[]>()
+  for (const [job, result] of db.lists(RESULTS, JSON.stringify(keys)) as unknown as readonly (readonly [
+    number,
+    string,
+  ])[]) {
+    const known = results.get(job)
+    if (known === undefined) results.set(job, [result])
+    else known.push(result)
+  }
+  return results
+}
+
+// A retry begins at a phase of old, and what came of those behind it is kept until they are done again.
+const RESULTS =
+  'SELECT p.job, p.result FROM json_each(?) AS s CROSS JOIN millrace_jobs AS j ON j.n = s.value ' +
+  'CROSS JOIN millrace_phases AS p ON p.job = j.n AND p.ordinal < j.phase ORDER BY p.job, p.ordinal'
 
 type Head = readonly [n: number, priority: number, runAt: number, suspect: 0 | 1, lane: number]
 

@@ -31,15 +31,10 @@ import { findFaults, repairFault } from './faults.ts'
 import { auditJob, auditJobs, dropStrays, findStrays, keptArtifacts, repairStoredJob } from './integrity.ts'
 import { listRefusals, listTypes, registerTypes, transferType } from './job-types.ts'
 import { countJobs, getJob, jobStates, listJobs } from './jobs.ts'
-import { packEnqueued, packResult, unpackAlike, unpackCall, unpackNewJobs } from './packed-calls.ts'
-import type {
-  PackedCall,
-  PackedCalls,
-  PackedEnqueued,
-  PackedNewJobs,
-  PackedResult,
-  PackedResults,
-} from './packed-calls.ts'
+import { packEnqueued, packResult, unpackCall, unpackNewJobs } from './packed-calls.ts'
+import type { PackedCall, PackedEnqueued, PackedNewJobs, PackedResult } from './packed-calls.ts'
+import { packResults, unpackAlike } from './packed-runs.ts'
+import type { AlikeCalls, PackedResults, PackedRuns, RunResults } from './packed-runs.ts'
 import { listQueues, pauseQueue, resumeQueue } from './queues.ts'
 import { artifactPaths, finishedJobs, purgeJobs, sweepUp } from './retention.ts'
 import {
@@ -84,18 +79,41 @@ function enqueueAll(db: Database, calls: readonly PackedNewJobs[]): readonly Pac
   return lists.map(({ length }) => packEnqueued(outcomes.slice(end, (end += length))))
 }
 
-function applyEach(db: Database, calls: readonly PackedCall[]): readonly PackedResult[] {
-  return applyCalls(db, calls.map(unpackCall)).map(packResult)
+/** All that share the transaction, in their order: those that came one by one together, and those that came as alike too. */
+function applyAll(db: Database, calls: readonly PackedRuns[]): readonly PackedResults[] {
+  let waiting: { readonly call: PackedCall; readonly results: PackedResult[] }[] = []
+  const applyWaiting = (): void => {
+    const made = waiting
+    waiting = []
+    const results = applyCalls(
+      db,
+      made.map(({ call }) => unpackCall(call)),
+    )
+    made.forEach((each, index) => {
+      const result = results[index]
+      if (result !== undefined) each.results.push(packResult(result))
+    })
+  }
+  const answers = calls.map((runs) =>
+    runs.map((run): RunResults => {
+      if ('rows' in run) {
+        applyWaiting()
+        return applyRun(db, run)
+      }
+      const results: PackedResult[] = []
+      for (const call of run) waiting.push({ call, results })
+      return results
+    }),
+  )
+  applyWaiting()
+  return answers.map(packResults)
 }
 
-function applyAll(db: Database, runs: PackedCalls): PackedResults {
-  return runs.map((run): PackedResults[number] => {
-    if (!('rows' in run)) return applyEach(db, run)
-    const { call, rows, results } = run
-    const all = applyAlike(db, { call: unpackCall(call), rows, results })
-    if (all !== null) return { all: packResult(all), count: rows.length }
-    return applyCalls(db, unpackAlike(run)).map(packResult)
-  })
+function applyRun(db: Database, run: AlikeCalls): RunResults {
+  const { call, rows, results } = run
+  const all = applyAlike(db, { call: unpackCall(call), rows, results })
+  if (all !== null) return { all: packResult(all), count: rows.length }
+  return applyCalls(db, unpackAlike(run)).map(packResult)
 }
 
 /** In the order in which the calls of one transaction are carried out: what frees or adds jobs comes before what claims them. */
@@ -109,9 +127,7 @@ export const WRITES = {
   'jobTypes.noteEntities': oneByOne((db, notes: readonly EntityNote[]) => noteEntities(db, notes)),
   'queues.pause': oneByOne((db, [name, actor]: readonly [string, string]) => pauseQueue(db, name, actor)),
   'queues.resume': oneByOne((db, [name, actor]: readonly [string, string]) => resumeQueue(db, name, actor)),
-  'claims.apply': applyEach,
-  // Behind them: an attempt's last call is among these, and what it called before among those.
-  'claims.applyAll': oneByOne((db, runs: PackedCalls) => applyAll(db, runs)),
+  'claims.apply': applyAll,
   'claims.noteStop': oneByOne((db, note: StopNote) => noteStop(db, note)),
   // Changes nothing in the database: whoever keeps the beats stops them.
   'sessions.abandon': oneByOne((_db, _holder: number) => undefined),

@@ -6,7 +6,6 @@ import type { JobState } from '../core/states.ts'
 import { isRowAlone } from '../store/claims.ts'
 import type { PlanCall, PlanResult } from '../store/claims.ts'
 import type { Enqueued, NewJob } from '../store/jobs.ts'
-import { MANY_ALIKE, areAlike, plainRow } from './alike-calls.ts'
 
 /** What few calls bring. */
 type Beside = Pick<PlanCall, 'claim' | 'scope'> & Omit<PlanCall, 'jobId' | 'plan' | 'claim' | 'values' | 'detail'>
@@ -52,7 +51,8 @@ function packValues(plan: Plan, values: PlanValues): PlanValues | string {
   return isAlone ? output : values
 }
 
-function isBare(call: PlanCall): boolean {
+/** Nothing is told but a phase's result beside the row and its event. */
+export function isBare(call: PlanCall): boolean {
   return call.error === undefined && call.stoppedBy === undefined && isRowAlone(call)
 }
 
@@ -69,80 +69,6 @@ export function unpackCall([number, jobId, holder, fence, row, packed, detail, b
     return { jobId, plan, scope: OPERATOR, claim, values, detail }
   }
   return { jobId, plan, values, detail, ...beside }
-}
-
-/** Calls that differ in nothing but their jobs and the results of their phases. */
-export interface AlikeCalls {
-  /** The first of them. */
-  readonly call: PackedCall
-  readonly rows: readonly number[]
-  /** One behind the other: a text is posted faster than a list of texts. */
-  readonly ids: string
-  /** Null: no phase of several is done. */
-  readonly results: readonly string[] | null
-}
-
-/** Calls in their order, and those that are alike together. */
-export type PackedCalls = readonly (AlikeCalls | readonly PackedCall[])[]
-
-export function packCalls(calls: readonly PlanCall[]): PackedCalls {
-  const packed: (AlikeCalls | PackedCall[])[] = []
-  for (const run of runsOf(calls)) {
-    const last = packed.at(-1)
-    if (run.length >= MANY_ALIKE) packed.push(alikeCalls(run))
-    else if (Array.isArray(last)) last.push(...run.map(packCall))
-    else packed.push(run.map(packCall))
-  }
-  return packed
-}
-
-/** Cut where a call differs from the one before it. */
-function runsOf(calls: readonly PlanCall[]): readonly (readonly PlanCall[])[] {
-  const runs: PlanCall[][] = []
-  let run: PlanCall[] = []
-  for (const call of calls) {
-    const [first] = run
-    if (first === undefined || !mayTravelWith(first, call)) runs.push((run = []))
-    run.push(call)
-  }
-  return runs
-}
-
-function mayTravelWith(one: PlanCall, other: PlanCall): boolean {
-  const same = one.plan === other.plan && one.detail === other.detail && areAlike(one, other)
-  return same && isBare(one) && isBare(other) && plainRow(one) !== undefined && plainRow(other) !== undefined
-}
-
-function alikeCalls(run: readonly PlanCall[]): AlikeCalls {
-  const [first] = run
-  if (first === undefined) throw new RangeError('there is no call')
-  const ids = run.map(({ jobId }) => jobId).join('')
-  const rows = run.map(({ claim }) => claim?.row ?? 0)
-  const results = first.result === undefined ? null : run.map(({ result }) => result ?? 'null')
-  return { call: packCall(first), rows, ids, results }
-}
-
-export function unpackAlike({ call, rows, ids, results }: AlikeCalls): readonly PlanCall[] {
-  const first = unpackCall(call)
-  const { length } = first.jobId
-  return rows.map((row, index) => {
-    const jobId = ids.slice(index * length, (index + 1) * length)
-    const claim = first.claim === null ? null : { ...first.claim, jobId, row }
-    const result = results?.[index]
-    return { ...first, jobId, claim, ...(result === undefined ? {} : { result }) }
-  })
-}
-
-/** What came of calls, run by run; one result for all of a run where it is the same. */
-export type PackedResults = readonly (
-  | readonly PackedResult[]
-  | { readonly all: PackedResult; readonly count: number }
-)[]
-
-export function unpackResults(runs: PackedResults): readonly PlanResult[] {
-  return runs.flatMap((run) =>
-    'all' in run ? Array.from({ length: run.count }, () => unpackResult(run.all)) : run.map(unpackResult),
-  )
 }
 
 /** A state alone: applied, and nobody has asked the job to stop. */

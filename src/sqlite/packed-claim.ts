@@ -26,15 +26,7 @@ export interface JobColumns {
 type Beside = readonly [tenant: string, owner: string | null, tried: Tried | null, labels?: ClaimedJob['labels']]
 
 /** How a job has fared so far, its present attempt among it; null: nothing has happened to it. */
-type Tried = readonly [
-  fence: number,
-  attempt: number,
-  generation: number,
-  failures: number,
-  phase: number,
-  /** Of the phases that are done. */
-  results: ClaimedJob['results'],
-]
+type Tried = readonly [fence: number, attempt: number, generation: number, failures: number, phase: number]
 
 /** Jobs of one lane. */
 export interface PackedPage {
@@ -47,6 +39,8 @@ export interface PackedPage {
   readonly phaseLists: ReadonlyMap<number, readonly string[]>
   /** Inputs that are too long for the job's row, by key; null: none is. */
   readonly bodies: ReadonlyMap<number, string> | null
+  /** Of the phases that are done, by key; null: no job has one. */
+  readonly results: ReadonlyMap<number, ClaimedJob['results']> | null
 }
 
 export interface PackedClaim extends Omit<Claimed, 'jobs'> {
@@ -58,7 +52,8 @@ export interface PackedClaim extends Omit<Claimed, 'jobs'> {
 }
 
 const NO_LABELS: ClaimedJob['labels'] = Object.freeze({})
-const UNTRIED: Tried = [1, 1, 1, 0, 0, []]
+const UNTRIED: Tried = [1, 1, 1, 0, 0]
+const NO_RESULTS: ClaimedJob['results'] = []
 const NOTHING_BESIDE: Beside = ['', null, null]
 
 export function unpackClaim({ pages, order, at, nextDueInMs, sessionLost }: PackedClaim, holder: number): Claimed {
@@ -72,7 +67,7 @@ function inOrderOf(order: readonly number[], jobs: readonly ClaimedJob[]): reado
 }
 
 function unpackPage(page: PackedPage, startedAt: number, holder: number): readonly ClaimedJob[] {
-  const { type, queue, policy, deadlineAt, phaseLists, bodies, columns } = page
+  const { type, queue, policy, deadlineAt, phaseLists, bodies, results, columns } = page
   const ids = idsFromHex(columns.ids)
   const inputs = JSON.parse(columns.inputs) as readonly (string | null)[]
   const created = JSON.parse(columns.created) as readonly number[]
@@ -83,7 +78,7 @@ function unpackPage(page: PackedPage, startedAt: number, holder: number): readon
   return keys.map((row, index): ClaimedJob => {
     const beside = besides[index] ?? 0
     const [tenant, owner, tried, labels = NO_LABELS] = beside === 0 ? NOTHING_BESIDE : beside
-    const [fence, attempt, generation, failures, phase, results] = tried ?? UNTRIED
+    const [fence, attempt, generation, failures, phase] = tried ?? UNTRIED
     const phaseNames = phaseLists.get(lists[index] ?? 0) ?? []
     const createdAt = created[index] ?? 0
     return {
@@ -100,9 +95,9 @@ function unpackPage(page: PackedPage, startedAt: number, holder: number): readon
       failures,
       phaseNames,
       phase,
-      results,
+      results: results?.get(row) ?? NO_RESULTS,
       // A claim begins with the progress of the phases that are done.
-      progress: phase === 0 ? 0 : (100 * phase) / phaseNames.length,
+      progress: (100 * phase) / phaseNames.length,
       createdAt,
       runAt: createdAt + (waits[index] ?? 0),
       startedAt,

@@ -9,7 +9,7 @@ import type { ArtifactFolder } from '../store/artifact-folder.ts'
 import type { ArtifactStore } from '../store/artifacts.ts'
 import type { AuditStore } from '../store/audit.ts'
 import type { CleanupTurnStore } from '../store/cleanup-turns.ts'
-import type { ClaimStore } from '../store/claims.ts'
+import type { CallAnswer, ClaimStore, PlanCall, PlanResult } from '../store/claims.ts'
 import type { EventStore } from '../store/events.ts'
 import type { IntegrityStore } from '../store/integrity.ts'
 import type { JobTypeStore } from '../store/job-types.ts'
@@ -23,7 +23,9 @@ import type { Store } from '../store/store.ts'
 import type { Durability } from './driver.ts'
 import type { Link, LinkEvents, Links } from './link.ts'
 import { IN_MEMORY } from './location.ts'
-import { packCall, packCalls, packNewJobs, unpackEnqueued, unpackResult, unpackResults } from './packed-calls.ts'
+import { packCall, packNewJobs, unpackEnqueued } from './packed-calls.ts'
+import { packRuns, unpackResults, wavesOf } from './packed-runs.ts'
+import type { PackedResults } from './packed-runs.ts'
 import { unpackClaim } from './packed-claim.ts'
 import { SqliteTransactions } from './transactions.ts'
 import { storeClosed } from '../store/refusals.ts'
@@ -115,8 +117,8 @@ export class SqliteStore implements Store {
     claim: (request) =>
       this.#open.writer.call('claims.claim', request, (packed) => unpackClaim(packed, request.holder)),
     take: (request) => this.#open.writer.call('claims.take', request),
-    apply: (call) => this.#open.writer.call('claims.apply', packCall(call), unpackResult),
-    applyAll: (calls) => this.#open.writer.call('claims.applyAll', packCalls(calls), unpackResults),
+    apply: (call) => this.#open.writer.call('claims.apply', [[packCall(call)]], unpackOnly),
+    applyAll: (calls) => this.#applyAll(calls),
     noteStop: (note) => this.#open.writer.call('claims.noteStop', note),
     interruptions: (held) => this.#open.reader.call('claims.interruptions', held),
     interruptionsNow: (held) => this.#open.reader.ask('claims.interruptions', held) ?? null,
@@ -210,6 +212,19 @@ export class SqliteStore implements Store {
     return this.#open.reader.call('now', undefined)
   }
 
+  async #applyAll(calls: readonly PlanCall[]): Promise<readonly CallAnswer[]> {
+    const order = wavesOf(calls)
+    const ordered = order === null ? calls : order.flatMap((index) => calls[index] ?? [])
+    try {
+      const results = await this.#open.writer.call('claims.apply', packRuns(ordered), unpackResults)
+      return order === null ? results : inPlaceOf(order, results)
+    } catch (error) {
+      if (calls.length === 1) return [{ error }]
+      // It may be the fault of one of them alone.
+      return Promise.all(calls.map((call) => this.claims.apply(call).catch((own: unknown) => ({ error: own }))))
+    }
+  }
+
   async #openSession(session: NewSession, onLost: () => void): Promise<void> {
     this.#onLost.set(session.holder, onLost)
     this.#parts.pulse?.want(session.holder, beatEveryMs(session.leaseMs))
@@ -260,4 +275,17 @@ export class SqliteStore implements Store {
     const { folder, temporary } = this.#parts.artifacts
     if (temporary) rmSync(folder.path, { recursive: true, force: true })
   }
+}
+
+function unpackOnly(packed: PackedResults): PlanResult {
+  const [result] = unpackResults(packed)
+  if (result === undefined) throw new RangeError('a call was not answered')
+  return result
+}
+
+/** Back from the order in which the calls were made. */
+function inPlaceOf<Result>(order: readonly number[], results: readonly Result[]): readonly Result[] {
+  const placed: Result[] = []
+  results.forEach((result, position) => (placed[order[position] ?? position] = result))
+  return placed
 }

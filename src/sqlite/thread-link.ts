@@ -14,6 +14,8 @@ import { PROTOCOL, answersOf, countAnswers, flattenCalls, unpackError } from './
 import { SyncLine, openLine } from '../runtime/sync-line.ts'
 import type { Answered, AnswersMessage, FromThread, NumberedCall, ThreadData, ToThread } from './messages.ts'
 import type { Answer, Arguments, OperationName, ReadName } from './operations.ts'
+import { countCalls } from './packed-runs.ts'
+import type { PackedRuns } from './packed-runs.ts'
 import { storeClosed } from '../store/refusals.ts'
 
 /** A larger message holds up the thread that posts it, and the one that reads it, for too long. */
@@ -32,6 +34,12 @@ interface Pending {
   readonly unpack: (answer: unknown) => unknown
   /** How many usual answers it weighs. */
   readonly weight: number
+}
+
+/** A claim begins as many jobs as it is answered with, and calls of a turn are answered to as many attempts. */
+function weightOf(name: OperationName, args: unknown): number {
+  if (name === 'claims.claim') return ANSWERS_A_TURN
+  return name === 'claims.apply' ? countCalls(args as PackedRuns) : 1
 }
 
 function asItIs(answer: unknown): unknown {
@@ -129,8 +137,7 @@ export class ThreadLink implements Link {
     return new Promise<Unpacked>((resolve, reject) => {
       this.#lastNumber += 1
       this.#hold()
-      // A claim begins as many jobs as it is answered with, and as many end at once.
-      const weight = name === 'claims.claim' || name === 'claims.applyAll' ? ANSWERS_A_TURN : 1
+      const weight = weightOf(name, args)
       this.#pending.set(this.#lastNumber, { resolve, reject, weight, unpack: unpack ?? asItIs } as Pending)
       this.#outgoing.push({ number: this.#lastNumber, name, args })
       if (this.#outgoing.length === 1) queueMicrotask(() => this.#flush())

@@ -123,6 +123,13 @@ export type PlanResult =
   /** Nothing was changed. `row`: the job as it is; null where the scope does not see it. */
   | { readonly applied: false; readonly refusal: Refusal | 'artifact-exists'; readonly row: JobRow | null }
 
+/** The store could not carry it out, as far as it knows. */
+export interface FailedCall {
+  readonly error: unknown
+}
+
+export type CallAnswer = PlanResult | FailedCall
+
 /** What a caller may need of the row after its plan. */
 export interface AppliedRow {
   readonly state: JobState
@@ -171,10 +178,10 @@ export interface ClaimStore {
   /** Carries out one plan on one job. Calls that arrive together share a commit; this one resolves after its own. */
   apply(call: PlanCall): Promise<PlanResult>
   /**
-   * Carries out one plan on each of many jobs, in one commit; answers in their order. Where the store fails, it may have failed for one of
-   * them alone: nothing of any has been done, as far as it knows.
+   * Carries out many calls, as if each had been made by itself; answers in their order once all are settled. The calls on one job keep their order,
+   * among each other and with those of `apply`. A call that the store could not carry out, as far as it knows, is answered with its error.
    */
-  applyAll(calls: readonly PlanCall[]): Promise<readonly PlanResult[]>
+  applyAll(calls: readonly PlanCall[]): Promise<readonly CallAnswer[]>
   /**
    * Notes that the code of an attempt has come to rest after the attempt had ended without it. False, and nothing is changed: it was noted
    * before, the attempt has not ended, or it was another session's.

@@ -40,7 +40,7 @@ export class StoreView {
             async (results) => {
               for (const [index, call] of calls.entries()) {
                 const result = results[index]
-                if (result !== undefined) await gates.applied?.(call, result)
+                if (result !== undefined && 'applied' in result) await gates.applied?.(call, result)
               }
             },
           ),

@@ -230,6 +230,8 @@ export class ClaimLoop {
   #failed(error: unknown): void {
     const { runtime, logger } = this.#options
     this.#failures += 1
+    // It may have asked for more than the store can bring at once.
+    this.#mostAtOnce = Math.max(LEAST_AT_ONCE, Math.floor(this.#mostAtOnce / 2))
     if (this.#failures === 1)
       logger.error('The store cannot be asked for jobs; it is asked again until it can.', { error })
     const waitMs = backoffDelayMs(FAILURE_BACKOFF, this.#failures, runtime.random())

@@ -3,7 +3,7 @@ import { readField } from '../core/classification/error-tree.ts'
 import { backoffDelayMs } from '../core/retry.ts'
 import type { LogFields } from '../runtime/logger.ts'
 import type { Pauses } from '../runtime/pause.ts'
-import type { PlanCall, PlanResult } from '../store/claims.ts'
+import type { CallAnswer, FailedCall, PlanCall, PlanResult } from '../store/claims.ts'
 import type { AttemptHost } from './attempt.ts'
 
 export interface Delivery {
@@ -22,7 +22,11 @@ export interface Delivery {
 export const WRITE_BACKOFF = { kind: 'exponential', baseMs: 50, maxMs: 2_000, factor: 2, jitter: 0.5 } as const
 
 async function makeAll({ host }: Delivery, calls: readonly PlanCall[]): Promise<Outcome> {
-  return settleOf(calls, await Promise.allSettled(calls.map((call) => host.store.claims.apply(call))))
+  const { claims } = host.store
+  return settleOf(
+    calls,
+    await Promise.all(calls.map((call) => claims.apply(call).catch((error: unknown) => ({ error })))),
+  )
 }
 
 /**
@@ -65,16 +69,20 @@ type Outcome = { readonly answer: PlanResult } | Failed
 
 /**
  * The last answer counts, unless it failed, or was refused because an earlier call failed. Then those that have not been applied are made
- * again: an applied one must not be, since a second checkpoint would pass over a phase.
+ * again: an applied one need not be.
  */
-function settleOf(calls: readonly PlanCall[], answers: readonly PromiseSettledResult<PlanResult>[]): Outcome {
-  const failure = answers.find((answer) => answer.status === 'rejected')
+export function settleOf(calls: readonly PlanCall[], answers: readonly CallAnswer[]): Outcome {
+  const failure = answers.find(hasFailed)
   const last = answers.at(-1)
-  const isLastOpen = last?.status !== 'fulfilled' || (!last.value.applied && last.value.refusal === 'phases-left')
-  if (last?.status === 'fulfilled' && (failure === undefined || !isLastOpen)) return { answer: last.value }
-  return { again: calls.filter((_call, index) => !isApplied(answers[index])), error: failure?.reason }
+  const isLastOpen = last === undefined || hasFailed(last) || (!last.applied && last.refusal === 'phases-left')
+  if (last !== undefined && !hasFailed(last) && (failure === undefined || !isLastOpen)) return { answer: last }
+  return { again: calls.filter((_call, index) => !isApplied(answers[index])), error: failure?.error }
 }
 
-function isApplied(answer: PromiseSettledResult<PlanResult> | undefined): boolean {
-  return answer?.status === 'fulfilled' && answer.value.applied
+export function hasFailed(answer: CallAnswer): answer is FailedCall {
+  return 'error' in answer
+}
+
+function isApplied(answer: CallAnswer | undefined): boolean {
+  return answer !== undefined && !hasFailed(answer) && answer.applied
 }

@@ -3,16 +3,19 @@
  * promise for each would outlive its turn, and of jobs that take microseconds there are many. What the store did not take is tried again, each
  * by itself.
  */
-import type { PlanCall, PlanResult } from '../store/claims.ts'
+import type { CallAnswer, PlanCall, PlanResult } from '../store/claims.ts'
 import type { Store } from '../store/store.ts'
 import type { Attempt } from './attempt.ts'
-import { insist } from './deliver.ts'
-import type { Delivery } from './deliver.ts'
+import { hasFailed, insist, settleOf } from './deliver.ts'
+import type { Delivery, Failed } from './deliver.ts'
 import type { TurnBudget } from './turn-budget.ts'
 
 export interface Sent {
   readonly attempt: Attempt
-  /** In their order. Asked for again should they have to be made again: most never are, and of those on their way there are many. */
+  /**
+   * In their order, one at least. Asked for again should they have to be made again: most never are, and of those on their way there are
+   * many.
+   */
   readonly calls: readonly PlanCall[]
   /** Whether it is still of any use. */
   isWanted(): boolean
@@ -29,7 +32,7 @@ export interface TogetherOptions {
 }
 
 /** More in one answer would hold up the event loop. */
-const MOST_AT_ONCE = 500
+const MOST_AT_ONCE = 250
 
 export class Together {
   readonly #options: TogetherOptions
@@ -49,57 +52,56 @@ export class Together {
   #send(): void {
     const sent = this.#waiting
     this.#waiting = []
-    const { calls, lasts } = inWaves(sent)
-    const [only] = calls
-    if (only === undefined) return
+    if (sent.length === 0) return
     const { claims } = this.#options.store
-    const answering = calls.length === 1 ? claims.apply(only).then((result) => [result]) : claims.applyAll(calls)
-    const answered = (results: readonly PlanResult[]): void => {
-      sent.forEach((each, index) => {
-        const result = results[lasts[index] ?? index]
-        if (result === undefined) each.broken(new RangeError('a call was not answered'))
-        else each.done(result)
-      })
-    }
-    const failed = (error: unknown): void => {
-      for (const each of sent) this.#again(each, error)
-    }
-    answering.then(answered, failed)
+    const calls: PlanCall[] = []
+    const ends = sent.map((each) => calls.push(...each.calls))
+    const [only] = calls
+    const answering =
+      only !== undefined && calls.length === 1 ? claims.apply(only).then((answer) => [answer]) : claims.applyAll(calls)
+    answering.then(
+      (answers) => this.#answered(sent, ends, answers),
+      (error: unknown) => {
+        for (const each of sent) this.#guarded(each, () => this.#again(each, { again: each.calls, error }))
+      },
+    )
   }
 
-  #again(sent: Sent, error: unknown): void {
+  /** `ends`: up to where the answers to each one's calls go. */
+  #answered(sent: readonly Sent[], ends: readonly number[], answers: readonly CallAnswer[]): void {
+    let begin = 0
+    sent.forEach((each, index) => {
+      const from = begin
+      begin = ends[index] ?? begin
+      const first = answers[from]
+      const isPlain = begin === from + 1 && first !== undefined && !hasFailed(first)
+      this.#guarded(each, () => (isPlain ? each.done(first) : this.#settle(each, answers.slice(from, begin))))
+    })
+  }
+
+  #settle(sent: Sent, answers: readonly CallAnswer[]): void {
+    const outcome = settleOf(sent.calls, answers)
+    if ('answer' in outcome) sent.done(outcome.answer)
+    else this.#again(sent, outcome)
+  }
+
+  /** What befalls one of them must not keep the others from their answers. */
+  #guarded(sent: Sent, tell: () => void): void {
+    try {
+      tell()
+    } catch (error) {
+      sent.broken(error)
+    }
+  }
+
+  #again(sent: Sent, failed: Failed): void {
     if (!sent.isWanted()) {
       sent.done(null)
       return
     }
-    insist(this.#options.deliveryOf(sent), { again: sent.calls, error }).then(
+    insist(this.#options.deliveryOf(sent), failed).then(
       (result) => sent.done(result),
       (bug: unknown) => sent.broken(bug),
     )
   }
-}
-
-interface Waves {
-  readonly calls: readonly PlanCall[]
-  /** Of each, the index of its last call. */
-  readonly lasts: readonly number[]
-}
-
-/** The first calls of all before the second ones: those are alike, and a store carries out together what is alike. */
-function inWaves(sent: readonly Sent[]): Waves {
-  const calls: PlanCall[] = []
-  const lasts: number[] = []
-  const further: [index: number, calls: readonly PlanCall[]][] = []
-  sent.forEach(({ calls: mine }, index) => {
-    const [first] = mine
-    if (first === undefined) return
-    lasts[index] = calls.length
-    calls.push(first)
-    if (mine.length > 1) further.push([index, mine.slice(1)])
-  })
-  for (const [index, others] of further) {
-    calls.push(...others)
-    lasts[index] = calls.length - 1
-  }
-  return { calls, lasts }
 }

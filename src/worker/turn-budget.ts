@@ -42,7 +42,7 @@ export class TurnBudget {
     process.nextTick(() => {
       const callbacks = this.#atEnd
       this.#atEnd = []
-      for (const each of callbacks) each()
+      for (const each of callbacks) callGuarded(each)
     })
   }
 
@@ -64,5 +64,16 @@ export class TurnBudget {
     go?.()
     // Behind the microtask in which it goes on, so that what it does is counted.
     if (this.#waiting.length > 0) queueMicrotask(() => this.#look())
+  }
+}
+
+/** What befalls one of them is a bug, and must not keep the others. */
+function callGuarded(callback: () => void): void {
+  try {
+    callback()
+  } catch (error) {
+    process.nextTick(() => {
+      throw error
+    })
   }
 }

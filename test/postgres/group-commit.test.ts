@@ -91,6 +91,40 @@ describe('calls that arrive while a commit is under way', () => {
   })
 })
 
+describe('calls of one caller', () => {
+  test('are answered together, in their order, from as many batches as they fill', async () => {
+    const bench = newBench(2)
+    const answers = bench.group.callAll(['a1', 'b1', 'c1', 'd1'])
+    await nextTurn()
+    assert.deepEqual(callsOf(bench), ['a1 b1 c1'])
+    bench.batches[0]?.commit()
+    await nextTurn()
+    bench.batches[1]?.commit()
+    const expected = ['a1!', 'b1!', 'c1!', 'd1!'].map((answer) => ({ answer }))
+    assert.deepEqual(await answers, expected)
+    assert.deepEqual(await bench.group.callAll([]), [])
+  })
+
+  test('of which one fails are answered all the same', async () => {
+    const refused = new MillraceError('internal', 'refused')
+    const group = new GroupCommit<string, string>({
+      most: 10,
+      weigh: () => 1,
+      run: async (calls) => {
+        if (calls.includes('bad')) throw new Error('it is bad')
+        return calls.map((call) => `${call}!`)
+      },
+      asError: () => refused,
+    })
+    assert.deepEqual(await group.callAll(['a1', 'bad', 'b1']), [
+      { answer: 'a1!' },
+      { error: refused },
+      { answer: 'b1!' },
+    ])
+    await assert.rejects(group.call('bad'), refused)
+  })
+})
+
 test('a call made in the moment in which the one before is answered is made too', async () => {
   const { group, batches } = newBench(2)
   const first = group.call('a1')

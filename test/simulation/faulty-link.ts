@@ -10,8 +10,6 @@
  * What it may do to a call is what ARCHITECTURE promises: nothing is carried out twice, calls on one job keep their order, a claim that was
  * carried out is answered however long that takes, everything else may be refused although it was done.
  */
-import { MillraceError } from '../../src/core/errors.ts'
-import type { ErrorCode } from '../../src/core/errors.ts'
 import { storeClosed } from '../../src/store/refusals.ts'
 import type { Claimed } from '../../src/store/claims.ts'
 import type { Store } from '../../src/store/store.ts'
@@ -22,7 +20,9 @@ import type { Probes } from './probes.ts'
 import type { Entry, Owner, Schedule } from './schedule.ts'
 import type { SeededChoice } from './seeded-choice.ts'
 import type { StoreClock } from './store-clock.ts'
+import { applyEach } from './apply-each.ts'
 import { shortId } from './job-judge.ts'
+import { anyRefusal, refusal } from './refusals.ts'
 import type { Referee } from './referee.ts'
 
 /** How bad things are between the processes and the store; the same for all, and changed as the world goes on. */
@@ -143,7 +143,7 @@ export class FaultyLink {
     if (caller.life === 'gone') return promise
     if (weather.refused > 0 && choice.chance(weather.refused)) {
       probes.see('a call failed before it was carried out')
-      const error = refusal(choice.pick(this.#options.near ? NEAR_REFUSALS : FAR_REFUSALS), call.name)
+      const error = anyRefusal(choice, this.#options.near, call.name)
       schedule.add(schedule.now + this.#delayMs(), () => reject(error), caller)
       return promise
     }
@@ -295,7 +295,8 @@ export class FaultyLink {
           this.#send({
             name: 'apply all',
             jobIds: calls.map(({ jobId }) => jobId),
-            carryOut: () => referee.watchApplyAll(calls, (call) => claims.apply(call)),
+            carryOut: () =>
+              applyEach(this.#options, calls, (call) => referee.watchApply(call, () => claims.apply(call))),
           }),
         noteStop: (note) =>
           this.#send({ name: 'note stop', jobIds: [note.jobId], carryOut: () => claims.noteStop(note) }),
@@ -380,11 +381,4 @@ export class FaultyLink {
 function subscribe<Listener>(listeners: Set<Listener>, listener: Listener): () => void {
   listeners.add(listener)
   return () => listeners.delete(listener)
-}
-
-const NEAR_REFUSALS: readonly ErrorCode[] = ['store-busy', 'store-full', 'internal']
-const FAR_REFUSALS: readonly ErrorCode[] = ['store-unreachable', 'store-full']
-
-function refusal(code: ErrorCode, name: string): MillraceError {
-  return new MillraceError(code, `The simulated store did not take "${name}".`)
 }

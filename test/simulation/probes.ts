@@ -2,6 +2,7 @@
 
 export const PROBES = [
   'a call failed before it was carried out',
+  'one of many calls failed by itself',
   'an answer was lost, and looked up',
   'an answer was lost, and the call failed',
   'a process crashed',

@@ -89,16 +89,6 @@ export class Referee {
     return result
   }
 
-  /** One after another, so that each can be judged by the row before it and the row after it. */
-  async watchApplyAll(
-    calls: readonly PlanCall[],
-    apply: (call: PlanCall) => Promise<PlanResult>,
-  ): Promise<readonly PlanResult[]> {
-    const results: PlanResult[] = []
-    for (const call of calls) results.push(await this.watchApply(call, () => apply(call)))
-    return results
-  }
-
   #judgeApply(call: PlanCall, before: JobRow, after: JobRow): void {
     const { plan, claim } = call
     const facts = `${plan.name} on ${describe(before)}`

@@ -12,17 +12,15 @@ import type { Scope } from '../../src/core/scope.ts'
 import { JOB_STATES } from '../../src/core/states.ts'
 import {
   packCall,
-  packCalls,
   packEnqueued,
   packNewJobs,
   packResult,
-  unpackAlike,
   unpackCall,
   unpackEnqueued,
   unpackNewJobs,
   unpackResult,
-  unpackResults,
 } from '../../src/sqlite/packed-calls.ts'
+import { packResults, packRuns, unpackAlike, unpackResults, wavesOf } from '../../src/sqlite/packed-runs.ts'
 import type { PlanCall, PlanResult } from '../../src/store/claims.ts'
 import type { Enqueued, NewJob } from '../../src/store/jobs.ts'
 import { newArtifact, newJob, ONE_PHASE, planCall, THREE_PHASES } from '../support/contract-bench.ts'
@@ -149,7 +147,7 @@ const manyCalls = fc
 test('calls are after their journey what they were, in their order, whichever of them travel together', () => {
   fc.assert(
     fc.property(manyCalls, (made) => {
-      const packed = structuredClone(packCalls(made))
+      const packed = structuredClone(packRuns(made))
       const unpacked = packed.flatMap((run) => ('rows' in run ? unpackAlike(run) : run.map(unpackCall)))
       assert.deepEqual(unpacked, made)
     }),
@@ -157,10 +155,35 @@ test('calls are after their journey what they were, in their order, whichever of
   )
 })
 
+test('no job stands twice among calls that travel as one', () => {
+  const claims = Array.from({ length: 20 }, (_each, index) => ({
+    jobId: `${ID}${index}`,
+    holder: 5,
+    fence: 1,
+    row: index + 1,
+  }))
+  const made = [...claims, ...claims].map((held) => planCall(COMPLETE_ONLY_PHASE, held, { output: '"x"' }))
+  assert.deepEqual(
+    packRuns(made).map((run) => ('rows' in run ? run.rows.length : run.length)),
+    [20, 20],
+  )
+})
+
+test('of jobs that are called twice in a row the first calls go before the second ones', () => {
+  const made = ['a', 'a', 'b', 'c', 'c', 'c'].map((jobId) => planCall(COMPLETE_ONLY_PHASE, jobId))
+  assert.deepEqual(wavesOf(made), [0, 2, 3, 1, 4, 5])
+  assert.equal(wavesOf(made.filter((_call, index) => index !== 1 && index < 4)), null)
+})
+
 test('completions that are alike travel as one, by their rows', () => {
-  const claims = Array.from({ length: 50 }, (_each, index) => ({ jobId: ID, holder: 5, fence: 1, row: 7 + index }))
+  const claims = Array.from({ length: 50 }, (_each, index) => ({
+    jobId: `${ID}${index}`,
+    holder: 5,
+    fence: 1,
+    row: 7 + index,
+  }))
   const made = claims.map((held) => planCall(COMPLETE_ONLY_PHASE, held, { output: '"x"' }))
-  const [run, ...others] = packCalls(made)
+  const [run, ...others] = packRuns(made)
   assert.deepEqual(others, [])
   assert.ok(run !== undefined && 'rows' in run)
   assert.deepEqual(
@@ -283,7 +306,9 @@ test('jobs that are alike are told by their ids and inputs', () => {
 test('what came of many calls is after its journey what it was, said once or of each', () => {
   fc.assert(
     fc.property(fc.array(fc.tuple(result, fc.constantFrom(0, 1, 9))), (runs) => {
-      const packed = runs.map(([came, count]) => (count === 0 ? [packResult(came)] : { all: packResult(came), count }))
+      const packed = packResults(
+        runs.map(([came, count]) => (count === 0 ? [packResult(came)] : { all: packResult(came), count })),
+      )
       const expected = runs.flatMap(([came, count]) => Array.from({ length: Math.max(1, count) }, () => came))
       assert.deepEqual(unpackResults(structuredClone(packed)), expected)
     }),

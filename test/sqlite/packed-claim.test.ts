@@ -67,13 +67,15 @@ test('a claim is after its journey what was claimed, each job with what its lane
           waits: column(({ createdAt, runAt }) => runAt - createdAt),
           lists: column(({ phaseList }) => phaseList),
           beside: column(({ tenant, owner, tried, labels }) => {
-            const fared = tried === null ? null : Object.values(tried)
+            const { results: _results, ...counts } = tried ?? { results: [] }
+            const fared = tried === null ? null : Object.values(counts)
             if (hasLabels) return [tenant, owner, fared, labels]
             return tenant === '' && owner === null && fared === null ? 0 : [tenant, owner, fared]
           }),
         }
         const bodies = new Map(mine.filter(({ isLong }) => isLong).map(({ row, input }) => [row, input]))
-        return { ...common, columns, phaseLists: new Map(PHASE_LISTS.entries()), bodies }
+        const results = new Map(mine.flatMap(({ row, tried }) => (tried === null ? [] : [[row, tried.results]])))
+        return { ...common, columns, phaseLists: new Map(PHASE_LISTS.entries()), bodies, results }
       })
       const expected = numbered.map((each): ClaimedJob => {
         const { page, row, jobId, input, createdAt, runAt, tenant, owner, phaseList, tried, labels } = each

@@ -14,7 +14,8 @@ import type { Connection, OwnConnection } from '../../src/sqlite/driver.ts'
 import { migrate } from '../../src/sqlite/migrate.ts'
 import { READS, WRITES } from '../../src/sqlite/operations.ts'
 import type { Answer, Arguments, WriteName } from '../../src/sqlite/operations.ts'
-import { packCall, packCalls, packNewJobs } from '../../src/sqlite/packed-calls.ts'
+import { packCall, packNewJobs } from '../../src/sqlite/packed-calls.ts'
+import { packRuns } from '../../src/sqlite/packed-runs.ts'
 import { unpackClaim } from '../../src/sqlite/packed-claim.ts'
 import { BELONGINGS } from '../../src/store/integrity.ts'
 import type { NewJob } from '../../src/store/jobs.ts'
@@ -89,7 +90,7 @@ function driveWrites(db: Database): void {
   enqueue(db, makeJob({ key: 'k', uniqueKey: 'u', input: LONG }), makeJob({ delayMs: 1_000 }))
   enqueue(db, makeJob({ key: 'k', input: LONG }), makeJob({ uniqueKey: 'u' }))
   const act = (plan: Plan, target: Claim | string, values: PlanValues = {}, rest = {}): void => {
-    write(db, 'claims.apply', packCall(planCall(plan, target, values, rest)))
+    write(db, 'claims.apply', packRuns([planCall(plan, target, values, rest)]))
   }
   const values = { holder, delayMs: 0, timeoutMs: 1, phase: 0, progress: 1, seenGeneration: 1, seenFence: 1 }
   for (const plan of plans.PLANS) {
@@ -168,7 +169,7 @@ function driveLists(db: Database): void {
   for (const plan of PLAIN_PLANS) {
     for (const rest of [{}, { detail: '{}' }, ...(plan === plans.CHECKPOINT ? [{ result: '1' }] : [])]) {
       for (const types of ORDERS) {
-        const calls = runningAlike(db, holder, types).map((claim) => packCall(planCall(plan, claim, values, rest)))
+        const calls = runningAlike(db, holder, types).map((claim) => [[packCall(planCall(plan, claim, values, rest))]])
         WRITES['claims.apply'](db, calls)
       }
     }
@@ -177,8 +178,10 @@ function driveLists(db: Database): void {
   const told = runningAlike(db, holder, ['listed']).map((claim, line) =>
     planCall(plans.LOG, claim, {}, { detail: `{"line":${line}}` }),
   )
-  WRITES['claims.apply'](db, told.map(packCall))
-  WRITES['claims.applyAll'](db, [packCalls(told)])
+  WRITES['claims.apply'](
+    db,
+    told.map((call) => [[packCall(call)]]),
+  )
   db.connection.exec('UPDATE millrace_jobs SET run_at = 9e15 WHERE state IN (1, 4)')
   enqueue(db, ...Array.from({ length: ALIKE }, () => makeJob({ delayMs: 1 })))
   db.connection.exec('UPDATE millrace_jobs SET run_at = 0 WHERE state = 1 AND run_at < 9e15')

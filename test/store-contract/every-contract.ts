@@ -18,6 +18,7 @@ import { jobsContract } from './jobs.contract.ts'
 import { keysContract } from './keys.contract.ts'
 import { listingContract } from './listing.contract.ts'
 import { manyCallsContract } from './many-calls.contract.ts'
+import { repeatedCallsContract } from './repeated-calls.contract.ts'
 import { manyNewJobsContract } from './many-new-jobs.contract.ts'
 import { ownershipContract } from './ownership.contract.ts'
 import { phasesContract } from './phases.contract.ts'
@@ -71,5 +72,6 @@ export function oneByOneContract(open: OpenStore): void {
 export function togetherContract(open: OpenStore): void {
   batchesContract(open)
   manyCallsContract(open)
+  repeatedCallsContract(open)
   manyNewJobsContract(open)
 }

@@ -261,12 +261,11 @@ describe('a store that does not take what came of a job', () => {
     })
   }
 
-  test('passes over no phase when a checkpoint is told again, because only the completion behind it failed', async (context) => {
+  test('is not told a checkpoint twice, where only the completion failed', async (context) => {
     const { enqueue, start, runtime, job, faults, calls } = await openWorkplace(context)
     const steps = defineJob('steps', { service: 'tests', phases: ['one', 'two'] })
     const id = await enqueue(steps)
     let refusals = 3
-    const phases: string[] = []
     faults.apply = ({ plan }) => {
       if (plan.name !== 'complete' || refusals === 0) return undefined
       refusals -= 1
@@ -274,14 +273,13 @@ describe('a store that does not take what came of a job', () => {
     }
     await start([
       handle(steps)
-        .phase('one', () => phases.push('one'))
-        .phase('two', () => phases.push('two')),
+        .phase('one', () => 1)
+        .phase('two', () => 2),
     ])
     await runtime.advance(5_000)
     const { state, output } = await job(id)
     assert.deepEqual({ state, output }, { state: 'completed', output: '2' })
-    assert.ok(calls.filter(({ plan }) => plan.name === 'checkpoint').length > 2)
-    assert.deepEqual(phases, ['one', 'two'])
+    assert.equal(calls.filter(({ plan }) => plan.name === 'checkpoint').length, 2)
   })
 
   test('is told the last checkpoint and the completion again, where both failed', async (context) => {

@@ -170,7 +170,11 @@ function withFaults(store: Store, { faults, calls, onLost }: Watched): Store {
       applyAll: (made) => {
         calls.push(...made)
         if (faults.apply === undefined) return claims.applyAll(made)
-        return Promise.all(made.map((call) => unless(faults.apply?.(call), () => claims.apply(call))))
+        return Promise.all(
+          made.map((call) =>
+            unless(faults.apply?.(call), () => claims.apply(call)).catch((error: unknown) => ({ error })),
+          ),
+        )
       },
       noteStop: (note) => unless(faults.noteStop?.(), () => claims.noteStop(note)),
       interruptions: (held) => unless(faults.interruptions?.(), () => claims.interruptions(held)),
