@@ -43,8 +43,9 @@ type Part = readonly [name: string, run: () => Promise<Partial<Counts>>]
 /** A pass looks through this share of the bytes of artifacts: all of them in an hour. */
 const BYTES_PARTS = 12
 const SWEPT_AT_ONCE = 500
-/** So many pages of jobs are looked through in a pass. */
-const AUDITED_PAGES = 4
+/** Jobs are looked at a page at a time, and so many pages in a pass: a longer page would hold up the event loop for milliseconds. */
+const AUDITED_AT_ONCE = 100
+const AUDITED_PAGES = 20
 
 interface Extent {
   readonly cause: Pass['cause']
@@ -146,7 +147,7 @@ export class Cleaner {
     let after = isWhole ? null : this.#audited
     const most = isWhole ? Number.POSITIVE_INFINITY : AUDITED_PAGES
     for (let pages = 0; pages < most; pages += 1) {
-      const { jobs, next } = await integrity.audit({ after, limit: SWEPT_AT_ONCE })
+      const { jobs, next } = await integrity.audit({ after, limit: AUDITED_AT_ONCE })
       for (const job of jobs.filter((each) => validateJob(each).some(({ repairable }) => repairable))) {
         validationIssuesFixed += (await integrity.repairJob(job.id)).length
       }

@@ -27,9 +27,9 @@ export interface CompiledCase {
 export interface ManyJobs {
   /** For a list of keys. */
   readonly listSql: string
-  /** For all keys from `key` to `lastKey`. */
+  /** For all keys from one to another. */
   readonly rangeSql: string
-  /** Those of the list form; the range form's last one comes behind them. */
+  /** Those of the list form, whose last is `key`. Of the range form that is the first key, and the last one comes behind it. */
   readonly values: CompiledCase['values']
 }
 
@@ -45,7 +45,7 @@ export interface PlainCase extends CompiledCase {
 
 /** What the values of a statement are taken from. */
 export interface PlanInputs {
-  /** Public id, integer key or list of them, as the statement was compiled for. */
+  /** Public id, integer key, list of them or the first of a range, as the statement was compiled for. */
   readonly key: SqlValue
   readonly now: number
   readonly scope: Scope
