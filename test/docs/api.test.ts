@@ -48,7 +48,7 @@ test('api.md names every member of both managers', async () => {
 
 test("api.md names every member of a handler's context", () => {
   const told = namesUnder('The context of a handler').map((name) => name.split(/[.(]/)[0] ?? '')
-  const wanted = ['input', 'results', ...gettersOf(PhaseContext.prototype)]
+  const wanted = ['input', ...gettersOf(PhaseContext.prototype)]
   assert.deepEqual([...new Set(told)].toSorted(), wanted.toSorted())
 })
 
