@@ -1,7 +1,8 @@
 /**
  * All the plan calls of one transaction. Most of them are plain: somebody who holds a job completes it, or a phase of it, and nobody has
  * interfered. Those are carried out by counted UPDATEs, of which no row needs reading back: one for all that complete alike and that a list tells
- * of, one for all that are alike otherwise, or one each. Events that no list tells are copied from the rows in one statement for all. A call that the plain case does not take goes the long way, as does one that has more to write.
+ * of, one for all that are alike otherwise, or one each. Events that no list tells are copied from the rows in one statement for all. A call
+ * that the plain case does not take goes the long way, as does one that has more to write.
  *
  * Calls on one job keep their order: the first calls of all jobs go before the second ones, and so on. Between different jobs there is no
  * order to keep, so within such a wave the calls of one plan go together.
@@ -100,12 +101,12 @@ function resultOf({ apply }: PlainCase): PlanResult {
 const FIRST_FENCE = 1
 
 /** Calls of one plan, no two on one job, by their indices. */
-interface Together {
+interface OnePlan {
   readonly calls: readonly PlanCall[]
   readonly indices: readonly number[]
 }
 
-function applyOfPlan(db: Database, plan: Plan, together: Together, results: PlanResult[]): void {
+function applyOfPlan(db: Database, plan: Plan, together: OnePlan, results: PlanResult[]): void {
   const plain = plainOf(plan)
   const left = plain === null ? together.indices : applyPlain(db, plain, together, results)
   for (const index of left) {
@@ -161,7 +162,7 @@ const UNDISTURBED: Row = { cancel_requested_at: null, cancelled_by: null, cancel
 function applyPlain(
   db: Database,
   { plan, plain }: PlainPlan,
-  { calls, indices }: Together,
+  { calls, indices }: OnePlan,
   results: PlanResult[],
 ): readonly number[] {
   const { event } = plain.apply

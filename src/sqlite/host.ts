@@ -12,12 +12,11 @@ import type { Durability, OwnConnection } from './driver.ts'
 import { LOCK_PATIENCE_MS, rollBack, whenFree } from './locks.ts'
 import { inspectSchema, migrate } from './migrate.ts'
 import { READS } from './operations.ts'
-import type { OperationName, ReadName, WriteName } from './operations.ts'
+import type { CallOutcome, OperationName, ReadName, WriteName } from './operations.ts'
 import { SessionKeeper } from './session-keeper.ts'
 import { watchCommits } from './watch.ts'
 import type { Watch } from './watch.ts'
 import { Writer } from './writer.ts'
-import type { CallOutcome } from './writer.ts'
 
 export interface HostOptions {
   readonly role: 'writer' | 'reader'

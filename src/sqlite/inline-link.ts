@@ -6,9 +6,10 @@ import type { Host, HostOptions } from './host.ts'
 import type { Link, LinkEvents } from './link.ts'
 import { LOCK_PATIENCE_MS } from './locks.ts'
 import { isWrite } from './operations.ts'
-import type { Answer, Arguments, OperationName, ReadName } from './operations.ts'
-import type { CallOutcome } from './writer.ts'
+import type { CallOutcome, Answer, Arguments, OperationName, ReadName } from './operations.ts'
 import { storeClosed } from '../store/refusals.ts'
+import { asItIs, resolveUnpacked } from './unpacking.ts'
+import type { Unpacking } from './unpacking.ts'
 
 interface Waiting {
   readonly name: OperationName
@@ -50,8 +51,7 @@ export class InlineLink implements Link {
     return new Promise<Unpacked>((resolve, reject) => {
       const settle = (outcome: CallOutcome): void => {
         if ('error' in outcome) reject(outcome.error)
-        else if (unpack === undefined) resolve(outcome.answer as Unpacked)
-        else resolve(unpack(outcome.answer as Answer<Name>))
+        else resolveUnpacked({ resolve, reject, unpack: unpack ?? asItIs } as Unpacking, outcome.answer)
       }
       this.#waiting.push({ name, args, settle, calledAt: this.#runtime.monotonic() })
       if (this.#scheduled) return

@@ -1,11 +1,10 @@
 /** What travels between the store and its threads. */
-import { MillraceError } from '../core/errors.ts'
-import type { ErrorCode, ErrorDetails } from '../core/errors.ts'
 import type { HostCall, HostOptions } from './host.ts'
 import { READS, WRITES } from './operations.ts'
-import type { OperationName } from './operations.ts'
+import type { CallOutcome, OperationName } from './operations.ts'
 import type { LineEnd } from '../runtime/sync-line.ts'
-import type { CallOutcome } from './writer.ts'
+import { packError, unpackError } from './packed-error.ts'
+import type { PackedError } from './packed-error.ts'
 
 /** Raised when the messages change, so that a thread's file of another version is noticed. */
 export const PROTOCOL = 4
@@ -114,20 +113,3 @@ export type FromThread =
   | { readonly kind: 'foreign-commit' }
   | { readonly kind: 'session-lost'; readonly holder: number }
   | { readonly kind: 'closed' }
-
-/** An error as it can be posted: class and prototype don't travel. */
-export interface PackedError {
-  readonly code: ErrorCode
-  readonly message: string
-  readonly details: ErrorDetails
-  readonly cause: string | null
-}
-
-export function packError(error: MillraceError): PackedError {
-  const { code, message, details, cause } = error
-  return { code, message, details, cause: cause instanceof Error ? (cause.stack ?? cause.message) : null }
-}
-
-export function unpackError({ code, message, details, cause }: PackedError): MillraceError {
-  return new MillraceError(code, message, { details, ...(cause === null ? {} : { cause: new Error(cause) }) })
-}

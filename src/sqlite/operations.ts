@@ -3,6 +3,7 @@
  * and answers it, and refuses by what it returns. An exception undoes that call alone.
  */
 import type { TurnRequest } from '../core/cleanup-turn.ts'
+import type { MillraceError } from '../core/errors.ts'
 import type { Claim } from '../core/job-row.ts'
 import type { ProcessSpace } from '../core/process-death.ts'
 import type { Scope } from '../core/scope.ts'
@@ -33,7 +34,8 @@ import { listRefusals, listTypes, registerTypes, transferType } from './job-type
 import { countJobs, getJob, jobStates, listJobs } from './jobs.ts'
 import { packEnqueued, packResult, unpackCall, unpackNewJobs } from './packed-calls.ts'
 import type { PackedCall, PackedEnqueued, PackedNewJobs, PackedResult } from './packed-calls.ts'
-import { packResults, unpackAlike } from './packed-runs.ts'
+import { packError } from './packed-error.ts'
+import { countCalls, packResults, singleCalls, unpackAlike } from './packed-runs.ts'
 import type { AlikeCalls, PackedResults, PackedRuns, RunResults } from './packed-runs.ts'
 import { listQueues, pauseQueue, resumeQueue } from './queues.ts'
 import { artifactPaths, finishedJobs, purgeJobs, sweepUp } from './retention.ts'
@@ -59,6 +61,8 @@ export class Undo extends Error {
     this.answer = answer
   }
 }
+
+export type CallOutcome = { readonly answer: unknown } | { readonly error: MillraceError }
 
 /** A write carries out all the calls of its kind in one transaction, and answers each. */
 type Write<Argument, Answered> = (db: Database, calls: readonly Argument[]) => readonly Answered[]
@@ -114,6 +118,25 @@ function applyRun(db: Database, run: AlikeCalls): RunResults {
   const all = applyAlike(db, { call: unpackCall(call), rows, results })
   if (all !== null) return { all: packResult(all), count: rows.length }
   return applyCalls(db, unpackAlike(run)).map(packResult)
+}
+
+/**
+ * A call that stands for many, taken apart: where it fails, each of them is carried out by itself, so that only those that are at fault are
+ * refused. Null: it stands for itself alone.
+ */
+export function partsOf(name: WriteName, args: unknown): readonly unknown[] | null {
+  if (name !== 'claims.apply') return null
+  const runs = args as PackedRuns
+  return countCalls(runs) > 1 ? singleCalls(runs) : null
+}
+
+/** The answer to such a call, from what came of its parts. */
+export function joinParts(outcomes: readonly CallOutcome[]): PackedResults {
+  return [
+    outcomes.map((outcome) =>
+      'error' in outcome ? { failed: packError(outcome.error) } : (outcome.answer as PackedResult),
+    ),
+  ]
 }
 
 /** In the order in which the calls of one transaction are carried out: what frees or adds jobs comes before what claims them. */

@@ -1,8 +1,10 @@
 /** Many plan calls as they travel together: those that are alike are told by their jobs alone. */
-import type { PlanCall, PlanResult } from '../store/claims.ts'
+import type { CallAnswer, PlanCall } from '../store/claims.ts'
 import { MANY_ALIKE, areAlike, plainRow } from './alike-calls.ts'
 import { isBare, packCall, unpackCall, unpackResult } from './packed-calls.ts'
 import type { PackedCall, PackedResult } from './packed-calls.ts'
+import { unpackError } from './packed-error.ts'
+import type { PackedError } from './packed-error.ts'
 
 /** Calls that differ in nothing but their jobs and the results of their phases. No job stands twice among them. */
 export interface AlikeCalls {
@@ -47,7 +49,8 @@ function runsOf(calls: readonly PlanCall[]): readonly (readonly PlanCall[])[] {
 }
 
 function mayTravelWith(one: PlanCall, other: PlanCall): boolean {
-  const same = one.plan === other.plan && one.detail === other.detail && areAlike(one, other)
+  const sameLength = one.jobId.length === other.jobId.length
+  const same = sameLength && one.plan === other.plan && one.detail === other.detail && areAlike(one, other)
   return same && isBare(one) && isBare(other) && plainRow(one) !== undefined && plainRow(other) !== undefined
 }
 
@@ -75,11 +78,19 @@ export function countCalls(runs: PackedRuns): number {
   return runs.reduce((count, run) => count + ('rows' in run ? run.rows.length : run.length), 0)
 }
 
+/** Each call by itself. */
+export function singleCalls(runs: PackedRuns): readonly PackedRuns[] {
+  return runs.flatMap((run) => ('rows' in run ? unpackAlike(run).map(packCall) : run).map((call) => [[call]]))
+}
+
+/** What came of one call, or why it could not be carried out. */
+type PackedAnswer = PackedResult | { readonly failed: PackedError }
+
 /** What came of a run: one result for all where it is the same. */
-export type RunResults = readonly PackedResult[] | { readonly all: PackedResult; readonly count: number }
+export type RunResults = readonly PackedAnswer[] | { readonly all: PackedResult; readonly count: number }
 
 /** Of a single call its result alone: many such answers of one commit are mostly the same, and then told once. */
-export type PackedResults = PackedResult | readonly RunResults[]
+export type PackedResults = PackedAnswer | readonly RunResults[]
 
 export function packResults(results: readonly RunResults[]): PackedResults {
   const [run, ...others] = results
@@ -87,14 +98,18 @@ export function packResults(results: readonly RunResults[]): PackedResults {
   return only !== undefined && others.length === 0 && more.length === 0 ? only : results
 }
 
-export function unpackResults(packed: PackedResults): readonly PlanResult[] {
-  if (!isList(packed)) return [unpackResult(packed)]
-  return packed.flatMap((run) =>
-    'all' in run ? Array.from({ length: run.count }, () => unpackResult(run.all)) : run.map(unpackResult),
+export function unpackResults(packed: PackedResults): readonly CallAnswer[] {
+  if (!isList(packed)) return [unpackAnswer(packed)]
+  return packed.flatMap((run): readonly CallAnswer[] =>
+    'all' in run ? Array.from({ length: run.count }, () => unpackResult(run.all)) : run.map(unpackAnswer),
   )
 }
 
-function isList(packed: PackedResults): packed is Exclude<PackedResults, PackedResult> {
+function unpackAnswer(packed: PackedAnswer): CallAnswer {
+  return typeof packed === 'object' && 'failed' in packed ? { error: unpackError(packed.failed) } : unpackResult(packed)
+}
+
+function isList(packed: PackedResults): packed is readonly RunResults[] {
   return Array.isArray(packed)
 }
 
@@ -102,7 +117,7 @@ function isList(packed: PackedResults): packed is Exclude<PackedResults, PackedR
  * The first calls on all jobs before the second ones, as far as jobs are called several times in a row: those are alike, and what is alike is
  * carried out together. The indices of the calls in that order; null: as they stand.
  */
-export function wavesOf(calls: readonly PlanCall[]): readonly number[] | null {
+export function inWaves(calls: readonly PlanCall[]): readonly number[] | null {
   if (!calls.some(({ jobId }, index) => jobId === calls[index - 1]?.jobId)) return null
   const waves: number[][] = []
   const counts = new Map<string, number>()

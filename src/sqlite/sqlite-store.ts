@@ -24,7 +24,7 @@ import type { Durability } from './driver.ts'
 import type { Link, LinkEvents, Links } from './link.ts'
 import { IN_MEMORY } from './location.ts'
 import { packCall, packNewJobs, unpackEnqueued } from './packed-calls.ts'
-import { packRuns, unpackResults, wavesOf } from './packed-runs.ts'
+import { inWaves, packRuns, unpackResults } from './packed-runs.ts'
 import type { PackedResults } from './packed-runs.ts'
 import { unpackClaim } from './packed-claim.ts'
 import { SqliteTransactions } from './transactions.ts'
@@ -213,16 +213,10 @@ export class SqliteStore implements Store {
   }
 
   async #applyAll(calls: readonly PlanCall[]): Promise<readonly CallAnswer[]> {
-    const order = wavesOf(calls)
+    const order = inWaves(calls)
     const ordered = order === null ? calls : order.flatMap((index) => calls[index] ?? [])
-    try {
-      const results = await this.#open.writer.call('claims.apply', packRuns(ordered), unpackResults)
-      return order === null ? results : inPlaceOf(order, results)
-    } catch (error) {
-      if (calls.length === 1) return [{ error }]
-      // It may be the fault of one of them alone.
-      return Promise.all(calls.map((call) => this.claims.apply(call).catch((own: unknown) => ({ error: own }))))
-    }
+    const answers = await this.#open.writer.call('claims.apply', packRuns(ordered), unpackResults)
+    return order === null ? answers : inPlaceOf(order, answers)
   }
 
   async #openSession(session: NewSession, onLost: () => void): Promise<void> {
@@ -278,9 +272,9 @@ export class SqliteStore implements Store {
 }
 
 function unpackOnly(packed: PackedResults): PlanResult {
-  const [result] = unpackResults(packed)
-  if (result === undefined) throw new RangeError('a call was not answered')
-  return result
+  const [answer] = unpackResults(packed)
+  if (answer === undefined || 'error' in answer) throw new RangeError('a single call was not answered')
+  return answer
 }
 
 /** Back from the order in which the calls were made. */

@@ -10,13 +10,16 @@ import { systemRuntime } from '../runtime/system-runtime.ts'
 import type { HostOptions } from './host.ts'
 import type { Link, LinkEvents } from './link.ts'
 import { LOCK_PATIENCE_MS } from './locks.ts'
-import { PROTOCOL, answersOf, countAnswers, flattenCalls, unpackError } from './messages.ts'
+import { PROTOCOL, answersOf, countAnswers, flattenCalls } from './messages.ts'
 import { SyncLine, openLine } from '../runtime/sync-line.ts'
 import type { Answered, AnswersMessage, FromThread, NumberedCall, ThreadData, ToThread } from './messages.ts'
 import type { Answer, Arguments, OperationName, ReadName } from './operations.ts'
+import { unpackError } from './packed-error.ts'
 import { countCalls } from './packed-runs.ts'
 import type { PackedRuns } from './packed-runs.ts'
 import { storeClosed } from '../store/refusals.ts'
+import { asItIs, resolveUnpacked } from './unpacking.ts'
+import type { Unpacking } from './unpacking.ts'
 
 /** A larger message holds up the thread that posts it, and the one that reads it, for too long. */
 const CALLS_A_MESSAGE = 250
@@ -28,10 +31,7 @@ const ANSWERS_A_TURN = 250
  */
 const ANSWERS_IN_ONE = 64
 
-interface Pending {
-  readonly resolve: (answer: unknown) => void
-  readonly reject: (error: MillraceError) => void
-  readonly unpack: (answer: unknown) => unknown
+interface Pending extends Unpacking {
   /** How many usual answers it weighs. */
   readonly weight: number
 }
@@ -40,10 +40,6 @@ interface Pending {
 function weightOf(name: OperationName, args: unknown): number {
   if (name === 'claims.claim') return ANSWERS_A_TURN
   return name === 'claims.apply' ? countCalls(args as PackedRuns) : 1
-}
-
-function asItIs(answer: unknown): unknown {
-  return answer
 }
 
 export class ThreadLink implements Link {
@@ -320,19 +316,6 @@ export class ThreadLink implements Link {
     }
     this.#line?.close()
     await this.#worker.terminate()
-  }
-}
-
-/** A bug in the unpacking must not leave its caller without an answer. */
-function resolveUnpacked({ resolve, reject, unpack }: Pending, answer: unknown): void {
-  try {
-    resolve(unpack(answer))
-  } catch (cause) {
-    reject(
-      new MillraceError('internal', "An answer of the store's thread could not be read. Please report this.", {
-        cause,
-      }),
-    )
   }
 }
 

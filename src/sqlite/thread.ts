@@ -6,7 +6,8 @@ import { openHost } from './host.ts'
 import type { Host, HostCall } from './host.ts'
 import { answerLine } from '../runtime/sync-line.ts'
 import type { LineEnd } from '../runtime/sync-line.ts'
-import { PROTOCOL, flattenAnswers, packError, unflattenCalls } from './messages.ts'
+import { PROTOCOL, flattenAnswers, unflattenCalls } from './messages.ts'
+import { packError } from './packed-error.ts'
 import type { FromThread, NumberedCall, ThreadData, ToThread } from './messages.ts'
 
 /** So many calls share a transaction at most: the first of them should not wait long for the last. */

@@ -15,16 +15,14 @@ import type { DiskReserve } from './disk-reserve.ts'
 import { isFull, storeError } from './driver.ts'
 import type { OwnConnection } from './driver.ts'
 import { leaveGap, rollBack, whenFree } from './locks.ts'
-import { Undo, WRITES } from './operations.ts'
-import type { WriteName } from './operations.ts'
+import { Undo, WRITES, joinParts, partsOf } from './operations.ts'
+import type { CallOutcome, WriteName } from './operations.ts'
 import type { SessionKeeper } from './session-keeper.ts'
 
 export interface WriteCall {
   readonly name: WriteName
   readonly args: unknown
 }
-
-export type CallOutcome = { readonly answer: unknown } | { readonly error: MillraceError }
 
 export interface WriterOptions {
   readonly connection: OwnConnection
@@ -116,7 +114,8 @@ export class Writer {
     const [only] = calls
     // Alone it needs no savepoint: what undoes the call undoes the transaction, unless there are beats in it.
     const { reserve, keeper } = this.#options
-    if (only !== undefined && calls.length === 1 && !reserve.isOpen && !keeper.hasBeaten) {
+    const standsAlone = only !== undefined && calls.length === 1 && partsOf(only.name, only.args) === null
+    if (standsAlone && !reserve.isOpen && !keeper.hasBeaten) {
       const run: RunWrite = WRITES[only.name] as RunWrite
       return [{ answer: run(this.#options.db, [only.args])[0] }]
     }
@@ -147,8 +146,26 @@ export class Writer {
     } catch (error) {
       if (!connection.isTransaction) throw storeError(error, file)
       this.#undoKind()
-      for (const index of mine) outcomes[index] = this.#runAlone(run, calls[index]?.args)
+      for (const index of mine) outcomes[index] = this.#runAgain({ name, run }, calls[index]?.args)
     }
+  }
+
+  /** One call by itself, or, where it stands for many, each of them. */
+  #runAgain({ name, run }: Pick<KindOfCalls, 'name' | 'run'>, args: unknown): CallOutcome {
+    const outcome = this.#runAlone(run, args)
+    const parts = 'error' in outcome ? partsOf(name, args) : null
+    if (parts === null) return outcome
+    const { connection } = this.#options
+    connection.exec('SAVEPOINT parts')
+    const outcomes = parts.map((part) => this.#runAlone(run, part))
+    const full = outcomes.find((each) => 'error' in each && isFull(each.error))
+    // All are tried again from the reserve, so none may have been carried out.
+    if (full !== undefined) {
+      connection.exec('ROLLBACK TO parts')
+      this.#options.db.forget()
+    }
+    connection.exec('RELEASE parts')
+    return full ?? { answer: joinParts(outcomes) }
   }
 
   #runAlone(run: RunWrite, args: unknown): CallOutcome {

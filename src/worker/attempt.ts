@@ -126,7 +126,7 @@ export class Attempt {
     return this.#reporter?.context
   }
 
-  /** Writes what progress is still held back, in the commit of whatever is written next. */
+  /** Writes what progress is still held back, before whatever is written next. */
   flushProgress(): void {
     this.#reporter?.flush()
   }

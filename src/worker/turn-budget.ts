@@ -3,6 +3,9 @@ import type { Runtime } from '../runtime/runtime.ts'
 
 /** Timers, signals and requests of the same process wait no longer than this, and one handler's own synchronous work. */
 const TURN_MS = 2
+/** Of promises that follow each other. A step in which nothing else happens takes a twentieth of a microsecond. */
+const STEPS = 100
+const THERE = Promise.resolve()
 
 /**
  * Handlers that never wait for anything, and a store that answers at once, would otherwise run one after another in a single turn, and
@@ -33,17 +36,21 @@ export class TurnBudget {
   }
 
   /**
-   * Calls back once all that this turn has set off has happened, promises and all. All that have asked are called in one step, so that what they
-   * ask of the store is one message.
+   * Calls back once what this turn has set off has happened, promises and all, as far as that takes no more than some hundred steps: a handler
+   * that waits for nothing but promises that are there goes on for as long as it likes. All that have asked are called in one step, so that what
+   * they ask of the store is one message.
    */
   atEnd(callback: () => void): void {
     this.#atEnd.push(callback)
-    if (this.#atEnd.length > 1) return
-    process.nextTick(() => {
-      const callbacks = this.#atEnd
-      this.#atEnd = []
-      for (const each of callbacks) callGuarded(each)
-    })
+    if (this.#atEnd.length === 1) void this.#callAtEnd()
+  }
+
+  async #callAtEnd(): Promise<void> {
+    // A microtask of Node's takes ten times as long.
+    for (let steps = 0; steps < STEPS; steps += 1) await THERE
+    const callbacks = this.#atEnd
+    this.#atEnd = []
+    for (const each of callbacks) callGuarded(each)
   }
 
   /** Resolves in a turn that has time left, for one after another. Await it directly: what follows is what the next one waits for. */

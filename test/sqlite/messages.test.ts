@@ -9,7 +9,7 @@ import { answersOf, countAnswers, flattenAnswers, flattenCalls, unflattenCalls }
 import type { NumberedCall } from '../../src/sqlite/messages.ts'
 import { READS, WRITES } from '../../src/sqlite/operations.ts'
 import type { OperationName } from '../../src/sqlite/operations.ts'
-import type { CallOutcome } from '../../src/sqlite/writer.ts'
+import type { CallOutcome } from '../../src/sqlite/operations.ts'
 import { scaled } from '../support/scale.ts'
 
 const NAMES = [...Object.keys(WRITES), ...Object.keys(READS)] as OperationName[]

@@ -20,7 +20,7 @@ import {
   unpackNewJobs,
   unpackResult,
 } from '../../src/sqlite/packed-calls.ts'
-import { packResults, packRuns, unpackAlike, unpackResults, wavesOf } from '../../src/sqlite/packed-runs.ts'
+import { packResults, packRuns, unpackAlike, unpackResults, inWaves } from '../../src/sqlite/packed-runs.ts'
 import type { PlanCall, PlanResult } from '../../src/store/claims.ts'
 import type { Enqueued, NewJob } from '../../src/store/jobs.ts'
 import { newArtifact, newJob, ONE_PHASE, planCall, THREE_PHASES } from '../support/contract-bench.ts'
@@ -157,7 +157,7 @@ test('calls are after their journey what they were, in their order, whichever of
 
 test('no job stands twice among calls that travel as one', () => {
   const claims = Array.from({ length: 20 }, (_each, index) => ({
-    jobId: `${ID}${index}`,
+    jobId: `${ID.slice(0, -2)}${10 + index}`,
     holder: 5,
     fence: 1,
     row: index + 1,
@@ -171,13 +171,13 @@ test('no job stands twice among calls that travel as one', () => {
 
 test('of jobs that are called twice in a row the first calls go before the second ones', () => {
   const made = ['a', 'a', 'b', 'c', 'c', 'c'].map((jobId) => planCall(COMPLETE_ONLY_PHASE, jobId))
-  assert.deepEqual(wavesOf(made), [0, 2, 3, 1, 4, 5])
-  assert.equal(wavesOf(made.filter((_call, index) => index !== 1 && index < 4)), null)
+  assert.deepEqual(inWaves(made), [0, 2, 3, 1, 4, 5])
+  assert.equal(inWaves(made.filter((_call, index) => index !== 1 && index < 4)), null)
 })
 
 test('completions that are alike travel as one, by their rows', () => {
   const claims = Array.from({ length: 50 }, (_each, index) => ({
-    jobId: `${ID}${index}`,
+    jobId: `${ID.slice(0, -2)}${10 + index}`,
     holder: 5,
     fence: 1,
     row: 7 + index,

@@ -2,7 +2,9 @@ import { openSqliteFileInline } from '../support/open-sqlite.ts'
 import { besideContract } from './beside.contract.ts'
 import { durabilityContract } from './durability.contract.ts'
 import { everyContract } from './every-contract.ts'
+import { failingCallsContract } from './failing-calls.contract.ts'
 
 everyContract(openSqliteFileInline)
 besideContract(openSqliteFileInline)
 durabilityContract(openSqliteFileInline)
+failingCallsContract(openSqliteFileInline)

@@ -40,30 +40,36 @@ describe('a handler that returns', () => {
   test('at once ends its job in the turn it began', async (context) => {
     const place = await openWorkplace(context)
     const id = await place.enqueue(plain)
-    let seen: readonly string[] | undefined
+    let turned = false
+    const endedBefore: boolean[] = []
+    place.faults.apply = () => void endedBefore.push(!turned)
     const worker = await place.start([
       handle(plain, () => {
-        process.nextTick(() => process.nextTick(() => (seen = plansOf(place, id))))
+        setImmediate(() => (turned = true))
         return 'at once'
       }),
     ])
     await worker.idle()
-    assert.deepEqual(seen, ['complete-only-phase'])
+    assert.deepEqual(endedBefore, [true])
+    assert.deepEqual(plansOf(place, id), ['complete-only-phase'])
     assert.equal((await place.job(id)).output, '"at once"')
   })
 
   test('by throwing at once ends its job in that turn too', async (context) => {
     const place = await openWorkplace(context)
     const id = await place.enqueue(plain)
-    let seen: readonly string[] | undefined
+    let turned = false
+    const endedBefore: boolean[] = []
+    place.faults.apply = () => void endedBefore.push(!turned)
     const worker = await place.start([
       handle(plain, () => {
-        process.nextTick(() => process.nextTick(() => (seen = plansOf(place, id))))
+        setImmediate(() => (turned = true))
         throw new UnrecoverableError('at once')
       }),
     ])
     await worker.idle()
-    assert.deepEqual(seen, ['fail-final'])
+    assert.deepEqual(endedBefore, [true])
+    assert.deepEqual(plansOf(place, id), ['fail-final'])
   })
 
   test('a promise is waited for, and so is what only looks like one', async (context) => {

@@ -92,3 +92,23 @@ test('what befalls one that is told keeps no other from its answer', async (cont
   await runtime.advance(0)
   assert.deepEqual(told, ['a not-found', 'b Error: a bug', 'c not-found'])
 })
+
+test('what has ended is written although another handler waits for nothing but promises that are there', async (context) => {
+  const { enqueue, start, calls, runtime } = await openWorkplace(context)
+  await enqueue(ping)
+  await enqueue(steps)
+  let steppedBefore = 0
+  await start([
+    handle(ping, () => null),
+    handle(steps)
+      .phase('one', async () => {
+        while (calls.length === 0 && steppedBefore < 100_000) {
+          steppedBefore += 1
+          await Promise.resolve()
+        }
+      })
+      .phase('two', () => 2),
+  ])
+  await runtime.advance(1_000)
+  assert.ok(steppedBefore > 0 && steppedBefore < 100_000, `after ${steppedBefore} steps`)
+})

@@ -140,7 +140,7 @@ class RawQueue implements Queue {
     const position = this.#phases === 1 ? this.#position() : null
     const rows = ready.all(BATCH) as unknown as ReadyRow[]
     const runs = runsOf(rows)
-    for (const [, first, jobs] of runs) claim.run(holder, now, position, first, first + jobs - 1)
+    for (const [, first, jobs] of runs) expect(jobs, claim.run(holder, now, position, first, first + jobs - 1))
     const claimed = { holder, rows, runs, fences: fencesOf(rows, this.#layers) }
     this.#tell(position, STARTED, now, runs)
     if (!this.#layers.events || this.#phases === 1) return claimed
@@ -155,10 +155,12 @@ class RawQueue implements Queue {
     const { events } = this.#layers
     const output = this.#phases === 1 ? 'null' : null
     const position = this.#phases === 1 ? this.#position() : null
+    let done = 0
     for (const guard of guardsOf(claimed)) {
       if (events && position === null) completed.run(now, 1, ...guard)
-      complete.run(now, output, this.#phases, events ? 1 : 0, ...guard, position)
+      done += Number(complete.run(now, output, this.#phases, events ? 1 : 0, ...guard, position).changes)
     }
+    if (done !== claimed.rows.length) throw new Error(`${done} jobs of ${claimed.rows.length} were completed`)
     this.#tell(position, COMPLETED, now, claimed.runs)
   }
 
@@ -180,6 +182,10 @@ class RawQueue implements Queue {
     this.#db.exec('COMMIT')
     return result
   }
+}
+
+function expect(jobs: number, { changes }: { readonly changes: number | bigint }): void {
+  if (Number(changes) !== jobs) throw new Error(`${changes} jobs of ${jobs} were claimed`)
 }
 
 interface Told {
