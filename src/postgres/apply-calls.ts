@@ -12,6 +12,8 @@ import { compilePlain, takenIds } from './compile.ts'
 import type { PlainCase } from './compile.ts'
 import type { Transaction } from './database.ts'
 import type { Names } from './names.ts'
+import { wavesOf } from '../store/call-waves.ts'
+import { FIRST_FENCE } from '../store/event-lists.ts'
 import { isId } from '../store/ids.ts'
 
 /** Characters that it brings. */
@@ -31,7 +33,11 @@ export async function applyCalls(
   calls: readonly PlanCall[],
 ): Promise<readonly PlanResult[]> {
   const results: PlanResult[] = []
-  for (const wave of wavesOf(calls)) {
+  for (const indices of wavesOf(calls)) {
+    const wave = indices.flatMap((index): Numbered[] => {
+      const call = calls[index]
+      return call === undefined ? [] : [{ index, call }]
+    })
     const left: Numbered[] = []
     for (const [plan, together] of Map.groupBy(wave, ({ call }) => call.plan)) {
       left.push(...(await applyPlain(tx, plan, together, results)))
@@ -48,18 +54,6 @@ export async function applyCalls(
     }
   }
   return results
-}
-
-function wavesOf(calls: readonly PlanCall[]): readonly (readonly Numbered[])[] {
-  const waves: Numbered[][] = []
-  const counts = new Map<string, number>()
-  for (const [index, call] of calls.entries()) {
-    const earlier = counts.get(call.jobId) ?? 0
-    counts.set(call.jobId, earlier + 1)
-    const wave = (waves[earlier] ??= [])
-    wave.push({ index, call })
-  }
-  return waves
 }
 
 const compiled = new Map<Plan, PlainCase | null>()
@@ -110,9 +104,9 @@ async function applyPlain(
   return left
 }
 
-/** Nothing may have happened to the job but that it was taken, once: whatever ends a claim from outside raises the fence. */
+/** Nothing may have happened to the job but that it was taken, once. */
 function isFirstTry({ claim, detail }: PlanCall): boolean {
-  return claim?.fence === 1 && claim.ctid !== undefined && detail === null
+  return claim?.fence === FIRST_FENCE && claim.ctid !== undefined && detail === null
 }
 
 /** Adds the ids of those that the statement took. */

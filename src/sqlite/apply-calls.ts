@@ -16,7 +16,8 @@ import type { PlainCase } from './compile.ts'
 import type { Database } from './database.ts'
 import type { Row } from './driver.ts'
 import { eventDetail } from '../store/event-detail.ts'
-import { COMPLETED } from '../store/event-lists.ts'
+import { wavesOf } from '../store/call-waves.ts'
+import { COMPLETED, FIRST_FENCE } from '../store/event-lists.ts'
 import { nextPosition, writeList } from './event-lists.ts'
 import { writeEvents } from './history.ts'
 import { updateMany } from './update-many.ts'
@@ -24,7 +25,9 @@ import { updateMany } from './update-many.ts'
 export function applyCalls(db: Database, calls: readonly PlanCall[]): readonly PlanResult[] {
   const results: PlanResult[] = []
   for (const wave of wavesOf(calls)) {
-    for (const [plan, indices] of wave) applyOfPlan(db, plan, { calls, indices }, results)
+    for (const [plan, indices] of Map.groupBy(wave, (index) => calls[index]?.plan)) {
+      if (plan !== undefined) applyOfPlan(db, plan, { calls, indices }, results)
+    }
   }
   return results
 }
@@ -81,7 +84,7 @@ function updateAlike(db: Database, plain: PlainCase, { call, rows, results }: Ma
   if (results !== null) {
     const kept = JSON.stringify(rows.map((row, index) => [row, results[index]]))
     const { guard, guardValues } = plain
-    if (db.run(`${KEEP_PHASES}${guard}`, db.now, kept, ...guardValues({ ...inputs })) < rows.length) return false
+    if (db.run(`${KEEP_PHASES}${guard}`, db.now, kept, ...guardValues(inputs)) < rows.length) return false
   }
   return updateMany(db, plain.many, inputs, rows) === rows.length
 }
@@ -97,9 +100,6 @@ function resultOf({ apply }: PlainCase): PlanResult {
   return { applied: true, row: { state, cancelRequestedAt: null, cancelledBy: null, cancelReason: null } }
 }
 
-/** Whatever ends a claim from outside raises the fence, and so does the next claim: only a job that was taken once has it. */
-const FIRST_FENCE = 1
-
 /** Calls of one plan, no two on one job, by their indices. */
 interface OnePlan {
   readonly calls: readonly PlanCall[]
@@ -113,22 +113,6 @@ function applyOfPlan(db: Database, plan: Plan, together: OnePlan, results: PlanR
     const call = together.calls[index]
     if (call !== undefined) results[index] = applyCall(db, call)
   }
-}
-
-type Wave = Map<Plan, number[]>
-
-function wavesOf(calls: readonly PlanCall[]): readonly Wave[] {
-  const waves: Wave[] = []
-  const counts = new Map<string, number>()
-  for (const [index, { jobId, plan }] of calls.entries()) {
-    const earlier = counts.get(jobId) ?? 0
-    counts.set(jobId, earlier + 1)
-    const wave = (waves[earlier] ??= new Map<Plan, number[]>())
-    const together = wave.get(plan)
-    if (together === undefined) wave.set(plan, [index])
-    else together.push(index)
-  }
-  return waves
 }
 
 interface PlainPlan {

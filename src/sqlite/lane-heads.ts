@@ -133,16 +133,9 @@ const BODIES =
   'SELECT b.job, b.body FROM json_each(?) AS s CROSS JOIN millrace_bodies AS b ON b.job = s.value AND b.kind = ?'
 
 function resultsOf(db: Database, keys: readonly number[]): ReadonlyMap<number, readonly string[]> {
-  const results = new Map<number, string[]>()
-  for (const [job, result] of db.lists(RESULTS, JSON.stringify(keys)) as unknown as readonly (readonly [
-    number,
-    string,
-  ])[]) {
-    const known = results.get(job)
-    if (known === undefined) results.set(job, [result])
-    else known.push(result)
-  }
-  return results
+  const rows = db.lists(RESULTS, JSON.stringify(keys)) as unknown as readonly (readonly [job: number, result: string])[]
+  const byJob = Map.groupBy(rows, ([job]) => job)
+  return new Map([...byJob].map(([job, mine]) => [job, mine.map(([, result]) => result)]))
 }
 
 // A retry begins at a phase of old, and what came of those behind it is kept until they are done again.

@@ -1,4 +1,5 @@
 /** Many plan calls as they travel together: those that are alike are told by their jobs alone. */
+import { wavesOf } from '../store/call-waves.ts'
 import type { CallAnswer, PlanCall } from '../store/claims.ts'
 import { MANY_ALIKE, areAlike, plainRow } from './alike-calls.ts'
 import { isBare, packCall, unpackCall, unpackResult } from './packed-calls.ts'
@@ -119,13 +120,5 @@ function isList(packed: PackedResults): packed is readonly RunResults[] {
  */
 export function inWaves(calls: readonly PlanCall[]): readonly number[] | null {
   if (!calls.some(({ jobId }, index) => jobId === calls[index - 1]?.jobId)) return null
-  const waves: number[][] = []
-  const counts = new Map<string, number>()
-  for (const [index, { jobId }] of calls.entries()) {
-    const earlier = counts.get(jobId) ?? 0
-    counts.set(jobId, earlier + 1)
-    const wave = (waves[earlier] ??= [])
-    wave.push(index)
-  }
-  return waves.flat()
+  return wavesOf(calls).flat()
 }

@@ -14,3 +14,6 @@ export interface ListedEvent {
 export const CREATED: ListedEvent = { column: 'created_in', seq: 1, attempt: 0 }
 export const STARTED: ListedEvent = { column: 'started_in', seq: 2, attempt: 1 }
 export const COMPLETED: ListedEvent = { column: 'completed_in', seq: 3, attempt: 1 }
+
+/** Whatever ends a claim from outside raises the fence, and so does the next claim: only a job that was taken once, and not since, has this one. */
+export const FIRST_FENCE = 1

@@ -112,6 +112,20 @@ test('claims ask for twice as many once all that they asked for has come, and fo
   assert.equal(worker.running, 1_948)
 })
 
+test('a claim that failed asks for half as many the next time', async (context) => {
+  const place = await openWorkplace(context)
+  await Promise.all(Array.from({ length: 200 }, () => place.enqueue(ping)))
+  const limits: number[] = []
+  place.faults.claim = ({ limit }) => {
+    limits.push(limit)
+    return limits.length === 1 ? new Error('too much at once') : undefined
+  }
+  const worker = await place.start([handle(ping, hang)], { concurrency: 10_000 })
+  await place.runtime.advance(2_000)
+  assert.deepEqual(limits.slice(0, 4), [64, 32, 64, 128])
+  assert.equal(worker.running, 200)
+})
+
 test('a claim that is made just when another is answered is for no slot that the answer fills', async (context) => {
   const place = await openWorkplace(context)
   for (let jobs = 0; jobs < 8; jobs += 1) await place.enqueue(ping)
