@@ -2,6 +2,7 @@
  * Claimed jobs as they travel from the store's thread: a text for each column, as the database has put it together, and what the jobs of a
  * lane have in common once. To post and read a text takes a small part of what a list takes, or an object, for each job.
  */
+import type { Claim } from '../core/job-row.ts'
 import type { JobPolicy } from '../core/policy.ts'
 import type { Claimed, ClaimedJob } from '../store/claims.ts'
 import { idsFromHex } from './ids.ts'
@@ -54,54 +55,169 @@ export interface PackedClaim extends Omit<Claimed, 'jobs'> {
 const NO_LABELS: ClaimedJob['labels'] = Object.freeze({})
 const UNTRIED: Tried = [1, 1, 1, 0, 0]
 const NO_RESULTS: ClaimedJob['results'] = []
+const NO_PHASES: readonly string[] = []
 const NOTHING_BESIDE: Beside = ['', null, null]
 
 export function unpackClaim({ pages, order, at, nextDueInMs, sessionLost }: PackedClaim, holder: number): Claimed {
-  const jobs = pages.flatMap((page) => unpackPage(page, at, holder))
+  const jobs = pages.flatMap((page) => new JobPage(page, at, holder).jobs())
   return { jobs: order === null ? jobs : inOrderOf(order, jobs), nextDueInMs, sessionLost }
 }
 
-function inOrderOf(order: readonly number[], jobs: readonly ClaimedJob[]): readonly ClaimedJob[] {
-  const byKey = new Map(jobs.map((job) => [job.claim.row, job]))
+function inOrderOf(order: readonly number[], jobs: readonly PagedJob[]): readonly PagedJob[] {
+  const byKey = new Map(jobs.map((job) => [job.key, job]))
   return order.flatMap((key) => byKey.get(key) ?? [])
 }
 
-function unpackPage(page: PackedPage, startedAt: number, holder: number): readonly ClaimedJob[] {
-  const { type, queue, policy, deadlineAt, phaseLists, bodies, results, columns } = page
-  const ids = idsFromHex(columns.ids)
-  const inputs = JSON.parse(columns.inputs) as readonly (string | null)[]
-  const created = JSON.parse(columns.created) as readonly number[]
-  const waits = JSON.parse(columns.waits) as readonly number[]
-  const lists = JSON.parse(columns.lists) as readonly number[]
-  const besides = JSON.parse(columns.beside) as readonly (Beside | 0)[]
-  const keys = JSON.parse(columns.keys) as readonly number[]
-  return keys.map((row, index): ClaimedJob => {
-    const beside = besides[index] ?? 0
-    const [tenant, owner, tried, labels = NO_LABELS] = beside === 0 ? NOTHING_BESIDE : beside
-    const [fence, attempt, generation, failures, phase] = tried ?? UNTRIED
-    const phaseNames = phaseLists.get(lists[index] ?? 0) ?? []
-    const createdAt = created[index] ?? 0
-    return {
-      claim: { jobId: ids[index] ?? '', holder, fence, row },
-      type,
-      queue,
-      tenant,
-      owner,
-      labels,
-      policy,
-      input: inputs[index] ?? bodies?.get(row) ?? 'null',
-      attempt,
-      generation,
-      failures,
-      phaseNames,
-      phase,
-      results: results?.get(row) ?? NO_RESULTS,
-      // A claim begins with the progress of the phases that are done.
-      progress: (100 * phase) / phaseNames.length,
-      createdAt,
-      runAt: createdAt + (waits[index] ?? 0),
-      startedAt,
-      deadlineAt,
-    }
-  })
+/** Read when it is first asked for: some columns never are. */
+class Column<Value> {
+  #text: string
+  #values: readonly Value[] | null = null
+
+  constructor(text: string) {
+    this.#text = text
+  }
+
+  at(index: number): Value | undefined {
+    return this.#all()[index]
+  }
+
+  #all(): readonly Value[] {
+    if (this.#values !== null) return this.#values
+    const values = JSON.parse(this.#text) as readonly Value[]
+    this.#text = ''
+    return (this.#values = values)
+  }
+}
+
+class JobPage {
+  readonly page: PackedPage
+  readonly startedAt: number
+  readonly holder: number
+  readonly ids: readonly string[]
+  readonly keys: readonly number[]
+  readonly inputs: Column<string | null>
+  readonly created: Column<number>
+  readonly waits: Column<number>
+  readonly lists: Column<number>
+  readonly besides: Column<Beside | 0>
+
+  constructor(page: PackedPage, startedAt: number, holder: number) {
+    const { columns } = page
+    this.page = page
+    this.startedAt = startedAt
+    this.holder = holder
+    this.ids = idsFromHex(columns.ids)
+    this.keys = JSON.parse(columns.keys) as readonly number[]
+    this.inputs = new Column(columns.inputs)
+    this.created = new Column(columns.created)
+    this.waits = new Column(columns.waits)
+    this.lists = new Column(columns.lists)
+    this.besides = new Column(columns.beside)
+  }
+
+  jobs(): readonly PagedJob[] {
+    return this.keys.map((_, index) => new PagedJob(this, index))
+  }
+}
+
+/** A job as a place in its page: of jobs under way there are many, and what is alive while rubbish is collected holds up the event loop. */
+class PagedJob implements ClaimedJob {
+  readonly #of: JobPage
+  readonly #index: number
+
+  constructor(page: JobPage, index: number) {
+    this.#of = page
+    this.#index = index
+  }
+
+  get key(): number {
+    return this.#of.keys[this.#index] ?? 0
+  }
+
+  get claim(): Claim {
+    const { ids, holder } = this.#of
+    return { jobId: ids[this.#index] ?? '', holder, fence: this.#tried[0], row: this.key }
+  }
+
+  get type(): string {
+    return this.#of.page.type
+  }
+
+  get queue(): string {
+    return this.#of.page.queue
+  }
+
+  get policy(): JobPolicy {
+    return this.#of.page.policy
+  }
+
+  get deadlineAt(): number | null {
+    return this.#of.page.deadlineAt
+  }
+
+  get startedAt(): number {
+    return this.#of.startedAt
+  }
+
+  get input(): string {
+    return this.#of.inputs.at(this.#index) ?? this.#of.page.bodies?.get(this.key) ?? 'null'
+  }
+
+  get phaseNames(): readonly string[] {
+    return this.#of.page.phaseLists.get(this.#of.lists.at(this.#index) ?? 0) ?? NO_PHASES
+  }
+
+  get results(): readonly string[] {
+    return this.#of.page.results?.get(this.key) ?? NO_RESULTS
+  }
+
+  get createdAt(): number {
+    return this.#of.created.at(this.#index) ?? 0
+  }
+
+  get runAt(): number {
+    return this.createdAt + (this.#of.waits.at(this.#index) ?? 0)
+  }
+
+  get tenant(): string {
+    return this.#beside[0]
+  }
+
+  get owner(): string | null {
+    return this.#beside[1]
+  }
+
+  get labels(): ClaimedJob['labels'] {
+    return this.#beside[3] ?? NO_LABELS
+  }
+
+  get attempt(): number {
+    return this.#tried[1]
+  }
+
+  get generation(): number {
+    return this.#tried[2]
+  }
+
+  get failures(): number {
+    return this.#tried[3]
+  }
+
+  get phase(): number {
+    return this.#tried[4]
+  }
+
+  /** A claim begins with the progress of the phases that are done. */
+  get progress(): number {
+    return (100 * this.phase) / this.phaseNames.length
+  }
+
+  get #beside(): Beside {
+    const beside = this.#of.besides.at(this.#index) ?? 0
+    return beside === 0 ? NOTHING_BESIDE : beside
+  }
+
+  get #tried(): Tried {
+    return this.#beside[2] ?? UNTRIED
+  }
 }

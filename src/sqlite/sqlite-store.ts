@@ -25,7 +25,7 @@ import type { Link, LinkEvents, Links } from './link.ts'
 import { IN_MEMORY } from './location.ts'
 import { packCall, packNewJobs, unpackEnqueued } from './packed-calls.ts'
 import { inWaves, packRuns, unpackResults } from './packed-runs.ts'
-import type { PackedResults } from './packed-runs.ts'
+import type { PackedResults, PackedRuns } from './packed-runs.ts'
 import { unpackClaim } from './packed-claim.ts'
 import { SqliteTransactions } from './transactions.ts'
 import { storeClosed } from '../store/refusals.ts'
@@ -212,11 +212,15 @@ export class SqliteStore implements Store {
     return this.#open.reader.call('now', undefined)
   }
 
-  async #applyAll(calls: readonly PlanCall[]): Promise<readonly CallAnswer[]> {
+  /** Nothing here awaits an answer, which would keep the calls alive until it is there. */
+  #applyAll(calls: readonly PlanCall[]): Promise<readonly CallAnswer[]> {
     const order = inWaves(calls)
-    const ordered = order === null ? calls : order.flatMap((index) => calls[index] ?? [])
-    const answers = await this.#open.writer.call('claims.apply', packRuns(ordered), unpackResults)
-    return order === null ? answers : inPlaceOf(order, answers)
+    if (order === null) return this.#applyRuns(packRuns(calls))
+    return this.#applyRuns(packRuns(inOrderOf(order, calls))).then((answers) => inPlaceOf(order, answers))
+  }
+
+  #applyRuns(runs: PackedRuns): Promise<readonly CallAnswer[]> {
+    return this.#open.writer.call('claims.apply', runs, unpackResults)
   }
 
   async #openSession(session: NewSession, onLost: () => void): Promise<void> {
@@ -275,6 +279,10 @@ function unpackOnly(packed: PackedResults): PlanResult {
   const [answer] = unpackResults(packed)
   if (answer === undefined || 'error' in answer) throw new RangeError('a single call was not answered')
   return answer
+}
+
+function inOrderOf<Call>(order: readonly number[], calls: readonly Call[]): readonly Call[] {
+  return order.flatMap((index) => calls[index] ?? [])
 }
 
 /** Back from the order in which the calls were made. */

@@ -5,7 +5,6 @@
 import { Worker } from 'node:worker_threads'
 import { MillraceError } from '../core/errors.ts'
 import { NEVER, settlesBefore } from '../runtime/pause.ts'
-import type { Timer } from '../runtime/runtime.ts'
 import { systemRuntime } from '../runtime/system-runtime.ts'
 import type { HostOptions } from './host.ts'
 import type { Link, LinkEvents } from './link.ts'
@@ -55,7 +54,8 @@ export class ThreadLink implements Link {
   readonly #incoming: FromThread[] = []
   /** What is left of the first of them. */
   #answering: { readonly answers: ReturnType<typeof answersOf>; left: number } | null = null
-  #nextTurn: Timer | null = null
+  /** How much may still be answered in this turn of the event loop, in which several messages may come; null: it has just begun. */
+  #left: number | null = null
   #lastNumber = 0
   #pausing: Pick<Pending, 'resolve' | 'reject'> | null = null
   #broken: MillraceError | null = null
@@ -113,7 +113,7 @@ export class ThreadLink implements Link {
     this.sqliteVersion = sqliteVersion
     this.#worker.on('message', (message: FromThread) => {
       this.#incoming.push(message)
-      if (this.#nextTurn === null) this.#takeTurn()
+      this.#takeTurn()
     })
     // An error is followed by the end, before which all that the thread has said arrives: what it has answered is so.
     let thrown: unknown = null
@@ -191,19 +191,29 @@ export class ThreadLink implements Link {
     this.#worker.postMessage(message)
   }
 
-  /** Works on messages in their order, until there are none or so much has been answered that others should get their turn. */
+  /** Works on messages in their order, until there are none or so much has been answered in this turn that others should get theirs. */
   #takeTurn(): void {
-    this.#nextTurn = null
-    for (let left = ANSWERS_A_TURN; left > 0;) {
+    this.#left ??= this.#beginTurn()
+    while (this.#left > 0) {
       const [message] = this.#incoming
       if (message === undefined) return
-      if (message.kind === 'answers') left = this.#answerSome(message, left)
+      if (message.kind === 'answers') this.#left = this.#answerSome(message, this.#left)
       else {
         this.#incoming.shift()
         this.#receive(message)
       }
     }
-    if (this.#incoming.length > 0) this.#nextTurn = this.#runtime.after(0, () => this.#takeTurn())
+  }
+
+  /** It lasts until the event loop has been all the way round: before the first `after`, timers have not had their turn yet. */
+  #beginTurn(): number {
+    this.#runtime.after(0, () => this.#runtime.after(0, () => this.#endTurn()))
+    return ANSWERS_A_TURN
+  }
+
+  #endTurn(): void {
+    this.#left = null
+    if (this.#incoming.length > 0) this.#takeTurn()
   }
 
   /** How much may still be answered in this turn. */
@@ -277,7 +287,10 @@ export class ThreadLink implements Link {
   }
 
   #ended(thrown: unknown): void {
-    while (this.#incoming.length > 0) this.#takeTurn()
+    while (this.#incoming.length > 0) {
+      this.#left = Number.POSITIVE_INFINITY
+      this.#takeTurn()
+    }
     this.#onClosed()
     const expected = thrown === null && this.#closing !== null && this.#pending.size === 0
     if (!expected) this.#break(thrown ?? new Error('the thread has ended'))

@@ -15,7 +15,7 @@ export interface ClaimRequest {
   readonly limit: number
 }
 
-/** A job as it is handed to a worker: all it needs to start or to go on. */
+/** A job as it is handed to a worker: all it needs to start or to go on. It may be a view, so it is to be read, not spread or posted. */
 export interface ClaimedJob {
   readonly claim: Claim
   readonly type: string

@@ -49,7 +49,7 @@ export class Attempt {
   /** Index of the first phase not done. */
   phase: number
   /** Results of the phases done, as JSON text. */
-  readonly results: string[]
+  results: readonly string[]
   /** The last artifact it wrote, with the file it is in, if it is in one. */
   artifact: { readonly written: WrittenArtifact; readonly file: string | null } | null = null
   /** It ends without having begun: it keeps no slot, and there is nothing to tell of its start. */
@@ -74,7 +74,7 @@ export class Attempt {
     this.startedAt = startedAt
     this.phaseNames = job.phaseNames
     this.phase = job.phase
-    this.results = job.results.length === 0 ? [] : [...job.results]
+    this.results = job.results
   }
 
   /** Its handler runs in the worker's own thread. */
@@ -134,7 +134,7 @@ export class Attempt {
   /** A phase is done, which counts as more than any progress told in it. */
   phaseDone(result: string): void {
     this.#reporter?.forget()
-    this.results.push(result)
+    this.results = [...this.results, result]
     this.phase += 1
   }
 

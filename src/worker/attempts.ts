@@ -28,7 +28,7 @@ import { SentCall, SentEnding } from './sent.ts'
 import type { Outcomes } from './sent.ts'
 import { LeftHandlers } from './left-handlers.ts'
 import { InterruptionWatch, KNOWN_FOR_MS } from './interruption-watch.ts'
-import { runAttempt } from './run-attempt.ts'
+import { AttemptRun } from './run-attempt.ts'
 import type { AttemptRunner } from './run-attempt.ts'
 import { leaseLostStop, notBegunStop, shutdownStop, timeOutStop } from './stop.ts'
 import type { Stop } from './stop.ts'
@@ -75,7 +75,7 @@ export class Attempts implements AttemptHost, AttemptRunner {
     this.#outcomes = {
       kept: (attempt, call, result) => this.#kept(attempt, call, result),
       settled: (attempt, ending, result) => this.#settled(attempt, ending, result),
-      broken: (attempt, error) => this.#broken(attempt, error),
+      broken: (attempt, error) => this.broken(attempt, error),
     }
     this.#alarms = new Alarms(runtime, (attempt) => this.#ring(attempt))
     this.#watch = new InterruptionWatch({ store, runtime, logger, running: this.#running })
@@ -173,17 +173,11 @@ export class Attempts implements AttemptHost, AttemptRunner {
       attempt.unbegun = true
       attempt.interrupt(stop)
     }
-    try {
-      const running = runAttempt(attempt, this)
-      if (running === undefined) return
-      // One that has ended already needs no alarm. One that has been given more time, or told to stop, has its own.
-      const { deadlineAt, startedAt } = job
-      const hasAlarm = deadlineAt === null || this.#alarms.get(attempt) !== undefined || !this.#running.has(attempt)
-      if (!hasAlarm) this.#alarms.set(attempt, attempt.startedAt + deadlineAt - startedAt)
-      running.catch((error: unknown) => this.#broken(attempt, error))
-    } catch (error) {
-      this.#broken(attempt, error)
-    }
+    new AttemptRun(attempt, this).begin()
+    // One that has ended already needs no alarm. One that has been given more time, or told to stop, has its own.
+    const { deadlineAt, startedAt } = job
+    if (deadlineAt === null || !this.#running.has(attempt) || this.#alarms.get(attempt) !== undefined) return
+    this.#alarms.set(attempt, attempt.startedAt + deadlineAt - startedAt)
   }
 
   /** Something was committed. */
@@ -252,10 +246,8 @@ export class Attempts implements AttemptHost, AttemptRunner {
     return cells.run(attempt)
   }
 
-  keep(attempt: Attempt, call: AttemptCall): Promise<boolean> {
-    const waiting = Promise.withResolvers<boolean>()
-    this.#together.add(new SentCall(attempt, call, this.#outcomes, waiting))
-    return waiting.promise
+  keep(run: AttemptRun, call: AttemptCall): void {
+    this.#together.add(new SentCall(run, call, this.#outcomes))
   }
 
   #kept(attempt: Attempt, { plan }: AttemptCall, result: PlanResult | null): boolean {
@@ -369,7 +361,7 @@ export class Attempts implements AttemptHost, AttemptRunner {
     this.#options.onRest()
   }
 
-  #broken(attempt: Attempt, error: unknown): void {
+  broken(attempt: Attempt, error: unknown): void {
     this.#running.delete(attempt)
     this.#noLongerSettling(attempt)
     this.logger.error('A bug in Millrace: an attempt broke off. Its job is run again after its lease.', {

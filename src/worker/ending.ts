@@ -29,7 +29,8 @@ export interface Failure {
 export function checkpoint({ phase, phaseNames }: Attempt, result: string): AttemptCall {
   let known = checkpoints.get(phaseNames)
   if (known === undefined) checkpoints.set(phaseNames, (known = []))
-  return { plan: CHECKPOINT, ...(known[phase] ??= checkpointOf(phaseNames, phase)), result }
+  const { values, detail } = (known[phase] ??= checkpointOf(phaseNames, phase))
+  return { plan: CHECKPOINT, values, detail, result }
 }
 
 type CheckpointParts = Required<Pick<AttemptCall, 'values' | 'detail'>>

@@ -1,4 +1,7 @@
-/** One attempt from its claim to its end, phase by phase. */
+/**
+ * One attempt from its claim to its end, phase by phase. Its steps call each other, and promises are there only where a handler makes one: of
+ * handlers that wait for nothing thousands may be on their way at once, and what is kept for each holds up the event loop.
+ */
 import { MillraceError } from '../core/errors.ts'
 import { alignPhases } from '../core/phases.ts'
 import { ADOPT_PHASES } from '../core/plans.ts'
@@ -13,67 +16,113 @@ export interface AttemptRunner {
   readonly turns: TurnBudget
   /** Runs the phase at hand of a handler that is not inline; resolves with its result as JSON text. */
   runElsewhere(attempt: Attempt): Promise<string>
-  /** Writes a call that does not end the attempt. False: the claim is gone. */
-  keep(attempt: Attempt, call: AttemptCall): Promise<boolean>
+  /** Writes a call that does not end the attempt, and tells the run what came of it. */
+  keep(run: AttemptRun, call: AttemptCall): void
   /** The attempt ends like this. Its slot is free at once; nothing of it is written after. */
   settle(attempt: Attempt, ending: Ending): void
   /** Somebody else has ended the attempt, and now its handler has come to its end too. */
   handlerEnded(attempt: Attempt): void
+  /** There is a bug. */
+  broken(attempt: Attempt, error: unknown): void
 }
 
-/** Resolves when the handler has ended, whoever ends the attempt; undefined: it has ended already. What it throws or rejects with is a bug. */
-export function runAttempt(attempt: Attempt, runner: AttemptRunner): Promise<void> | undefined {
-  let ending: Ending | null | Promise<Ending | null>
-  try {
-    ending = start(attempt, runner)
-  } catch (error) {
-    ending = endingAfterError(attempt, error)
+/** It goes on when something has come that is waited for. */
+const LATER = Symbol('later')
+
+/** How the attempt ends; null: it is over. */
+type Reached = Ending | null | typeof LATER
+
+export class AttemptRun {
+  readonly attempt: Attempt
+  readonly #runner: AttemptRunner
+
+  constructor(attempt: Attempt, runner: AttemptRunner) {
+    this.attempt = attempt
+    this.#runner = runner
   }
-  if (!(ending instanceof Promise)) {
-    conclude(attempt, runner, ending)
-    return undefined
+
+  begin(): void {
+    this.#goOn(() => this.#adoptPhases())
   }
-  return ending
-    .catch((error: unknown) => endingAfterError(attempt, error))
-    .then((reached) => conclude(attempt, runner, reached))
+
+  /** The call was carried out. Not `mayGoOn`: the claim is gone. */
+  kept({ result, phaseNames }: AttemptCall, mayGoOn: boolean): void {
+    this.#goOn(() => {
+      const { attempt } = this
+      if (!mayGoOn) return null
+      if (phaseNames !== undefined) attempt.phaseNames = phaseNames
+      if (result !== undefined) attempt.phaseDone(result)
+      return this.#runPhase()
+    })
+  }
+
+  broken(error: unknown): void {
+    this.#goOn(() => {
+      throw error
+    })
+  }
+
+  #goOn(step: () => Reached): void {
+    const { attempt } = this
+    try {
+      const reached = this.#reach(step)
+      if (reached === LATER) return
+      if (reached === null || attempt.over) this.#runner.handlerEnded(attempt)
+      else this.#runner.settle(attempt, reached)
+    } catch (bug) {
+      this.#runner.broken(attempt, bug)
+    }
+  }
+
+  #reach(step: () => Reached): Reached {
+    try {
+      return step()
+    } catch (error) {
+      return endingAfterError(this.attempt, error)
+    }
+  }
+
+  /** The job's list of phases follows the handler's. */
+  #adoptPhases(): Reached {
+    const { attempt } = this
+    const alignment = alignPhases(attempt.phaseNames, attempt.phase, attempt.handler.definition.phases)
+    if (alignment.outcome === 'same') return this.#runPhase()
+    if (alignment.outcome === 'changed') throw phasesChanged(attempt, alignment.phase)
+    const { names, phase } = alignment
+    return this.#keep({ plan: ADOPT_PHASES, values: { phase }, phaseNames: names })
+  }
+
+  /** The phase at hand, where its handler is to run. */
+  #runPhase(): Reached {
+    const { attempt } = this
+    if (attempt.phaseName === null) return completion(attempt, null)
+    const result = attempt.isInline ? runPhase(attempt, this.#runner.turns) : this.#runner.runElsewhere(attempt)
+    if (typeof result === 'string') return this.#phaseEnded(result)
+    result.then(
+      (text) => this.#goOn(() => this.#phaseEnded(text)),
+      (error: unknown) => this.broken(error),
+    )
+    return LATER
+  }
+
+  #phaseEnded(result: string): Reached {
+    const { attempt } = this
+    if (attempt.over) return null
+    if (attempt.phase === attempt.phaseNames.length - 1) return completion(attempt, result)
+    if (attempt.stop !== null) return stoppedBetween(attempt, result)
+    return this.#keep(checkpoint(attempt, result))
+  }
+
+  #keep(call: AttemptCall): typeof LATER {
+    this.#runner.keep(this, call)
+    return LATER
+  }
 }
 
 function endingAfterError(attempt: Attempt, error: unknown): Ending | null {
   if (attempt.over) return null
   attempt.stoppedBy ??= 'handler'
   return endingOf(attempt, error)
-}
-
-function conclude(attempt: Attempt, runner: AttemptRunner, ending: Ending | null): void {
-  if (ending === null || attempt.over) runner.handlerEnded(attempt)
-  else runner.settle(attempt, ending)
-}
-
-/** Null: the attempt is over. */
-function start(attempt: Attempt, runner: AttemptRunner): Ending | null | Promise<Ending | null> {
-  const mayRun = adoptPhases(attempt, runner)
-  if (mayRun !== true) return mayRun.then((may) => (may ? runPhases(attempt, runner) : null))
-  if (attempt.phaseNames.length > 1 || attempt.phaseName === null) return runPhases(attempt, runner)
-  const result = runPresent(attempt, runner)
-  return typeof result === 'string' ? completion(attempt, result) : result.then((text) => completion(attempt, text))
-}
-
-/** Null: the attempt is over. */
-async function runPhases(attempt: Attempt, runner: AttemptRunner): Promise<Ending | null> {
-  while (attempt.phaseName !== null) {
-    const result = await runPresent(attempt, runner)
-    if (attempt.over) return null
-    if (attempt.phase === attempt.phaseNames.length - 1) return completion(attempt, result)
-    if (attempt.stop !== null) return stoppedBetween(attempt, result)
-    if (!(await runner.keep(attempt, checkpoint(attempt, result)))) return null
-    attempt.phaseDone(result)
-  }
-  return completion(attempt, null)
-}
-
-/** The phase at hand, where its handler is to run. */
-function runPresent(attempt: Attempt, runner: AttemptRunner): string | Promise<string> {
-  return attempt.isInline ? runPhase(attempt, runner.turns) : runner.runElsewhere(attempt)
 }
 
 /** A phase has come to its good end although the handler had to stop: its result is kept, and the next phase does not begin. */
@@ -88,25 +137,6 @@ function stoppedBetween(attempt: Attempt, result: string): Ending {
 function endingOf(attempt: Attempt, error: unknown): Ending {
   const { runtime } = attempt.host
   return endingAfter(attempt, { error, now: runtime.now(), random: runtime.random() })
-}
-
-/** The job's list of phases follows the handler's. False: the claim is gone. */
-function adoptPhases(attempt: Attempt, runner: AttemptRunner): true | Promise<boolean> {
-  const { phases } = attempt.handler.definition
-  const alignment = alignPhases(attempt.phaseNames, attempt.phase, phases)
-  if (alignment.outcome === 'same') return true
-  if (alignment.outcome === 'changed') throw phasesChanged(attempt, alignment.phase)
-  return adopt(attempt, runner, alignment)
-}
-
-async function adopt(
-  attempt: Attempt,
-  runner: AttemptRunner,
-  { names, phase }: { readonly names: readonly string[]; readonly phase: number },
-): Promise<boolean> {
-  if (!(await runner.keep(attempt, { plan: ADOPT_PHASES, values: { phase }, phaseNames: names }))) return false
-  attempt.phaseNames = names
-  return true
 }
 
 function phasesChanged({ job, phaseNames, phase }: Attempt, added: string): MillraceError {

@@ -3,6 +3,7 @@ import type { PlanCall, PlanResult } from '../store/claims.ts'
 import type { AttemptCall } from './attempt-call.ts'
 import type { Attempt } from './attempt.ts'
 import type { Ending } from './ending.ts'
+import type { AttemptRun } from './run-attempt.ts'
 import type { Sent } from './together.ts'
 
 /** What becomes of them. */
@@ -42,25 +43,20 @@ export class SentEnding implements Sent {
   }
 }
 
-/** A call that does not end it, and whoever waits for that. */
+/** A call that does not end it. */
 export class SentCall implements Sent {
-  readonly attempt: Attempt
-  readonly broken: (error: unknown) => void
+  readonly #run: AttemptRun
   readonly #call: AttemptCall
   readonly #outcomes: Outcomes
-  readonly #resolve: (mayGoOn: boolean) => void
 
-  constructor(
-    attempt: Attempt,
-    call: AttemptCall,
-    outcomes: Outcomes,
-    waiting: Pick<PromiseWithResolvers<boolean>, 'resolve' | 'reject'>,
-  ) {
-    this.attempt = attempt
-    this.broken = waiting.reject
+  constructor(run: AttemptRun, call: AttemptCall, outcomes: Outcomes) {
+    this.#run = run
     this.#call = call
     this.#outcomes = outcomes
-    this.#resolve = waiting.resolve
+  }
+
+  get attempt(): Attempt {
+    return this.#run.attempt
   }
 
   get calls(): readonly PlanCall[] {
@@ -72,6 +68,10 @@ export class SentCall implements Sent {
   }
 
   done(result: PlanResult | null): void {
-    this.#resolve(this.#outcomes.kept(this.attempt, this.#call, result))
+    this.#run.kept(this.#call, this.#outcomes.kept(this.attempt, this.#call, result))
+  }
+
+  broken(error: unknown): void {
+    this.#run.broken(error)
   }
 }

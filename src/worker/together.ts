@@ -53,18 +53,21 @@ export class Together {
     const sent = this.#waiting
     this.#waiting = []
     if (sent.length === 0) return
-    const { claims } = this.#options.store
-    const calls: PlanCall[] = []
-    const ends = sent.map((each) => calls.push(...each.calls))
-    const [only] = calls
-    const answering =
-      only !== undefined && calls.length === 1 ? claims.apply(only).then((answer) => [answer]) : claims.applyAll(calls)
-    answering.then(
+    const { calls, ends } = callsOf(sent)
+    // What waits for the answer must not refer to the calls, or they would be there until it comes.
+    this.#ask(calls).then(
       (answers) => this.#answered(sent, ends, answers),
       (error: unknown) => {
         for (const each of sent) this.#guarded(each, () => this.#again(each, { again: each.calls, error }))
       },
     )
+  }
+
+  #ask(calls: readonly PlanCall[]): Promise<readonly CallAnswer[]> {
+    const { claims } = this.#options.store
+    const [only] = calls
+    if (only === undefined || calls.length > 1) return claims.applyAll(calls)
+    return claims.apply(only).then((answer) => [answer])
   }
 
   /** `ends`: up to where the answers to each one's calls go. */
@@ -104,4 +107,17 @@ export class Together {
       (bug: unknown) => sent.broken(bug),
     )
   }
+}
+
+interface Calls {
+  readonly calls: readonly PlanCall[]
+  /** Up to where those of each go. */
+  readonly ends: readonly number[]
+}
+
+function callsOf(sent: readonly Sent[]): Calls {
+  const calls: PlanCall[] = []
+  const ends: number[] = []
+  for (const each of sent) ends.push(calls.push(...each.calls))
+  return { calls, ends }
 }

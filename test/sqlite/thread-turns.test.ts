@@ -72,6 +72,11 @@ async function openPaused(context: TestContext, threadFile = THREAD): Promise<Li
   }
 }
 
+/** Until the thread has done all that it was asked. */
+function haveAnswersWait(): void {
+  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 200)
+}
+
 /** How many calls were answered in each turn. */
 function answeredATurn(told: readonly Told[]): readonly number[] {
   const answers = told.filter(({ what }) => Number.isInteger(Number(what)))
@@ -106,6 +111,22 @@ test('of a hundred answers one half is given a turn before the other, and a few 
     await answered
     assert.deepEqual(answeredATurn(told), turns)
   }
+})
+
+test('answers of several commits that have come by the same turn share its two hundred and fifty', async (t) => {
+  const { link, told, call } = await openPaused(t)
+  link.resume()
+  const commits = Array.from({ length: 6 }, () => {
+    const answered = call(60)
+    // Before it pauses, the thread commits what has come.
+    void link.pause()
+    link.resume()
+    return answered
+  })
+  const answered = Promise.all(commits)
+  haveAnswersWait()
+  await answered
+  assert.deepEqual(answeredATurn(told), [250, 110])
 })
 
 test('a commit is told of once, after the last of its answers has been given', async (t) => {
@@ -174,7 +195,7 @@ test('answers that wait for their turn when the thread dies are given all the sa
   link.resume()
   await first
   // Meanwhile the thread has died, and most of the answers have not been given.
-  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 200)
+  haveAnswersWait()
   await Promise.all([answered, note('late', link.call('now', undefined))])
   const happened = told.map(({ what }) => what)
   assert.deepEqual(
