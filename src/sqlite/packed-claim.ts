@@ -59,7 +59,7 @@ const NO_PHASES: readonly string[] = []
 const NOTHING_BESIDE: Beside = ['', null, null]
 
 export function unpackClaim({ pages, order, at, nextDueInMs, sessionLost }: PackedClaim, holder: number): Claimed {
-  const jobs = pages.flatMap((page) => new JobPage(page, at, holder).jobs())
+  const jobs = pages.flatMap((page) => unpackPage(page, at, holder))
   return { jobs: order === null ? jobs : inOrderOf(order, jobs), nextDueInMs, sessionLost }
 }
 
@@ -89,94 +89,105 @@ class Column<Value> {
   }
 }
 
+/**
+ * What the jobs of a page have in common, and the columns in which they differ. It is there until the last of them is over: so no input and no
+ * result is in it, of which each may be long.
+ */
 class JobPage {
-  readonly page: PackedPage
+  readonly type: string
+  readonly queue: string
+  readonly policy: JobPolicy
+  readonly deadlineAt: number | null
   readonly startedAt: number
   readonly holder: number
+  readonly phaseLists: PackedPage['phaseLists']
   readonly ids: readonly string[]
   readonly keys: readonly number[]
-  readonly inputs: Column<string | null>
   readonly created: Column<number>
   readonly waits: Column<number>
   readonly lists: Column<number>
   readonly besides: Column<Beside | 0>
 
-  constructor(page: PackedPage, startedAt: number, holder: number) {
-    const { columns } = page
-    this.page = page
+  constructor({ type, queue, policy, deadlineAt, phaseLists, columns }: PackedPage, startedAt: number, holder: number) {
+    this.type = type
+    this.queue = queue
+    this.policy = policy
+    this.deadlineAt = deadlineAt
     this.startedAt = startedAt
     this.holder = holder
+    this.phaseLists = phaseLists
     this.ids = idsFromHex(columns.ids)
     this.keys = JSON.parse(columns.keys) as readonly number[]
-    this.inputs = new Column(columns.inputs)
     this.created = new Column(columns.created)
     this.waits = new Column(columns.waits)
     this.lists = new Column(columns.lists)
     this.besides = new Column(columns.beside)
   }
+}
 
-  jobs(): readonly PagedJob[] {
-    return this.keys.map((_, index) => new PagedJob(this, index))
-  }
+function unpackPage(packed: PackedPage, startedAt: number, holder: number): readonly PagedJob[] {
+  const { bodies, results, columns } = packed
+  const page = new JobPage(packed, startedAt, holder)
+  const inputs = JSON.parse(columns.inputs) as readonly (string | null)[]
+  return page.keys.map((key, index) => {
+    const input = inputs[index] ?? bodies?.get(key) ?? 'null'
+    return new PagedJob(page, index, input, results?.get(key) ?? NO_RESULTS)
+  })
 }
 
 /** A job as a place in its page: of jobs under way there are many, and what is alive while rubbish is collected holds up the event loop. */
 class PagedJob implements ClaimedJob {
-  readonly #of: JobPage
+  readonly input: string
+  readonly results: readonly string[]
+  readonly #page: JobPage
   readonly #index: number
 
-  constructor(page: JobPage, index: number) {
-    this.#of = page
+  constructor(page: JobPage, index: number, input: string, results: readonly string[]) {
+    this.input = input
+    this.results = results
+    this.#page = page
     this.#index = index
   }
 
   get key(): number {
-    return this.#of.keys[this.#index] ?? 0
+    return this.#page.keys[this.#index] ?? 0
   }
 
   get claim(): Claim {
-    const { ids, holder } = this.#of
+    const { ids, holder } = this.#page
     return { jobId: ids[this.#index] ?? '', holder, fence: this.#tried[0], row: this.key }
   }
 
   get type(): string {
-    return this.#of.page.type
+    return this.#page.type
   }
 
   get queue(): string {
-    return this.#of.page.queue
+    return this.#page.queue
   }
 
   get policy(): JobPolicy {
-    return this.#of.page.policy
+    return this.#page.policy
   }
 
   get deadlineAt(): number | null {
-    return this.#of.page.deadlineAt
+    return this.#page.deadlineAt
   }
 
   get startedAt(): number {
-    return this.#of.startedAt
-  }
-
-  get input(): string {
-    return this.#of.inputs.at(this.#index) ?? this.#of.page.bodies?.get(this.key) ?? 'null'
+    return this.#page.startedAt
   }
 
   get phaseNames(): readonly string[] {
-    return this.#of.page.phaseLists.get(this.#of.lists.at(this.#index) ?? 0) ?? NO_PHASES
-  }
-
-  get results(): readonly string[] {
-    return this.#of.page.results?.get(this.key) ?? NO_RESULTS
+    return this.#page.phaseLists.get(this.#page.lists.at(this.#index) ?? 0) ?? NO_PHASES
   }
 
   get createdAt(): number {
-    return this.#of.created.at(this.#index) ?? 0
+    return this.#page.created.at(this.#index) ?? 0
   }
 
   get runAt(): number {
-    return this.createdAt + (this.#of.waits.at(this.#index) ?? 0)
+    return this.createdAt + (this.#page.waits.at(this.#index) ?? 0)
   }
 
   get tenant(): string {
@@ -213,7 +224,7 @@ class PagedJob implements ClaimedJob {
   }
 
   get #beside(): Beside {
-    const beside = this.#of.besides.at(this.#index) ?? 0
+    const beside = this.#page.besides.at(this.#index) ?? 0
     return beside === 0 ? NOTHING_BESIDE : beside
   }
 
