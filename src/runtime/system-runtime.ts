@@ -21,6 +21,9 @@ export function systemRuntime(): Runtime {
   }
 }
 
+// Tests of applications replace them, and would wait for ever for what the store has answered.
+const { setImmediate, clearImmediate } = globalThis
+
 /** A wait of nothing is the next turn of the event loop, after whatever has come in by then: a timer would cost a whole millisecond. */
 function nextTurn(callback: () => void, idle: boolean): Timer {
   const immediate = setImmediate(callback)

@@ -60,10 +60,10 @@ const NOTHING_BESIDE: Beside = ['', null, null]
 
 export function unpackClaim({ pages, order, at, nextDueInMs, sessionLost }: PackedClaim, holder: number): Claimed {
   const jobs = pages.flatMap((page) => unpackPage(page, at, holder))
-  return { jobs: order === null ? jobs : inOrderOf(order, jobs), nextDueInMs, sessionLost }
+  return { jobs: order === null ? jobs : inOrder(order, jobs), nextDueInMs, sessionLost }
 }
 
-function inOrderOf(order: readonly number[], jobs: readonly PagedJob[]): readonly PagedJob[] {
+function inOrder(order: readonly number[], jobs: readonly PagedJob[]): readonly PagedJob[] {
   const byKey = new Map(jobs.map((job) => [job.key, job]))
   return order.flatMap((key) => byKey.get(key) ?? [])
 }
@@ -90,8 +90,8 @@ class Column<Value> {
 }
 
 /**
- * What the jobs of a page have in common, and the columns in which they differ. It is there until the last of them is over: so no input and no
- * result is in it, of which each may be long.
+ * What the jobs of a page have in common, and some numbers in which they differ. It is there until the last of them is over, so no text of a
+ * single job is in it but its id.
  */
 class JobPage {
   readonly type: string
@@ -106,7 +106,6 @@ class JobPage {
   readonly created: Column<number>
   readonly waits: Column<number>
   readonly lists: Column<number>
-  readonly besides: Column<Beside | 0>
 
   constructor({ type, queue, policy, deadlineAt, phaseLists, columns }: PackedPage, startedAt: number, holder: number) {
     this.type = type
@@ -121,7 +120,6 @@ class JobPage {
     this.created = new Column(columns.created)
     this.waits = new Column(columns.waits)
     this.lists = new Column(columns.lists)
-    this.besides = new Column(columns.beside)
   }
 }
 
@@ -129,22 +127,37 @@ function unpackPage(packed: PackedPage, startedAt: number, holder: number): read
   const { bodies, results, columns } = packed
   const page = new JobPage(packed, startedAt, holder)
   const inputs = JSON.parse(columns.inputs) as readonly (string | null)[]
+  const besides = JSON.parse(columns.beside) as readonly (Beside | 0)[]
   return page.keys.map((key, index) => {
-    const input = inputs[index] ?? bodies?.get(key) ?? 'null'
-    return new PagedJob(page, index, input, results?.get(key) ?? NO_RESULTS)
+    const own: OwnParts = {
+      input: inputs[index] ?? bodies?.get(key) ?? 'null',
+      results: results?.get(key) ?? NO_RESULTS,
+      beside: besideOf(besides[index]),
+    }
+    return new PagedJob(page, index, own)
   })
+}
+
+function besideOf(beside: Beside | 0 = 0): Beside {
+  return beside === 0 ? NOTHING_BESIDE : beside
+}
+
+interface OwnParts extends Pick<ClaimedJob, 'input' | 'results'> {
+  readonly beside: Beside
 }
 
 /** A job as a place in its page: of jobs under way there are many, and what is alive while rubbish is collected holds up the event loop. */
 class PagedJob implements ClaimedJob {
   readonly input: string
   readonly results: readonly string[]
+  readonly #beside: Beside
   readonly #page: JobPage
   readonly #index: number
 
-  constructor(page: JobPage, index: number, input: string, results: readonly string[]) {
+  constructor(page: JobPage, index: number, { input, results, beside }: OwnParts) {
     this.input = input
     this.results = results
+    this.#beside = beside
     this.#page = page
     this.#index = index
   }
@@ -221,11 +234,6 @@ class PagedJob implements ClaimedJob {
   /** A claim begins with the progress of the phases that are done. */
   get progress(): number {
     return (100 * this.phase) / this.phaseNames.length
-  }
-
-  get #beside(): Beside {
-    const beside = this.#page.besides.at(this.#index) ?? 0
-    return beside === 0 ? NOTHING_BESIDE : beside
   }
 
   get #tried(): Tried {

@@ -31,14 +31,22 @@ const ANSWERS_A_TURN = 250
 const ANSWERS_IN_ONE = 64
 
 interface Pending extends Unpacking {
-  /** How many usual answers it weighs. */
-  readonly weight: number
+  /** How many usual answers its answer weighs. */
+  readonly weigh: Weigh
 }
 
-/** A claim begins as many jobs as it is answered with, and calls of a turn are answered to as many attempts. */
-function weightOf(name: OperationName, args: unknown): number {
-  if (name === 'claims.claim') return ANSWERS_A_TURN
-  return name === 'claims.apply' ? countCalls(args as PackedRuns) : 1
+type Weigh = (answer: unknown) => number
+
+const asOne: Weigh = () => 1
+/** It begins as many jobs as it is answered with. */
+const weighClaim: Weigh = (answer) => ((answer as Answer<'claims.claim'>).pages.length === 0 ? 1 : ANSWERS_A_TURN)
+
+function weigher(name: OperationName, args: unknown): Weigh {
+  if (name === 'claims.claim') return weighClaim
+  if (name !== 'claims.apply') return asOne
+  // Those of a turn are answered to as many attempts.
+  const calls = countCalls(args as PackedRuns)
+  return calls === 1 ? asOne : () => calls
 }
 
 export class ThreadLink implements Link {
@@ -54,8 +62,8 @@ export class ThreadLink implements Link {
   readonly #incoming: FromThread[] = []
   /** What is left of the first of them. */
   #answering: { readonly answers: ReturnType<typeof answersOf>; left: number } | null = null
-  /** How much may still be answered in this turn of the event loop, in which several messages may come; null: it has just begun. */
-  #left: number | null = null
+  /** How much may still be answered in this turn of the event loop, in which several messages may come; null: the next one begins one. */
+  #budget: number | null = null
   #lastNumber = 0
   #pausing: Pick<Pending, 'resolve' | 'reject'> | null = null
   #broken: MillraceError | null = null
@@ -133,8 +141,8 @@ export class ThreadLink implements Link {
     return new Promise<Unpacked>((resolve, reject) => {
       this.#lastNumber += 1
       this.#hold()
-      const weight = weightOf(name, args)
-      this.#pending.set(this.#lastNumber, { resolve, reject, weight, unpack: unpack ?? asItIs } as Pending)
+      const weigh = weigher(name, args)
+      this.#pending.set(this.#lastNumber, { resolve, reject, weigh, unpack: unpack ?? asItIs } as Pending)
       this.#outgoing.push({ number: this.#lastNumber, name, args })
       if (this.#outgoing.length === 1) queueMicrotask(() => this.#flush())
     })
@@ -193,11 +201,11 @@ export class ThreadLink implements Link {
 
   /** Works on messages in their order, until there are none or so much has been answered in this turn that others should get theirs. */
   #takeTurn(): void {
-    this.#left ??= this.#beginTurn()
-    while (this.#left > 0) {
+    this.#budget ??= this.#beginTurn()
+    while (this.#budget > 0) {
       const [message] = this.#incoming
       if (message === undefined) return
-      if (message.kind === 'answers') this.#left = this.#answerSome(message, this.#left)
+      if (message.kind === 'answers') this.#budget = this.#answerSome(message, this.#budget)
       else {
         this.#incoming.shift()
         this.#receive(message)
@@ -205,15 +213,19 @@ export class ThreadLink implements Link {
     }
   }
 
-  /** It lasts until the event loop has been all the way round: before the first `after`, timers have not had their turn yet. */
+  /** It begins with a message, and lasts until the event loop has been all the way round: before the first `after`, timers have no turn. */
   #beginTurn(): number {
     this.#runtime.after(0, () => this.#runtime.after(0, () => this.#endTurn()))
     return ANSWERS_A_TURN
   }
 
   #endTurn(): void {
-    this.#left = null
-    if (this.#incoming.length > 0) this.#takeTurn()
+    this.#budget = null
+    if (this.#incoming.length === 0) return
+    // The next one begins here, and from here it is one `after` all the way round.
+    this.#budget = ANSWERS_A_TURN
+    this.#runtime.after(0, () => this.#endTurn())
+    this.#takeTurn()
   }
 
   /** How much may still be answered in this turn. */
@@ -261,9 +273,12 @@ export class ThreadLink implements Link {
     if (pending === undefined) return 0
     this.#pending.delete(number)
     this.#release()
-    if ('error' in outcome) pending.reject(outcome.error)
-    else resolveUnpacked(pending, outcome.answer)
-    return pending.weight
+    if ('error' in outcome) {
+      pending.reject(outcome.error)
+      return 1
+    }
+    resolveUnpacked(pending, outcome.answer)
+    return pending.weigh(outcome.answer)
   }
 
   #break(cause: unknown): void {
@@ -288,7 +303,7 @@ export class ThreadLink implements Link {
 
   #ended(thrown: unknown): void {
     while (this.#incoming.length > 0) {
-      this.#left = Number.POSITIVE_INFINITY
+      this.#budget = Number.POSITIVE_INFINITY
       this.#takeTurn()
     }
     this.#onClosed()

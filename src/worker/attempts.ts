@@ -8,6 +8,7 @@
  *
  * Only a running attempt takes a slot. What becomes of an abandoned one's handler is in `left-handlers.ts`.
  */
+import { AsyncLocalStorage } from 'node:async_hooks'
 import { MillraceError } from '../core/errors.ts'
 import type { Logger } from '../runtime/logger.ts'
 import { Pauses } from '../runtime/pause.ts'
@@ -28,8 +29,8 @@ import { SentCall, SentEnding } from './sent.ts'
 import type { Outcomes } from './sent.ts'
 import { LeftHandlers } from './left-handlers.ts'
 import { InterruptionWatch, KNOWN_FOR_MS } from './interruption-watch.ts'
-import { AttemptRun } from './run-attempt.ts'
-import type { AttemptRunner } from './run-attempt.ts'
+import { AttemptRun } from './attempt-run.ts'
+import type { RunHost } from './attempt-run.ts'
 import { leaseLostStop, notBegunStop, shutdownStop, timeOutStop } from './stop.ts'
 import type { Stop } from './stop.ts'
 import { Together } from './together.ts'
@@ -39,7 +40,7 @@ import { WaitingJobs } from './waiting-jobs.ts'
 import { countOf, emptyTally } from './worker-report.ts'
 import type { WorkerReport, WorkerTally } from './worker-report.ts'
 
-export class Attempts implements AttemptHost, AttemptRunner {
+export class Attempts implements AttemptHost, RunHost {
   readonly store: Store
   readonly runtime: Runtime
   readonly logger: Logger
@@ -54,6 +55,8 @@ export class Attempts implements AttemptHost, AttemptRunner {
   readonly #alarms: Alarms<Attempt>
   readonly #watch: InterruptionWatch
   readonly #pauses = new Pauses()
+  /** Handlers are nobody's in particular: they run in the asynchronous context in which their worker was made, whoever enqueued the job. */
+  readonly #within = AsyncLocalStorage.snapshot()
   readonly #together: Together
   readonly #outcomes: Outcomes
   #tally: WorkerTally = emptyTally()
@@ -71,7 +74,7 @@ export class Attempts implements AttemptHost, AttemptRunner {
     this.turns = turns
     this.#options = options
     this.#waiting = new WaitingJobs({ ...options, onGiveBack: (jobs) => this.#giveBack(jobs, notBegunStop) })
-    this.#together = new Together({ store, turns, deliveryOf: (sent) => this.#deliveryOf(sent) })
+    this.#together = new Together({ store, turns, within: this.#within, deliveryOf: (sent) => this.#deliveryOf(sent) })
     this.#outcomes = {
       kept: (attempt, call, result) => this.#kept(attempt, call, result),
       settled: (attempt, ending, result) => this.#settled(attempt, ending, result),
@@ -138,6 +141,10 @@ export class Attempts implements AttemptHost, AttemptRunner {
   }
 
   #beginWaiting(): void {
+    this.#within(() => this.#beginAll())
+  }
+
+  #beginAll(): void {
     while (this.#running.size < this.#options.concurrency && this.#waiting.size > 0) {
       let now = this.runtime.monotonic()
       if (now - this.#waiting.askedAt >= KNOWN_FOR_MS) {
@@ -278,6 +285,19 @@ export class Attempts implements AttemptHost, AttemptRunner {
     this.#left.ended(attempt)
   }
 
+  broken(attempt: Attempt, error: unknown): void {
+    attempt.end()
+    this.#alarms.clear(attempt)
+    this.#running.delete(attempt)
+    this.#noLongerSettling(attempt)
+    this.logger.error('A bug in Millrace: an attempt broke off. Its job is run again after its lease.', {
+      jobId: attempt.job.claim.jobId,
+      error,
+    })
+    this.#slotFreed()
+    this.#restMaybe()
+  }
+
   #deliveryOf(sent: Sent): Delivery {
     const { attempt, calls } = sent
     return {
@@ -359,17 +379,6 @@ export class Attempts implements AttemptHost, AttemptRunner {
     this.#onRest = []
     for (const resolve of waiting) resolve()
     this.#options.onRest()
-  }
-
-  broken(attempt: Attempt, error: unknown): void {
-    this.#running.delete(attempt)
-    this.#noLongerSettling(attempt)
-    this.logger.error('A bug in Millrace: an attempt broke off. Its job is run again after its lease.', {
-      jobId: attempt.job.claim.jobId,
-      error,
-    })
-    this.#slotFreed()
-    this.#restMaybe()
   }
 
   #slotFreed(): void {

@@ -3,7 +3,7 @@ import type { PlanCall, PlanResult } from '../store/claims.ts'
 import type { AttemptCall } from './attempt-call.ts'
 import type { Attempt } from './attempt.ts'
 import type { Ending } from './ending.ts'
-import type { AttemptRun } from './run-attempt.ts'
+import type { AttemptRun } from './attempt-run.ts'
 import type { Sent } from './together.ts'
 
 /** What becomes of them. */

@@ -28,6 +28,8 @@ export interface Sent {
 export interface TogetherOptions {
   readonly store: Pick<Store, 'claims'>
   readonly turns: TurnBudget
+  /** Runs what goes on when the store has answered. */
+  readonly within: (goOn: () => void) => void
   readonly deliveryOf: (sent: Sent) => Delivery
 }
 
@@ -52,7 +54,10 @@ export class Together {
   #send(): void {
     const sent = this.#waiting
     this.#waiting = []
-    if (sent.length === 0) return
+    if (sent.length > 0) this.#options.within(() => this.#sendAll(sent))
+  }
+
+  #sendAll(sent: readonly Sent[]): void {
     const { calls, ends } = callsOf(sent)
     // What waits for the answer must not refer to the calls, or they would be there until it comes.
     this.#ask(calls).then(
@@ -63,11 +68,11 @@ export class Together {
     )
   }
 
-  #ask(calls: readonly PlanCall[]): Promise<readonly CallAnswer[]> {
+  /** Asynchronous so that an error on the way, a bug, is each one's answer. */
+  async #ask(calls: readonly PlanCall[]): Promise<readonly CallAnswer[]> {
     const { claims } = this.#options.store
     const [only] = calls
-    if (only === undefined || calls.length > 1) return claims.applyAll(calls)
-    return claims.apply(only).then((answer) => [answer])
+    return only === undefined || calls.length > 1 ? claims.applyAll(calls) : [await claims.apply(only)]
   }
 
   /** `ends`: up to where the answers to each one's calls go. */

@@ -22,6 +22,12 @@ test('a wait of nothing comes before any timer, and can be cancelled', async () 
   assert.deepEqual(order, ['now'])
 })
 
+test('a wait of nothing ends where a test of an application has replaced the timers', async (context) => {
+  mock.timers.enable({ apis: ['setImmediate'] })
+  context.after(() => mock.timers.reset())
+  await new Promise<void>((resolve) => systemRuntime().after(0, resolve))
+})
+
 test('a wait beyond what Node can set is split', (context) => {
   mock.timers.enable({ apis: ['setTimeout'] })
   context.after(() => mock.timers.reset())

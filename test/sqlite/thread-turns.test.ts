@@ -2,19 +2,21 @@
 import assert from 'node:assert/strict'
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
 import { test } from 'node:test'
 import type { TestContext } from 'node:test'
 import { pathToFileURL } from 'node:url'
 
 import { packNewJobs } from '../../src/sqlite/packed-calls.ts'
 import { ThreadLink } from '../../src/sqlite/thread-link.ts'
-import { newJob } from '../support/contract-bench.ts'
+import { LEASE_MS, newJob } from '../support/contract-bench.ts'
 import { newFile, newFolder, runtime } from './sqlite-bench.ts'
 
 const THREAD = new URL('../../src/sqlite/thread.ts', import.meta.url)
 
 interface LinkBench {
   readonly link: ThreadLink
+  readonly file: string
   /** What happened, in order, each in the turn of the event loop in which it did. */
   readonly told: readonly Told[]
   /** Enqueues one job with each call; what becomes of them is told. */
@@ -42,9 +44,10 @@ async function openPaused(context: TestContext, threadFile = THREAD): Promise<Li
   const tell = (what: string): void => {
     told.push({ what, turn })
   }
+  const file = newFile(context)
   const link = await ThreadLink.open(
     threadFile,
-    { role: 'writer', file: newFile(context), durability: 'normal', maxBytes: null, clock: null, pulse: null },
+    { role: 'writer', file, durability: 'normal', maxBytes: null, clock: null, pulse: null },
     { onCommit: () => tell('commit'), onSessionLost: () => undefined, onBroken: () => tell('broken') },
   )
   context.after(async () => {
@@ -60,6 +63,7 @@ async function openPaused(context: TestContext, threadFile = THREAD): Promise<Li
   runtime.after(0, count)
   return {
     link,
+    file,
     told,
     call(calls) {
       const made = Array.from({ length: calls }, (_, index) =>
@@ -72,9 +76,15 @@ async function openPaused(context: TestContext, threadFile = THREAD): Promise<Li
   }
 }
 
-/** Until the thread has done all that it was asked. */
-function haveAnswersWait(): void {
-  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 200)
+const wait = new Int32Array(new SharedArrayBuffer(4))
+
+/** Blocks this thread until the other one has committed so many jobs, and has had time to say so. */
+function letAnswersPileUp(file: string, jobs: number): void {
+  const database = new DatabaseSync(file, { readOnly: true, timeout: 5_000 })
+  const counted = database.prepare('SELECT count(*) AS jobs FROM millrace_jobs')
+  while (counted.get()?.['jobs'] !== jobs) Atomics.wait(wait, 0, 0, 5)
+  database.close()
+  Atomics.wait(wait, 0, 0, 100)
 }
 
 /** How many calls were answered in each turn. */
@@ -114,7 +124,7 @@ test('of a hundred answers one half is given a turn before the other, and a few 
 })
 
 test('answers of several commits that have come by the same turn share its two hundred and fifty', async (t) => {
-  const { link, told, call } = await openPaused(t)
+  const { link, told, call, file } = await openPaused(t)
   link.resume()
   const commits = Array.from({ length: 6 }, () => {
     const answered = call(60)
@@ -124,7 +134,7 @@ test('answers of several commits that have come by the same turn share its two h
     return answered
   })
   const answered = Promise.all(commits)
-  haveAnswersWait()
+  letAnswersPileUp(file, 360)
   await answered
   assert.deepEqual(answeredATurn(told), [250, 110])
 })
@@ -140,15 +150,22 @@ test('a commit is told of once, after the last of its answers has been given', a
   assert.deepEqual(turnsOf('commit'), turnsOf('599'))
 })
 
-test('a claim counts for as many answers as it may bring jobs: two of one commit begin in turns of their own', async (t) => {
-  const { link, told, note, posted } = await openPaused(t)
-  const claims = [1, 2, 3].map((holder) =>
-    note(`${holder}`, link.call('claims.claim', { holder, types: ['map.export'], limit: 10 })),
+test('a claim counts for as many answers as it may bring jobs, unless it brings none', async (t) => {
+  const { link, told, note, call, posted } = await openPaused(t)
+  const worker = { service: 'maps', host: 'here', pid: 1 }
+  const opened = link.call('sessions.open', { ...worker, holder: 1, leaseMs: LEASE_MS, concurrency: 10 })
+  const enqueued = call(3)
+  link.resume()
+  await Promise.all([opened, enqueued])
+  await link.pause()
+  const before = told.length
+  const claims = [1, 2, 3, 4, 5, 6].map((number) =>
+    note(`${number}`, link.call('claims.claim', { holder: 1, types: ['map.export'], limit: 1 })),
   )
   await posted()
   link.resume()
   await Promise.all(claims)
-  assert.deepEqual(answeredATurn(told), [1, 1, 1])
+  assert.deepEqual(answeredATurn(told.slice(before)), [1, 1, 1, 3])
 })
 
 test('a pause that was asked for behind many calls resolves after the last of their answers', async (t) => {
@@ -189,13 +206,13 @@ test('answers that wait for their turn when the thread dies are given all the sa
     }
     await import(${JSON.stringify(THREAD.href)})`,
   )
-  const { link, told, call, note, posted } = await openPaused(t, pathToFileURL(dying))
+  const { link, told, call, note, posted, file } = await openPaused(t, pathToFileURL(dying))
   const [first, answered] = [link.call('now', undefined), call(1_000)]
   await posted()
   link.resume()
   await first
   // Meanwhile the thread has died, and most of the answers have not been given.
-  haveAnswersWait()
+  letAnswersPileUp(file, 1_000)
   await Promise.all([answered, note('late', link.call('now', undefined))])
   const happened = told.map(({ what }) => what)
   assert.deepEqual(

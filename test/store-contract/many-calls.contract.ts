@@ -163,8 +163,9 @@ export function manyCallsContract(open: OpenStore): void {
           const jobs = await runningMany(prepared, { policy: TWO_PHASES })
           const other = await prepared.session()
           return jobs.map((job, index) => {
-            if (index === 20) return { ...job, claim: { ...job.claim, holder: other } }
-            return index === 30 ? { ...job, claim: { ...job.claim, fence: job.claim.fence + 1 } } : job
+            const { claim } = job
+            if (index === 20) return { claim: { ...claim, holder: other } }
+            return index === 30 ? { claim: { ...claim, fence: claim.fence + 1 } } : job
           })
         },
         calls: acts.flatMap((made) => EVERY_JOB.map(made)),

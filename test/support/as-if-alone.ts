@@ -22,7 +22,9 @@ export async function runningMany(bench: Bench, changes: Partial<NewJob> = {}): 
   return claimed
 }
 
-export function idOf(claimed: readonly ClaimedJob[], index: number): string {
+type Held = Pick<ClaimedJob, 'claim'>
+
+export function idOf(claimed: readonly Held[], index: number): string {
   const job = claimed[index]
   assert.ok(job !== undefined)
   return job.claim.jobId
@@ -42,13 +44,13 @@ export type MadeCall = readonly [plan: Plan, job: number, values?: PlanValues, r
 
 interface AsIfAlone {
   /** The same in both stores. */
-  readonly prepare: (bench: Bench) => Promise<readonly ClaimedJob[]>
+  readonly prepare: (bench: Bench) => Promise<readonly Held[]>
   readonly calls: readonly MadeCall[]
 }
 
 interface Together {
   readonly bench: Bench
-  readonly claimed: readonly ClaimedJob[]
+  readonly claimed: readonly Held[]
   readonly results: readonly PlanResult[]
 }
 
@@ -78,7 +80,7 @@ export async function asIfAlone(
   return { bench, claimed, results }
 }
 
-function madeOn(claimed: readonly ClaimedJob[], calls: readonly MadeCall[]): readonly PlanCall[] {
+function madeOn(claimed: readonly Held[], calls: readonly MadeCall[]): readonly PlanCall[] {
   return calls.map(([plan, index, values, rest]) => {
     const job = claimed[index]
     assert.ok(job !== undefined)
@@ -93,7 +95,7 @@ export function refusalsOf(results: readonly PlanResult[]): readonly (readonly [
 }
 
 /** Claims that are lost in the middle, each in its own way, of jobs that were claimed together. */
-export async function loseClaims(bench: Bench, claimed: readonly ClaimedJob[]): Promise<void> {
+export async function loseClaims(bench: Bench, claimed: readonly Held[]): Promise<void> {
   await bench.must(CANCEL, idOf(claimed, 40), { actor: 'ann', reason: null })
   const claim = claimed[40]?.claim
   assert.ok(claim !== undefined)

@@ -1,6 +1,6 @@
 /**
- * One attempt from its claim to its end, phase by phase. Its steps call each other, and promises are there only where a handler makes one: of
- * handlers that wait for nothing thousands may be on their way at once, and what is kept for each holds up the event loop.
+ * One attempt from its claim to its end, phase by phase. Its steps call each other, and there is a promise only where something has to be
+ * awaited: of handlers that wait for nothing thousands may be on their way at once, and what is kept for each holds up the event loop.
  */
 import { MillraceError } from '../core/errors.ts'
 import { alignPhases } from '../core/phases.ts'
@@ -12,7 +12,8 @@ import type { Ending } from './ending.ts'
 import { runPhase } from './phase-runner.ts'
 import type { TurnBudget } from './turn-budget.ts'
 
-export interface AttemptRunner {
+/** What a run asks of the worker's attempts. */
+export interface RunHost {
   readonly turns: TurnBudget
   /** Runs the phase at hand of a handler that is not inline; resolves with its result as JSON text. */
   runElsewhere(attempt: Attempt): Promise<string>
@@ -34,18 +35,18 @@ type Reached = Ending | null | typeof LATER
 
 export class AttemptRun {
   readonly attempt: Attempt
-  readonly #runner: AttemptRunner
+  readonly #host: RunHost
 
-  constructor(attempt: Attempt, runner: AttemptRunner) {
+  constructor(attempt: Attempt, host: RunHost) {
     this.attempt = attempt
-    this.#runner = runner
+    this.#host = host
   }
 
   begin(): void {
     this.#goOn(() => this.#adoptPhases())
   }
 
-  /** The call was carried out. Not `mayGoOn`: the claim is gone. */
+  /** What came of the call is known. Not `mayGoOn`: the attempt is over. */
   kept({ result, phaseNames }: AttemptCall, mayGoOn: boolean): void {
     this.#goOn(() => {
       const { attempt } = this
@@ -56,7 +57,12 @@ export class AttemptRun {
     })
   }
 
+  /** There is a bug on the way to the store. The attempt fails of it, so that the job's limits hold. */
   broken(error: unknown): void {
+    this.#threw(error)
+  }
+
+  #threw(error: unknown): void {
     this.#goOn(() => {
       throw error
     })
@@ -67,10 +73,10 @@ export class AttemptRun {
     try {
       const reached = this.#reach(step)
       if (reached === LATER) return
-      if (reached === null || attempt.over) this.#runner.handlerEnded(attempt)
-      else this.#runner.settle(attempt, reached)
+      if (reached === null || attempt.over) this.#host.handlerEnded(attempt)
+      else this.#host.settle(attempt, reached)
     } catch (bug) {
-      this.#runner.broken(attempt, bug)
+      this.#host.broken(attempt, bug)
     }
   }
 
@@ -96,11 +102,11 @@ export class AttemptRun {
   #runPhase(): Reached {
     const { attempt } = this
     if (attempt.phaseName === null) return completion(attempt, null)
-    const result = attempt.isInline ? runPhase(attempt, this.#runner.turns) : this.#runner.runElsewhere(attempt)
+    const result = attempt.isInline ? runPhase(attempt, this.#host.turns) : this.#host.runElsewhere(attempt)
     if (typeof result === 'string') return this.#phaseEnded(result)
     result.then(
       (text) => this.#goOn(() => this.#phaseEnded(text)),
-      (error: unknown) => this.broken(error),
+      (error: unknown) => this.#threw(error),
     )
     return LATER
   }
@@ -114,7 +120,7 @@ export class AttemptRun {
   }
 
   #keep(call: AttemptCall): typeof LATER {
-    this.#runner.keep(this, call)
+    this.#host.keep(this, call)
     return LATER
   }
 }
