@@ -82,8 +82,8 @@ export function requestsOf(items: readonly EnqueueItem[]): readonly JobRequest[]
   }
   return items.map((item, index) => {
     const path = `jobs[${index}]`
-    const { definition, input, ...options } = checkOptions(item, KNOWN_ITEM, path)
-    return { target: definition, input, options, path }
+    const { definition: target, input } = checkOptions(item, KNOWN_ITEM, path)
+    return { target, input, options: item, path }
   })
 }
 
@@ -119,14 +119,15 @@ function schemaOf({ target }: JobRequest): JobDefinition['input'] {
 
 function only(drafts: readonly Draft[], outcomes: readonly Enqueued[]): EnqueueResult {
   const [result] = toResults(drafts, outcomes)
-  if (result === undefined) throw new RangeError('the store answered no outcome')
+  if (result === undefined) throw new RangeError('there was no draft')
   return result
 }
 
 function toResults(drafts: readonly Draft[], outcomes: readonly Enqueued[]): readonly EnqueueResult[] {
-  return drafts.flatMap((draft, index) => {
+  return drafts.map((draft, index) => {
     const outcome = outcomes[index]
-    return outcome === undefined ? [] : [toResult(draft, outcome)]
+    if (outcome === undefined) throw new RangeError('the store answered no outcome')
+    return toResult(draft, outcome)
   })
 }
 

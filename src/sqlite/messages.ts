@@ -7,7 +7,7 @@ import { packError, unpackError } from './packed-error.ts'
 import type { PackedError } from './packed-error.ts'
 
 /** Raised when the messages change, so that a thread's file of another version is noticed. */
-export const PROTOCOL = 4
+export const PROTOCOL = 5
 
 export interface ThreadData extends HostOptions {
   /** For questions that can't wait for a message; null: none are asked. */

@@ -113,22 +113,37 @@ type FullJob = readonly [
   uniqueKey: string | null,
 ]
 
-/** A job that differs from the one before it in these alone is told by them. */
-type PackedNewJob = FullJob | readonly [id: string, input: string]
+/** Jobs that differ from the one before them in these alone. The ids stand one behind the other: a text is posted faster than a list of texts. */
+type LikeTheLast = readonly [ids: string, inputs: readonly string[]]
 
-export type PackedNewJobs = readonly PackedNewJob[]
+export type PackedNewJobs = readonly (FullJob | LikeTheLast)[]
 
 export function packNewJobs(jobs: readonly NewJob[]): PackedNewJobs {
-  return jobs.map((job, index) => {
+  const packed: (FullJob | LikeTheLast)[] = []
+  let alike: NewJob[] = []
+  for (const [index, job] of jobs.entries()) {
     const before = jobs[index - 1]
-    return before !== undefined && isLike(before, job) ? [job.id, job.input] : packNewJob(job)
-  })
+    if (before !== undefined && isLike(before, job)) {
+      alike.push(job)
+      continue
+    }
+    if (alike.length > 0) packed.push(packAlike(alike))
+    alike = []
+    packed.push(packNewJob(job))
+  }
+  if (alike.length > 0) packed.push(packAlike(alike))
+  return packed
+}
+
+function packAlike(jobs: readonly NewJob[]): LikeTheLast {
+  return [jobs.map(({ id }) => id).join(''), jobs.map(({ input }) => input)]
 }
 
 function isLike(one: NewJob, other: NewJob): boolean {
   const sameKind = one.type === other.type && one.queue === other.queue && one.policy === other.policy
   const sameOrder = one.priority === other.priority && one.delayMs === other.delayMs && one.runAt === other.runAt
   const samePlace = one.tenant === other.tenant && one.owner === other.owner && one.labels === other.labels
+  if (one.id.length !== other.id.length) return false
   return sameKind && sameOrder && samePlace && one.key === other.key && one.uniqueKey === other.uniqueKey
 }
 
@@ -139,14 +154,18 @@ function packNewJob(job: NewJob): FullJob {
 
 export function unpackNewJobs(packed: PackedNewJobs): readonly NewJob[] {
   const jobs: NewJob[] = []
-  for (const job of packed) jobs.push(job.length === 2 ? likeLast(jobs, job) : unpackNewJob(job))
+  for (const each of packed) {
+    if (each.length !== 2) jobs.push(unpackNewJob(each))
+    else for (const job of likeTheLast(jobs, each)) jobs.push(job)
+  }
   return jobs
 }
 
-function likeLast(jobs: readonly NewJob[], [id, input]: readonly [string, string]): NewJob {
+function likeTheLast(jobs: readonly NewJob[], [ids, inputs]: LikeTheLast): readonly NewJob[] {
   const last = jobs.at(-1)
   if (last === undefined) throw new RangeError('the first job is like no other')
-  return { ...last, id, input }
+  const { length } = last.id
+  return inputs.map((input, index) => ({ ...last, id: ids.slice(index * length, (index + 1) * length), input }))
 }
 
 function unpackNewJob(packed: FullJob): NewJob {

@@ -289,18 +289,15 @@ test('new jobs are after their journey what they were, alike or not', () => {
     { numRuns: scaled(500) },
   )
   assert.deepEqual(unpackNewJobs(packNewJobs([])), [])
-  assert.throws(() => unpackNewJobs([[ID, '1']]), RangeError)
+  assert.throws(() => unpackNewJobs([[ID, ['1']]]), RangeError)
 })
 
 test('jobs that are alike are told by their ids and inputs', () => {
   const labels = {}
-  const alike = Array.from({ length: 50 }, (_, n) => newJob(`${n}`, { labels, input: `${n}` }))
+  const alike = Array.from({ length: 5 }, (_, n) => newJob(`${10 + n}`, { labels, input: `${n}` }))
   const [first, ...others] = packNewJobs(alike)
   assert.equal(first?.length, 13)
-  assert.deepEqual(
-    others,
-    alike.slice(1).map(({ id, input }) => [id, input]),
-  )
+  assert.deepEqual(others, [['11121314', ['1', '2', '3', '4']]])
 })
 
 test('what came of many calls is after its journey what it was, said once or of each', () => {
