@@ -125,9 +125,11 @@ function applyRun(db: Database, run: AlikeCalls): RunResults {
  * refused. Null: it stands for itself alone.
  */
 export function partsOf(name: WriteName, args: unknown): readonly unknown[] | null {
-  if (name !== 'claims.apply') return null
-  const runs = args as PackedRuns
-  return countCalls(runs) > 1 ? singleCalls(runs) : null
+  return standsForMany(name, args) ? singleCalls(args as PackedRuns) : null
+}
+
+export function standsForMany(name: WriteName, args: unknown): boolean {
+  return name === 'claims.apply' && countCalls(args as PackedRuns) > 1
 }
 
 /** The answer to such a call, from what came of its parts. */

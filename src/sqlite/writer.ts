@@ -15,7 +15,7 @@ import type { DiskReserve } from './disk-reserve.ts'
 import { isFull, storeError } from './driver.ts'
 import type { OwnConnection } from './driver.ts'
 import { leaveGap, rollBack, whenFree } from './locks.ts'
-import { Undo, WRITES, joinParts, partsOf } from './operations.ts'
+import { Undo, WRITES, joinParts, partsOf, standsForMany } from './operations.ts'
 import type { CallOutcome, WriteName } from './operations.ts'
 import type { SessionKeeper } from './session-keeper.ts'
 
@@ -114,7 +114,7 @@ export class Writer {
     const [only] = calls
     // Alone it needs no savepoint: what undoes the call undoes the transaction, unless there are beats in it.
     const { reserve, keeper } = this.#options
-    const standsAlone = only !== undefined && calls.length === 1 && partsOf(only.name, only.args) === null
+    const standsAlone = only !== undefined && calls.length === 1 && !standsForMany(only.name, only.args)
     if (standsAlone && !reserve.isOpen && !keeper.hasBeaten) {
       const run: RunWrite = WRITES[only.name] as RunWrite
       return [{ answer: run(this.#options.db, [only.args])[0] }]
