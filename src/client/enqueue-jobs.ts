@@ -47,8 +47,9 @@ export async function enqueueAll(
   act: string,
 ): Promise<readonly EnqueueResult[]> {
   const store = context.writer(act)
-  const queueOf = requests.some(namesItsType) ? await registeredQueues(store) : ownQueue
-  const drafts = requests.map((request) => draftOf(request, { context, scope }, queueOf))
+  // At once: what the caller does to an item or an input afterwards is of no account.
+  const made = requests.map((request) => draftOf(request, { context, scope }))
+  const drafts = requests.some(namesItsType) ? inRegisteredQueues(made, await registeredQueues(store)) : made
   for (const { job, request } of drafts) {
     const schema = schemaOf(request)
     if (schema !== undefined) await checkInput(schema, decodeJson(job.input), at(request.path, 'input'))
@@ -64,7 +65,7 @@ export function enqueueInTransaction(
   request: JobRequest,
 ): EnqueueResult | Promise<EnqueueResult> {
   const store = context.reader()
-  const draft = draftOf(request, { context, scope }, ownQueue)
+  const draft = draftOf(request, { context, scope })
   checkInputAtOnce(schemaOf(request), decodeJson(draft.job.input), 'input')
   const enqueued = store.transactions.enqueue(connection, [draft.job])
   return 'then' in enqueued ? enqueued.then((outcomes) => only([draft], outcomes)) : only([draft], enqueued)
@@ -83,6 +84,7 @@ export function requestsOf(items: readonly EnqueueItem[]): readonly JobRequest[]
   return items.map((item, index) => {
     const path = `jobs[${index}]`
     const { definition: target, input } = checkOptions(item, KNOWN_ITEM, path)
+    // An item is its options and two members more, which nobody looks for there.
     return { target, input, options: item, path }
   })
 }
@@ -94,23 +96,25 @@ export function requestOf(target: JobDefinition | string, input: unknown, option
   return { target, input, options: checkEnqueueOptions(options), path: '' }
 }
 
-/** A type that is named may have a queue of another name: the one that its owner has registered. */
-async function registeredQueues(store: Store): Promise<(type: string) => string> {
+async function registeredQueues(store: Store): Promise<ReadonlyMap<string, string>> {
   const types = await store.jobTypes.list()
-  const queues = new Map(types.map(({ type, queue }) => [type, queue]))
-  return (type) => queues.get(type) ?? type
+  return new Map(types.map(({ type, queue }) => [type, queue]))
+}
+
+/** A type that is named may have a queue of another name: the one that its owner has registered. */
+function inRegisteredQueues(drafts: readonly Draft[], queues: ReadonlyMap<string, string>): readonly Draft[] {
+  return drafts.map(({ request, job }) => {
+    const queue = namesItsType(request) ? queues.get(job.type) : undefined
+    return { request, job: queue === undefined ? job : { ...job, queue } }
+  })
 }
 
 function namesItsType({ target, options }: JobRequest): boolean {
   return typeof target === 'string' && options.queue === undefined
 }
 
-function ownQueue(type: string): string {
-  return type
-}
-
-function draftOf(request: JobRequest, { context, scope }: Enqueuer, queueOf: (type: string) => string): Draft {
-  return { request, job: makeJob(request, { scope, runtime: context.runtime, queueOf }) }
+function draftOf(request: JobRequest, { context, scope }: Enqueuer): Draft {
+  return { request, job: makeJob(request, { scope, runtime: context.runtime }) }
 }
 
 function schemaOf({ target }: JobRequest): JobDefinition['input'] {

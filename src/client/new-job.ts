@@ -50,16 +50,15 @@ export interface JobRequest {
 export interface JobMaker {
   readonly scope: Scope
   readonly runtime: Runtime
-  /** The queues of types, where a type is named that has no definition here. */
-  readonly queueOf: (type: string) => string
 }
 
 /**
- * The job that a request asks for, its input encoded as it was given. Nothing is written.
+ * The job that a request asks for, its input encoded as it was given. Nothing is written. Where a type is named that has no definition here, its
+ * queue is the one of that name.
  *
  * @throws InvalidInputError, ForbiddenError
  */
-export function makeJob({ target, input, options, path }: JobRequest, { scope, runtime, queueOf }: JobMaker): NewJob {
+export function makeJob({ target, input, options, path }: JobRequest, { scope, runtime }: JobMaker): NewJob {
   const definition = typeof target === 'string' ? undefined : checkDefinition(target, at(path, 'definition'))
   const type = definition?.name ?? checkName(target, at(path, 'type'))
   // Not spread: of what is made by the thousand, that would take twice as long.
@@ -74,8 +73,7 @@ export function makeJob({ target, input, options, path }: JobRequest, { scope, r
     priority,
     delayMs,
     runAt,
-    queue:
-      options.queue === undefined ? (definition?.queue ?? queueOf(type)) : checkName(options.queue, at(path, 'queue')),
+    queue: options.queue === undefined ? (definition?.queue ?? type) : checkName(options.queue, at(path, 'queue')),
     labels: options.labels === undefined ? NO_LABELS : checkLabels(options.labels, at(path, 'labels')),
     key: options.key === undefined ? null : checkKey(options.key, at(path, 'key')),
     uniqueKey: options.unique === undefined ? null : checkKey(options.unique, at(path, 'unique')),
@@ -144,7 +142,7 @@ function orderOf({ priority, delay, runAt }: EnqueueOptions, runtime: Runtime, p
     throw new InvalidInputError({ path: at(path, 'runAt'), expected: 'nothing, where delay is given' })
   }
   return {
-    priority: checkWhole(priority ?? DEFAULTS.priority, {
+    priority: checkWhole(priority === undefined ? DEFAULTS.priority : priority, {
       path: at(path, 'priority'),
       least: -1_000_000,
       most: 1_000_000,

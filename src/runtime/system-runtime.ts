@@ -1,5 +1,6 @@
 /** The runtime of a real process: its clock, its timers, its randomness. */
 import { randomFillSync } from 'node:crypto'
+import { clearImmediate, setImmediate } from './immediate.ts'
 import type { Runtime, Timer } from './runtime.ts'
 import { uuidV7Maker } from './uuid-v7.ts'
 
@@ -20,9 +21,6 @@ export function systemRuntime(): Runtime {
     key: () => randomBelow(2 ** 20) * 2 ** 32 + randomWord(),
   }
 }
-
-// Tests of applications replace them, and would wait for ever for what the store has answered.
-const { setImmediate, clearImmediate } = globalThis
 
 /** A wait of nothing is the next turn of the event loop, after whatever has come in by then: a timer would cost a whole millisecond. */
 function nextTurn(callback: () => void, idle: boolean): Timer {

@@ -1,5 +1,6 @@
 /** A runtime whose time stands still until a test moves it. The same seed gives the same ids, keys and random numbers. */
 import { InvalidInputError } from '../core/errors.ts'
+import { clearImmediate, setImmediate } from './immediate.ts'
 import type { Runtime, Timer } from './runtime.ts'
 import { seededWords } from './seeded-random.ts'
 import { uuidV7Maker } from './uuid-v7.ts'

@@ -128,6 +128,7 @@ export function partsOf(name: WriteName, args: unknown): readonly unknown[] | nu
   return standsForMany(name, args) ? singleCalls(args as PackedRuns) : null
 }
 
+/** Whether a call has parts. */
 export function standsForMany(name: WriteName, args: unknown): boolean {
   return name === 'claims.apply' && countCalls(args as PackedRuns) > 1
 }

@@ -113,7 +113,8 @@ type FullJob = readonly [
   uniqueKey: string | null,
 ]
 
-/** Jobs that differ from the one before them in these alone. The ids stand one behind the other: a text is posted faster than a list of texts. */
+/** Jobs that differ from the one before them in these alone. The ids stand one behind the other: a text is posted faster than a list of
+ * texts, which the inputs are, since each has a length of its own. */
 type LikeTheLast = readonly [ids: string, inputs: readonly string[]]
 
 export type PackedNewJobs = readonly (FullJob | LikeTheLast)[]
@@ -143,8 +144,8 @@ function isLike(one: NewJob, other: NewJob): boolean {
   const sameKind = one.type === other.type && one.queue === other.queue && one.policy === other.policy
   const sameOrder = one.priority === other.priority && one.delayMs === other.delayMs && one.runAt === other.runAt
   const samePlace = one.tenant === other.tenant && one.owner === other.owner && one.labels === other.labels
-  if (one.id.length !== other.id.length) return false
-  return sameKind && sameOrder && samePlace && one.key === other.key && one.uniqueKey === other.uniqueKey
+  const sameLength = one.id.length === other.id.length
+  return sameLength && sameKind && sameOrder && samePlace && one.key === other.key && one.uniqueKey === other.uniqueKey
 }
 
 function packNewJob(job: NewJob): FullJob {

@@ -35,11 +35,16 @@ interface Pending extends Unpacking {
   readonly weigh: Weigh
 }
 
+/** Undefined: it was refused. */
 type Weigh = (answer: unknown) => number
 
 const asOne: Weigh = () => 1
-/** It begins as many jobs as it is answered with. */
-const weighClaim: Weigh = (answer) => ((answer as Answer<'claims.claim'>).pages.length === 0 ? 1 : ANSWERS_A_TURN)
+
+/** Its jobs are not counted: one that brings any fills a turn. */
+function weighClaim(answer: unknown): number {
+  const claim = answer as Partial<Answer<'claims.claim'>> | undefined
+  return (claim?.pages ?? []).length === 0 ? 1 : ANSWERS_A_TURN
+}
 
 function weigher(name: OperationName, args: unknown): Weigh {
   if (name === 'claims.claim') return weighClaim
@@ -62,7 +67,7 @@ export class ThreadLink implements Link {
   readonly #incoming: FromThread[] = []
   /** What is left of the first of them. */
   #answering: { readonly answers: ReturnType<typeof answersOf>; left: number } | null = null
-  /** How much may still be answered in this turn of the event loop, in which several messages may come; null: the next one begins one. */
+  /** How much may still be answered in this turn of the event loop, in which several messages may come; null: the next message begins a turn. */
   #budget: number | null = null
   #lastNumber = 0
   #pausing: Pick<Pending, 'resolve' | 'reject'> | null = null
@@ -273,12 +278,10 @@ export class ThreadLink implements Link {
     if (pending === undefined) return 0
     this.#pending.delete(number)
     this.#release()
-    if ('error' in outcome) {
-      pending.reject(outcome.error)
-      return 1
-    }
-    resolveUnpacked(pending, outcome.answer)
-    return pending.weigh(outcome.answer)
+    const answer = 'error' in outcome ? undefined : outcome.answer
+    if ('error' in outcome) pending.reject(outcome.error)
+    else resolveUnpacked(pending, answer)
+    return pending.weigh(answer)
   }
 
   #break(cause: unknown): void {

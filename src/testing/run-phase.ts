@@ -162,6 +162,7 @@ class Recorder {
       },
       runtime: this.#runtime,
       logger: { info: () => {}, warn: () => {}, error: () => {} },
+      within: (run) => run(),
       stopped: () => {},
       extended: () => {},
       deafSince: null,

@@ -102,7 +102,10 @@ export class AttemptRun {
   #runPhase(): Reached {
     const { attempt } = this
     if (attempt.phaseName === null) return completion(attempt, null)
-    const result = attempt.isInline ? runPhase(attempt, this.#host.turns) : this.#host.runElsewhere(attempt)
+    const { turns } = this.#host
+    const result = attempt.isInline
+      ? attempt.host.within(() => runPhase(attempt, turns))
+      : this.#host.runElsewhere(attempt)
     if (typeof result === 'string') return this.#phaseEnded(result)
     result.then(
       (text) => this.#goOn(() => this.#phaseEnded(text)),

@@ -28,6 +28,11 @@ export interface AttemptHost {
   readonly store: AttemptStore
   readonly runtime: Runtime
   readonly logger: Logger
+  /**
+   * Runs code of the application's in the asynchronous context of its worker: not in that of whoever enqueued the job or asks it to stop, nor in
+   * one that another handler has entered.
+   */
+  within<T>(run: () => T): T
   /** The attempt has learned that it must stop, and maybe had to for an `earlier` reason already. */
   stopped(attempt: Attempt, stop: Stop, earlier: Stop | null): void
   /** The attempt may go on for so long from now. */
@@ -188,7 +193,7 @@ export class Attempt {
     if (this.#over || !outranks(stop, earlier)) return
     this.#stop = stop
     if (stop.cause === 'lease-lost') this.end()
-    this.#controller?.abort(stop.error)
+    this.host.within(() => this.#controller?.abort(stop.error))
     this.onStop?.(stop)
     this.host.stopped(this, stop, earlier)
   }

@@ -13,6 +13,8 @@ export interface AttemptsOptions {
   readonly logger: Logger
   readonly turns: TurnBudget
   readonly handlers: ReadonlyMap<string, Handler>
+  /** Runs it in the asynchronous context of the worker. */
+  readonly within: <T>(run: () => T) => T
   /** Where handlers run that are not inline; null: there are none. */
   readonly cells: Cells | null
   /** How many run at a time. */

@@ -8,7 +8,6 @@
  *
  * Only a running attempt takes a slot. What becomes of an abandoned one's handler is in `left-handlers.ts`.
  */
-import { AsyncLocalStorage } from 'node:async_hooks'
 import { MillraceError } from '../core/errors.ts'
 import type { Logger } from '../runtime/logger.ts'
 import { Pauses } from '../runtime/pause.ts'
@@ -55,8 +54,6 @@ export class Attempts implements AttemptHost, RunHost {
   readonly #alarms: Alarms<Attempt>
   readonly #watch: InterruptionWatch
   readonly #pauses = new Pauses()
-  /** Handlers are nobody's in particular: they run in the asynchronous context in which their worker was made, whoever enqueued the job. */
-  readonly #within = AsyncLocalStorage.snapshot()
   readonly #together: Together
   readonly #outcomes: Outcomes
   #tally: WorkerTally = emptyTally()
@@ -74,7 +71,7 @@ export class Attempts implements AttemptHost, RunHost {
     this.turns = turns
     this.#options = options
     this.#waiting = new WaitingJobs({ ...options, onGiveBack: (jobs) => this.#giveBack(jobs, notBegunStop) })
-    this.#together = new Together({ store, turns, within: this.#within, deliveryOf: (sent) => this.#deliveryOf(sent) })
+    this.#together = new Together({ store, turns, deliveryOf: (sent) => this.#deliveryOf(sent) })
     this.#outcomes = {
       kept: (attempt, call, result) => this.#kept(attempt, call, result),
       settled: (attempt, ending, result) => this.#settled(attempt, ending, result),
@@ -118,6 +115,10 @@ export class Attempts implements AttemptHost, RunHost {
     return this.#watch.deafSince
   }
 
+  within<T>(run: () => T): T {
+    return this.#options.within(run)
+  }
+
   lookNow(attempt: Attempt, everyMs?: number): void {
     this.#watch.lookNow(attempt, everyMs)
   }
@@ -141,10 +142,6 @@ export class Attempts implements AttemptHost, RunHost {
   }
 
   #beginWaiting(): void {
-    this.#within(() => this.#beginAll())
-  }
-
-  #beginAll(): void {
     while (this.#running.size < this.#options.concurrency && this.#waiting.size > 0) {
       let now = this.runtime.monotonic()
       if (now - this.#waiting.askedAt >= KNOWN_FOR_MS) {

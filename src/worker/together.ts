@@ -28,8 +28,6 @@ export interface Sent {
 export interface TogetherOptions {
   readonly store: Pick<Store, 'claims'>
   readonly turns: TurnBudget
-  /** Runs what goes on when the store has answered. */
-  readonly within: (goOn: () => void) => void
   readonly deliveryOf: (sent: Sent) => Delivery
 }
 
@@ -54,10 +52,7 @@ export class Together {
   #send(): void {
     const sent = this.#waiting
     this.#waiting = []
-    if (sent.length > 0) this.#options.within(() => this.#sendAll(sent))
-  }
-
-  #sendAll(sent: readonly Sent[]): void {
+    if (sent.length === 0) return
     const { calls, ends } = callsOf(sent)
     // What waits for the answer must not refer to the calls, or they would be there until it comes.
     this.#ask(calls).then(
@@ -72,7 +67,9 @@ export class Together {
   async #ask(calls: readonly PlanCall[]): Promise<readonly CallAnswer[]> {
     const { claims } = this.#options.store
     const [only] = calls
-    return only === undefined || calls.length > 1 ? claims.applyAll(calls) : [await claims.apply(only)]
+    return only === undefined || calls.length > 1
+      ? claims.applyAll(calls)
+      : claims.apply(only).then((answer) => [answer])
   }
 
   /** `ends`: up to where the answers to each one's calls go. */

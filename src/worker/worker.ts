@@ -1,4 +1,5 @@
 /** A running worker: takes jobs of its types, runs their handlers, and writes what comes of it. */
+import { AsyncLocalStorage } from 'node:async_hooks'
 import { parseDuration } from '../core/duration.ts'
 import type { Duration } from '../core/duration.ts'
 import type { Logger } from '../runtime/logger.ts'
@@ -8,6 +9,7 @@ import type { NewJob } from '../store/jobs.ts'
 import type { NewSession } from '../store/sessions.ts'
 import type { Store } from '../store/store.ts'
 import { Attempts } from './attempts.ts'
+import type { AttemptsOptions } from './attempts-options.ts'
 import { ClaimAhead } from './claim-ahead.ts'
 import { ClaimLoop } from './claim-loop.ts'
 import type { Answer } from './claim-loop.ts'
@@ -48,6 +50,8 @@ export class Worker {
   readonly #session: WorkerSession
   readonly #loop: ClaimLoop
   readonly #types: readonly string[]
+  /** Runs what comes from elsewhere in the asynchronous context in which the worker was made. */
+  readonly #within: AttemptsOptions['within'] = AsyncLocalStorage.snapshot()
   #state: WorkerState = 'running'
   #stopping: Promise<void> | null = null
   readonly #hurry = new AbortController()
@@ -75,6 +79,7 @@ export class Worker {
       runtime,
       logger,
       turns,
+      within: this.#within,
       handlers,
       cells,
       concurrency: session.concurrency,
@@ -124,16 +129,18 @@ export class Worker {
     await this.#session.open()
     const { store, manual } = this.#parts
     const unsubscribe = [
-      store.onChange(() => {
-        this.#attempts.changed()
-        this.#loop.wake()
-      }),
+      store.onChange(() => this.#within(() => this.#changed())),
       store.onEnqueue((jobs) => {
-        if (jobs.some((job) => this.#mayTake(job))) this.#loop.coming()
+        if (jobs.some((job) => this.#mayTake(job))) this.#within(() => this.#loop.coming())
       }),
     ]
     this.#unsubscribe = () => unsubscribe.forEach((leave) => leave())
     if (!manual) this.#loop.start()
+  }
+
+  #changed(): void {
+    this.#attempts.changed()
+    this.#loop.wake()
   }
 
   /** Takes jobs once, for as many slots as are free, and runs them to their end. For a worker that was started as `manual`. */

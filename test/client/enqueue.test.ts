@@ -170,6 +170,7 @@ describe('a bad option of enqueue is refused by name, and nothing is added:', ()
     ['more labels than there may be', { labels: manyLabels }, 'labels'],
     ['labels in a list', { labels: ['x'] }, 'labels'],
     ['a priority between two', { priority: 0.5 }, 'priority'],
+    ['a priority that is null', { priority: null }, 'priority'],
     ['a priority out of range', { priority: 1_000_001 }, 'priority'],
     ['a delay that is no duration', { delay: 'soon' }, 'delay'],
     ['an instant that is no date', { runAt: new Date(Number.NaN) }, 'runAt'],
@@ -199,6 +200,22 @@ describe('a bad option of enqueue is refused by name, and nothing is added:', ()
 })
 
 describe('enqueueMany', () => {
+  test('what becomes of an item after the call is of no account, also where its type is given by its name', async (context) => {
+    const { client } = openClient(context)
+    const item = { definition: 'mail.send', key: 'one', input: { to: 'ann' } }
+    const first = client.enqueueMany([item])
+    item.key = 'other'
+    item.input.to = 'bob'
+    const second = client.enqueueMany([item])
+    const results = (await Promise.all([first, second])).flat()
+    assert.deepEqual(
+      results.map(({ outcome }) => outcome),
+      ['created', 'created'],
+    )
+    const inputs = await Promise.all(results.map(async ({ job }) => (await client.get(job)).input))
+    assert.deepEqual(inputs, [{ to: 'ann' }, { to: 'bob' }])
+  })
+
   test('adds jobs of several types in one go and answers in their order', async (context) => {
     const { client, calls } = openClient(context)
     const [map, mail, duplicate] = await client.enqueueMany([

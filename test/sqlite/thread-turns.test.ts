@@ -82,7 +82,9 @@ const wait = new Int32Array(new SharedArrayBuffer(4))
 function letAnswersPileUp(file: string, jobs: number): void {
   const database = new DatabaseSync(file, { readOnly: true, timeout: 5_000 })
   const counted = database.prepare('SELECT count(*) AS jobs FROM millrace_jobs')
-  while (counted.get()?.['jobs'] !== jobs) Atomics.wait(wait, 0, 0, 5)
+  const isDone = (): boolean => counted.get()?.['jobs'] === jobs
+  for (let looks = 0; looks < 4_000 && !isDone(); looks += 1) Atomics.wait(wait, 0, 0, 5)
+  assert.ok(isDone(), 'the jobs were not committed')
   database.close()
   Atomics.wait(wait, 0, 0, 100)
 }

@@ -76,7 +76,6 @@ test('what befalls one that is told keeps no other from its answer', async (cont
   const together = new Together({
     store,
     turns: new TurnBudget(runtime),
-    within: (goOn) => goOn(),
     deliveryOf: () => assert.fail('none is to be tried again'),
   })
   const sent = (name: string): Sent => ({
