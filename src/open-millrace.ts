@@ -68,6 +68,12 @@ function openedInIsolation(): MillraceError {
   )
 }
 
+/**
+ * About how long after its start a process first looks through the store: it has other things to do at first, and of those that were started
+ * together each should look at a time of its own. The jobs of the dead are looked for at once.
+ */
+const FIRST_LOOK_MS = 10_000
+
 interface MillraceParts {
   readonly store: Store
   readonly runtime: Runtime
@@ -206,9 +212,11 @@ export class Millrace extends OperatorClient {
   }
 
   #startMaintenance(): void {
+    const { runtime } = this.#parts
+    const soonMs = (): number => FIRST_LOOK_MS * (0.5 + runtime.random())
     this.#reaper.start()
-    this.#redFlags.start()
-    this.#cleanup.startScheduler()
+    this.#redFlags.start(soonMs())
+    this.#cleanup.startLater(soonMs())
   }
 
   #entityProbes(): ReadonlyMap<string, EntityProbe> {

@@ -52,6 +52,11 @@ export class Cleanup {
     this.#service.start()
   }
 
+  /** @internal The same, with the first one after so long. */
+  startLater(afterMs: number): void {
+    this.#service.start(afterMs)
+  }
+
   /** No further cleanup begins; resolves once the one under way has ended, which is soon. */
   async stopScheduler(): Promise<void> {
     this.#current?.stopping.abort()

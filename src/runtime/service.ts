@@ -53,11 +53,12 @@ export class Service<Report> {
     return this.#started
   }
 
-  /** Begins with a pass at once. Starting what was started changes nothing. */
-  start(): void {
+  /** Begins with a pass, at once unless `afterMs` says otherwise. Starting what was started changes nothing. */
+  start(afterMs: number = 0): void {
     if (this.#started) return
     this.#started = true
-    this.#loop()
+    if (afterMs > 0) this.#timer = this.#options.runtime.after(afterMs, () => this.#loop(), { idle: true })
+    else this.#loop()
   }
 
   /** Makes the next pass now, or, if one is under way, right after it. Nothing while it is not started, or waits after an error. */

@@ -46,6 +46,25 @@ function openBench(jitter?: number): Bench {
 }
 
 describe('a service', () => {
+  test('waits with its first pass where it is told to, unless it is woken, and makes none once it was stopped', async () => {
+    const { service, runtime, begun } = openBench()
+    service.start(2_500)
+    await runtime.advance(2_499)
+    assert.deepEqual(begun, [])
+    await runtime.advance(1_001)
+    assert.deepEqual(begun, [2_500, 3_500])
+    await service.stop()
+    service.start(2_500)
+    service.wake()
+    await runtime.advance(0)
+    assert.equal(begun.length, 3)
+    await service.stop()
+    service.start(2_500)
+    await service.stop()
+    await runtime.advance(5_000)
+    assert.equal(begun.length, 3)
+  })
+
   test('makes a pass when it starts and then one in every interval, until it is stopped', async () => {
     const { service, runtime, begun, causes } = openBench()
     service.start()
