@@ -139,7 +139,8 @@ export class Attempt {
   /** A phase is done, which counts as more than any progress told in it. */
   phaseDone(result: string): void {
     this.#reporter?.forget()
-    this.results = [...this.results, result]
+    // Not spread, which would make room for more: of attempts under way there are many.
+    this.results = this.results.concat(result)
     this.phase += 1
   }
 

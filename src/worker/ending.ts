@@ -46,10 +46,12 @@ function checkpointOf(phaseNames: readonly string[], phase: number): CheckpointP
 
 /** The last phase is done; null: it has had its checkpoint already. */
 export function completion(attempt: Attempt, result: string | null): Ending {
-  if (result === null) return { calls: [{ plan: COMPLETE }], failure: null }
+  if (result === null) return { calls: [COMPLETION], failure: null }
   if (attempt.phaseNames.length === 1) return result === NOTHING ? COMPLETED_WITH_NOTHING : completedWith(result)
-  return { calls: [checkpoint(attempt, result), { plan: COMPLETE }], failure: null }
+  return { calls: [checkpoint(attempt, result), COMPLETION], failure: null }
 }
+
+const COMPLETION: AttemptCall = { plan: COMPLETE }
 
 /** What a handler that returns nothing has returned. Most do, so they share an ending. */
 const NOTHING = 'null'
