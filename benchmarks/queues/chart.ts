@@ -82,8 +82,9 @@ export function chartOf(results: Results): string {
 }
 
 function barsOf({ figures, contenders }: Results, measure: string): Bar[] {
-  const isWanted = (known: Summary): boolean =>
-    known.measure === measure && known.figure === 'jobsPerSecond' && known.settings === 'best'
+  // A variant does something else than the other rows.
+  const isWanted = ({ variant, ...known }: Summary): boolean =>
+    known.measure === measure && known.figure === 'jobsPerSecond' && known.settings === 'best' && variant === null
   return figures.filter(isWanted).flatMap(({ contender, median }) => {
     const facts = contenders.find(({ name, settings }) => name === contender && settings === 'best')
     return facts === undefined ? [] : [{ facts, jobsPerSecond: median }]
