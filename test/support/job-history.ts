@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 
 import { FINAL_STATES } from '../../src/index.ts'
-import type { JobClient, JobEvent } from '../../src/index.ts'
+import type { Job, JobClient, JobEvent } from '../../src/index.ts'
 
 type Reader = Pick<JobClient, 'events'>
 
@@ -44,4 +44,9 @@ const FINAL_NAMES: ReadonlySet<string> = new Set(FINAL_STATES.map((state) => `jo
 /** The events that close a generation. */
 export function finalEvents(events: readonly JobEvent[]): readonly JobEvent[] {
   return events.filter(({ name }) => FINAL_NAMES.has(name))
+}
+
+/** The job but for when the code of its attempts came to rest. */
+export function withoutStops({ attempts, ...job }: Job): object {
+  return { ...job, attempts: attempts.map(({ stoppedAt: _at, stoppedBy: _by, ...attempt }) => attempt) }
 }
