@@ -18,7 +18,14 @@ test('of jobs that a worker goes through meanwhile, each ends once, and is count
   const other = await open()
   const loaves = scaled(300)
   const enqueued = await mill.enqueueMany(
-    Array.from({ length: loaves }, (_, loaf) => ({ definition: bake, input: loaf, tenant: 'acme', owner: 'ann' })),
+    Array.from({ length: loaves }, (_, loaf) => ({
+      definition: bake,
+      input: loaf,
+      tenant: 'acme',
+      owner: 'ann',
+      // Some are there to be cancelled however fast the worker is.
+      ...(loaf % 10 === 0 ? { delay: '1h' } : {}),
+    })),
   )
   const ann = mill.as({ tenant: 'acme', user: 'ann', role: 'member' })
   const answers = await Promise.all([
