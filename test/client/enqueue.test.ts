@@ -199,6 +199,17 @@ describe('a bad option of enqueue is refused by name, and nothing is added:', ()
   })
 })
 
+test('what becomes of the options and the input of enqueue after the call is of no account', async (context) => {
+  const { client } = openClient(context)
+  const [input, options] = [{ to: 'ann' }, { key: 'one' }]
+  const first = client.enqueue('mail.send', input, options)
+  input.to = 'bob'
+  options.key = 'other'
+  const { outcome, job } = await first
+  assert.deepEqual((await client.get(job)).input, { to: 'ann' })
+  assert.deepEqual([outcome, (await client.enqueue('mail.send', input, options)).outcome], ['created', 'created'])
+})
+
 describe('enqueueMany', () => {
   test('what becomes of an item after the call is of no account, also where its type is given by its name', async (context) => {
     const { client } = openClient(context)
