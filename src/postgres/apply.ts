@@ -283,7 +283,7 @@ const COLUMNS: Readonly<Record<string, string>> = {
 const COLUMN_NAMES = Object.keys(COLUMNS)
 
 const UPDATE =
-  `UPDATE millrace.jobs AS j SET updated_at = $1, ${COLUMN_NAMES.map((name) => `${name} = v.${name}`).join(', ')}, ` +
+  `UPDATE millrace.jobs AS j SET updated_at = $1, bundled = false, ${COLUMN_NAMES.map((name) => `${name} = v.${name}`).join(', ')}, ` +
   'phase_list = coalesce(v.phase_list, j.phase_list), input = coalesce(v.input, j.input), ' +
   'output = CASE WHEN v.sets_output THEN v.output ELSE j.output END FROM json_to_recordset($2::json) AS v (id uuid, ' +
   `${COLUMN_NAMES.map((name) => `${name} ${COLUMNS[name] ?? ''}`).join(', ')}, phase_list integer, input text, sets_output boolean, output text) ` +

@@ -1,6 +1,7 @@
 /** The answer of the statement that takes jobs, read: what was found, and the jobs, in the order in which they were to be taken. */
 import { inLaneOrder } from './claim-cursors.ts'
 import type { LanePlace } from './claim-cursors.ts'
+import type { OpenedBundle } from './bundle-sql.ts'
 import { PLACED, TRIED, UNTRIED } from './claim-sql.ts'
 import type { FactsRow, Found, FoundLane, TakenRow } from './claim-sql.ts'
 
@@ -34,16 +35,30 @@ export interface ClaimAnswer {
   readonly labels: boolean
   readonly nextDueMs: number | null
   readonly foundAfterMs: number
+  /** There are bundles in the lanes that were looked through. */
+  readonly bundles: boolean
+  /** Those that jobs were taken from. */
+  readonly opened: readonly OpenedBundle[]
   readonly taken: readonly TakenJob[]
 }
 
 export function readAnswer(rows: readonly (readonly unknown[])[]): ClaimAnswer {
   const [facts, ...taken] = rows as unknown as readonly [FactsRow, ...TakenRow[]]
   const [, now, , , , , found] = facts
-  const [session, due, suspects, labels, nextDueMs, foundAfterMs, lanes] = JSON.parse(found) as Found
+  const [session, due, suspects, labels, nextDueMs, foundAfterMs, lanes, bundles, opened] = JSON.parse(found) as Found
   const commons = new Commons(now, lanes ?? [])
   const jobs = taken.map((row) => takenJob(row, commons)).toSorted(inLaneOrder)
-  return { isOpen: session !== null, due, suspects, labels, nextDueMs, foundAfterMs, taken: jobs }
+  return {
+    isOpen: session !== null,
+    due,
+    suspects,
+    labels,
+    nextDueMs,
+    foundAfterMs,
+    bundles,
+    opened: opened ?? [],
+    taken: jobs,
+  }
 }
 
 function takenJob([id, n, createdAt, runAt, tenant, owner, input, text, ctid]: TakenRow, commons: Commons): TakenJob {

@@ -31,6 +31,8 @@ export interface ClaimStart {
   readonly fromFront: boolean
 }
 
+export const FROM_FRONT: ClaimStart = { columns: NO_CURSORS, fromFront: true }
+
 export interface ClaimEnd {
   /** How long the statement took to find the first job. */
   readonly foundAfterMs: number
@@ -48,6 +50,11 @@ const CHEAP_MS = 25
 /** A claim from the front is made again after so many times what the last one took. */
 const REST = 10
 
+/** How often claims that have found no bundles look whether any has left jobs behind: none should have. */
+const STRAYS_MS = 60_000
+/** How long jobs are taken one by one after somebody has kept one of a bundle locked. */
+const HELD_UP_MS = 1_000
+
 export class ClaimCursors {
   readonly #runtime: Pick<Runtime, 'monotonic'>
   readonly #cursors = new Map<number, LanePlace>()
@@ -57,6 +64,9 @@ export class ClaimCursors {
   #frontMs = 0
   /** Until when claims begin at the cursors. */
   #until = Number.NEGATIVE_INFINITY
+  #heldUpUntil = Number.NEGATIVE_INFINITY
+  /** By the types that were asked for, when their claims have looked for strays. */
+  readonly #strayLooks = new Map<string, number>()
 
   constructor(runtime: Pick<Runtime, 'monotonic'>) {
     this.#runtime = runtime
@@ -68,7 +78,7 @@ export class ClaimCursors {
   }
 
   start(): ClaimStart {
-    if (this.#runtime.monotonic() >= this.#until) return { columns: NO_CURSORS, fromFront: true }
+    if (this.#runtime.monotonic() >= this.#until) return FROM_FRONT
     const cursors = [...this.#cursors]
     const places = cursors.map(([, place]) => place)
     const lanes = cursors.map(([lane]) => lane)
@@ -79,6 +89,23 @@ export class ClaimCursors {
       places.map(({ n }) => n),
     ]
     return { columns, fromFront: false }
+  }
+
+  /** Whether somebody keeps a job of a bundle locked. */
+  get isHeldUp(): boolean {
+    return this.#runtime.monotonic() < this.#heldUpUntil
+  }
+
+  noteHeldUp(): void {
+    this.#heldUpUntil = this.#runtime.monotonic() + HELD_UP_MS
+  }
+
+  /** Whether to look now for bundled jobs of these types that no bundle leads to: whatever may have become of it, none is lost. */
+  beginStrayLook(types: readonly string[]): boolean {
+    const [key, now] = [types.join('\n'), this.#runtime.monotonic()]
+    if (now - (this.#strayLooks.get(key) ?? Number.NEGATIVE_INFINITY) < STRAYS_MS) return false
+    this.#strayLooks.set(key, now)
+    return true
   }
 
   /** Answers whether the claim is to be made again from the front, since it got less than it asked for. */

@@ -5,15 +5,18 @@
  */
 import { PROMOTE } from '../core/plans.ts'
 import { EVENT_CODES } from '../store/codes.ts'
-import type { Claimed, ClaimedJob, ClaimRequest } from '../store/claims.ts'
+import type { ClaimPace, Claimed, ClaimedJob, ClaimRequest } from '../store/claims.ts'
+import { CLEAR, DROP_BUNDLES, SOURCES, UNBUNDLE } from './bundle-sql.ts'
+import type { OpenedBundle, Source } from './bundle-sql.ts'
 import { readAnswer } from './claim-answer.ts'
 import type { ClaimAnswer, CommonColumns, TakenJob } from './claim-answer.ts'
-import { NO_CURSORS, inLaneOrder } from './claim-cursors.ts'
+import { FROM_FRONT, NO_CURSORS, inLaneOrder } from './claim-cursors.ts'
 import type { ClaimCursors, ClaimStart, LanePlace } from './claim-cursors.ts'
 import { LANES, TAKE_BEST, TAKE_CHOSEN } from './claim-sql.ts'
 import { changesSql } from './compile.ts'
 import type { Database, Transaction } from './database.ts'
 import type { PgValue } from './driver.ts'
+import { isHeldUp } from './failures.ts'
 import type { Names } from './names.ts'
 import { labelsOf } from './rows.ts'
 import { numberedSql } from './tell-sql.ts'
@@ -23,31 +26,64 @@ export interface Claiming {
   readonly cursors: ClaimCursors
 }
 
+/**
+ * One at a time, and for many: each costs the server a third of a millisecond beside its jobs, and claims beside each other, with the
+ * completions, want more processors than there may be.
+ */
+export const CLAIM_PACE: ClaimPace = { claims: 1, jobs: 1_000 }
+
+/** A claim waits no longer for somebody who has a job of a bundle in hand: then it takes jobs one by one, and passes over what is locked. */
+export const LOCKED_WITHIN_MS = 50
+
 /** Takes jobs, in a transaction of its own. */
 export async function claimJobs(db: Database, claiming: Claiming, request: ClaimRequest): Promise<Claimed> {
-  const asked = withoutDoubles(request)
-  const start = claiming.cursors.start()
+  const { cursors } = claiming
+  if (!cursors.isHeldUp) {
+    try {
+      return await claimFirst(db, claiming, { request, source: SOURCES.all, lockedWithinMs: LOCKED_WITHIN_MS })
+    } catch (error) {
+      if (!isHeldUp(error)) throw error
+      cursors.noteHeldUp()
+    }
+  }
+  return claimFirst(db, claiming, { request, source: SOURCES.alone })
+}
+
+interface FirstClaim {
+  readonly request: ClaimRequest
+  readonly source: Source
+  readonly lockedWithinMs?: number
+}
+
+async function claimFirst(
+  db: Database,
+  claiming: Claiming,
+  { request, source, ...limits }: FirstClaim,
+): Promise<Claimed> {
+  const asked = { request: withoutDoubles(request), start: claiming.cursors.start(), source }
   return db.writeFrom(
-    { sql: TAKE_BEST, values: lookValues(asked, start, false) },
-    (tx, found) => claimFrom(tx, claiming, { request: asked, start, answer: readAnswer(found) }),
-    { insists: true },
+    { sql: TAKE_BEST, values: lookValues(asked, false) },
+    (tx, found) => claimFrom(tx, claiming, { ...asked, answer: readAnswer(found) }),
+    { insists: true, ...limits },
   )
 }
 
 /**
- * Takes jobs in a transaction that has been begun to add some, which is not to wait for long. Null: there is something to do first (see `goOn`),
- * and nothing was taken.
+ * Takes jobs in a transaction that has been begun to add some, which is not to wait for long. Null: nothing was taken, and a claim by itself may
+ * find more (see `goOn`).
  */
 export async function claimIn(
   tx: Transaction,
   { names, cursors }: Claiming,
   request: ClaimRequest,
 ): Promise<Claimed | null> {
-  const asked = withoutDoubles(request)
-  const start = cursors.start()
-  const answer = await look(tx, asked, start, false)
+  const asked = { request: withoutDoubles(request), start: cursors.start(), source: SOURCES.all }
+  const answer = await look(tx, asked)
   if (answer.due || answer.suspects) return null
-  return claimedOf(tx, names, asked.holder, answer)
+  await settleMissed(tx, answer)
+  // Others have the bundles in hand, or they lead to nothing: it takes a second look.
+  if (answer.taken.length === 0 && answer.bundles) return null
+  return claimedOf(tx, names, request.holder, answer)
 }
 
 function withoutDoubles(request: ClaimRequest): ClaimRequest {
@@ -71,41 +107,108 @@ async function claimedOf(tx: Transaction, names: Names, holder: number, answer: 
   }
 }
 
-/** The values of `TAKE_BEST` behind the first. */
-function lookValues({ holder, types, limit }: ClaimRequest, start: ClaimStart, mayWait: boolean): readonly PgValue[] {
-  return [holder, types, limit, mayWait, ...start.columns]
-}
-
-interface Look {
+interface Asked {
   readonly request: ClaimRequest
   readonly start: ClaimStart
+  readonly source: Source
+}
+
+interface Look extends Asked {
   readonly answer: ClaimAnswer
 }
 
-/** From the first look on: what has come due is put into the queue, and where cursors have led past too much, it begins again from the front. */
-async function goOn(
-  tx: Transaction,
-  cursors: ClaimCursors,
-  { request, start, answer: first }: Look,
-): Promise<ClaimAnswer> {
-  let answer = first
+/** The values of `TAKE_BEST` behind the first. */
+function lookValues({ request, start, source }: Asked, mayWait: boolean): readonly PgValue[] {
+  const { holder, types, limit } = request
+  return [holder, types, limit, mayWait, ...start.columns, source]
+}
+
+/** Others are to have their turn, and the transaction an end: what is left is found by the next claim. */
+const MOST_LOOKS = 50
+
+/** From the first look on: what has come due is put into the queue, and what is still asked for is looked for where there may be more. */
+async function goOn(tx: Transaction, cursors: ClaimCursors, first: Look, looks = 1): Promise<ClaimAnswer> {
+  const { request } = first
+  let { answer } = first
   if (answer.due) {
     await promoteDue(tx)
-    answer = await look(tx, request, start, true)
+    answer = await look(tx, first, true)
   }
   if (answer.suspects) return answer
-  const { taken, foundAfterMs } = answer
-  const end = { foundAfterMs, last: lastOfLanes(taken), isShort: taken.length < request.limit }
-  if (!cursors.note(start, end)) return answer
-  const rest = { ...request, limit: request.limit - taken.length }
-  const again = cursors.start()
-  const more = await goOn(tx, cursors, { request: rest, start: again, answer: await look(tx, rest, again, false) })
+  const { taken } = answer
+  await settleMissed(tx, answer)
+  const next = looks === MOST_LOOKS ? null : nextLook(cursors, { ...first, answer })
+  if (next === null) return answer
+  const rest = { ...next, request: { ...request, limit: request.limit - taken.length } }
+  const more = await goOn(tx, cursors, { ...rest, answer: await look(tx, rest) }, looks + 1)
   const both = [...taken, ...more.taken].toSorted(inLaneOrder)
   return { ...more, suspects: more.suspects && taken.length === 0, taken: both }
 }
 
-async function look(tx: Transaction, request: ClaimRequest, start: ClaimStart, mayWait: boolean): Promise<ClaimAnswer> {
-  return readAnswer(await tx.lists(TAKE_BEST, tx.now, ...lookValues(request, start, mayWait)))
+/** Where a claim that got too little looks next; null: there is no more. */
+function nextLook(cursors: ClaimCursors, asked: Look): Omit<Asked, 'request'> | null {
+  const { request, start, source, answer } = asked
+  const { taken, opened, foundAfterMs } = answer
+  const isShort = taken.length < request.limit
+  const isAlone = opened.length === 0 && source !== SOURCES.bundles && source !== SOURCES.bundled
+  if (isAlone && cursors.note(start, { foundAfterMs, last: lastOfLanes(taken), isShort })) {
+    return { start: cursors.start(), source }
+  }
+  const next = isShort ? nextSource(cursors, asked) : null
+  return next === null ? null : { start: next === SOURCES.bundled ? FROM_FRONT : start, source: next }
+}
+
+function nextSource(cursors: ClaimCursors, { request, source, answer }: Look): Source | null {
+  const { taken, opened, bundles } = answer
+  // What comes behind the bundles that were opened, or before the first: others, or what stands alone.
+  if (opened.length > 0 || (source === SOURCES.all && bundles && taken.length > 0)) return SOURCES.all
+  switch (source) {
+    case SOURCES.all: {
+      // Others have in hand what comes before the bundles, or these.
+      if (bundles) return SOURCES.bundles
+      return cursors.beginStrayLook(request.types) ? SOURCES.bundled : null
+    }
+    case SOURCES.alone:
+    case SOURCES.bundles:
+      return SOURCES.bundled
+    case SOURCES.bundled:
+      return SOURCES.rest
+    case SOURCES.rest:
+      return null
+  }
+}
+
+async function look(tx: Transaction, asked: Asked, mayWait = false): Promise<ClaimAnswer> {
+  return readAnswer(await tx.lists(TAKE_BEST, tx.now, ...lookValues(asked, mayWait)))
+}
+
+/**
+ * What was not found at the places of bundles has left the queue, as a rule. What has not, can be found one by one from now on; and then the
+ * other places of these bundles are not to be relied on either.
+ */
+async function settleMissed(tx: Transaction, { opened, taken }: ClaimAnswer): Promise<void> {
+  const used = opened.reduce((sum, bundle) => sum + bundle.used, 0)
+  if (taken.length === used) return
+  if (
+    (await unbundle(
+      tx,
+      opened.map((each) => ({ ...each, start: each.start + each.taken })),
+    )) > 0
+  ) {
+    const left = opened.map((each) => ({ ...each, used: each.size }))
+    await unbundle(tx, left)
+    await tx.rows(DROP_BUNDLES, ...columnsOf(left, ['created_in', 'start']))
+  }
+  if (taken.length === 0) await tx.rows(CLEAR, [...new Set(opened.map(({ lane }) => lane))])
+}
+
+async function unbundle(tx: Transaction, bundles: readonly OpenedBundle[]): Promise<number> {
+  const [row] = await tx.rows(UNBUNDLE, ...columnsOf(bundles, ['created_in', 'start', 'used']))
+  return Number(row?.['jobs'])
+}
+
+function columnsOf(bundles: readonly OpenedBundle[], names: readonly (keyof OpenedBundle)[]): readonly PgValue[] {
+  return names.map((name) => bundles.map((bundle) => bundle[name]))
 }
 
 /** Where the claim has come to in each lane. */
@@ -114,8 +217,10 @@ function lastOfLanes(taken: readonly TakenJob[]): ReadonlyMap<number, LanePlace>
 }
 
 const HEADS =
-  `WITH ${LANES} SELECT x.id, x.priority, x.run_at, x.n, x.suspect FROM lanes CROSS JOIN LATERAL (SELECT j.id, j.priority, j.run_at, j.n, j.suspect ` +
-  'FROM millrace.jobs AS j WHERE j.lane = lanes.lane AND j.state = 2 AND (NOT j.suspect OR $5::boolean) ORDER BY j.priority, j.run_at, j.n LIMIT $4) AS x ' +
+  `WITH ${LANES} SELECT x.id, x.priority, x.run_at, x.n, x.suspect FROM lanes CROSS JOIN LATERAL ((SELECT j.id, j.priority, j.run_at, j.n, j.suspect ` +
+  'FROM millrace.jobs AS j WHERE j.lane = lanes.lane AND j.state = 2 AND NOT j.bundled AND (NOT j.suspect OR $5::boolean) ORDER BY j.priority, j.run_at, j.n LIMIT $4) ' +
+  'UNION ALL (SELECT j.id, j.priority, j.run_at, j.n, false FROM millrace.jobs AS j WHERE j.lane = lanes.lane AND j.state = 2 AND j.bundled ' +
+  'ORDER BY j.priority, j.run_at, j.n LIMIT $4)) AS x ' +
   'ORDER BY x.priority, x.run_at, x.n'
 const RUNS_SUSPECT = 'SELECT 1 FROM millrace.jobs WHERE holder = $1 AND suspect LIMIT 1'
 // Asked for the bare state, the planner may go through all jobs that are ready.

@@ -141,11 +141,14 @@ function listedText(plan: Plan, apply: Apply, alike: boolean): Text {
   )
   const changes = [...assignments(apply, use), `${COMPLETED.column} = ${COMMIT}`]
   const isNext = [`j.event_seq = ${COMPLETED.seq - 1}`, `j.attempt = ${COMPLETED.attempt}`]
-  // Not by equality, or the planner would look the id up.
-  const where = ['j.ctid = v.place', 'j.id IS NOT DISTINCT FROM v.job', ...isNext, ...guardOf(plan, use)].join(' AND ')
-  const moved =
-    `moved AS (UPDATE millrace.jobs AS j SET ${changes.join(', ')} FROM ${listsSql(alike ? OWN : columns)} ` +
-    `WHERE ${where} RETURNING j.id)`
+  const guard = [...isNext, ...guardOf(plan, use)]
+  // Alike: whichever of them lies at a place, what becomes of it is the same. So the places are one list, which is gone through once, instead of a
+  // look-up each; the ids are compared as a set that is made once.
+  const found = alike
+    ? `WHERE j.ctid = ANY($3::tid[]) AND (j.id IN (SELECT unnest($2::uuid[]))) IS TRUE`
+    : // Not by equality, or the planner would look the id up.
+      `FROM ${listsSql(columns)} WHERE j.ctid = v.place AND j.id IS NOT DISTINCT FROM v.job`
+  const moved = `moved AS (UPDATE millrace.jobs AS j SET ${changes.join(', ')} ${found} AND ${guard.join(' AND ')} RETURNING j.id)`
   return { sql: `WITH ${NEXT}, ${moved}, ${LIST_MOVED} ${ANSWER}`, columns }
 }
 
@@ -242,10 +245,10 @@ function assignments({ set: { state, ...set }, event }: Apply, use: Use): readon
 }
 
 /** What a plan changes that applies in one way, for a statement that chooses its rows by itself; `v` has what differs from row to row. */
-export function changesSql(plan: Plan): string {
+export function changesSql(plan: Plan, refer = (name: string) => `v.${name}`): string {
   const [only, ...others] = plan.cases.filter((entry) => !isRefusal(entry))
   if (only === undefined || isRefusal(only) || others.length > 0 || !isSettable(only.set)) {
     throw new RangeError(`plan ${plan.name} can't be carried out by one statement`)
   }
-  return assignments(only, ({ name }) => `v.${name}`).join(', ')
+  return assignments(only, ({ name }) => refer(name)).join(', ')
 }

@@ -42,6 +42,8 @@ export interface DatabaseOptions extends WriteSettings {
 export interface WriteOptions {
   /** Where the answer to the COMMIT was lost, waits for the database as long as it takes to tell, for those to whom not knowing would do harm. */
   readonly insists?: boolean
+  /** How long it waits for a row that somebody else has locked. Default: half the time that a statement has. */
+  readonly lockedWithinMs?: number
   /** It only prepares what is read, so nothing else comes with it. */
   readonly forRead?: boolean
   /** The answer to the COMMIT was lost, and the database is going to be asked. */
@@ -89,7 +91,7 @@ export const TRANSACTION_NOW = 'coalesce($1::bigint, floor(extract(epoch FROM tr
 const BEGIN_READ = 'BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY'
 const BEGIN_COUNT = `${BEGIN_READ}; SET LOCAL enable_seqscan = on`
 const BEGUN = `SELECT pg_current_xact_id()::text AS xid, ${TRANSACTION_NOW} AS now`
-const NOW_ALONE = `SELECT ${NOW} AS now`
+export const NOW_ALONE = `SELECT ${NOW} AS now`
 
 const LEAST_WAIT_MS = 20
 const MOST_WAIT_MS = 500
@@ -143,7 +145,7 @@ export class Database {
    * come to nothing, so it must change nothing outside. Work that writes no event may be made again although it was committed.
    */
   async write<T>(work: (tx: Transaction) => Promise<T>, how: WriteOptions = {}): Promise<T> {
-    return this.#write(async (client) => ({ ...(await this.#begin(client)), work }), how)
+    return this.#write(async (client) => ({ ...(await this.#begin(client, how)), work }), how)
   }
 
   /**
@@ -159,7 +161,7 @@ export class Database {
     how: WriteOptions = {},
   ): Promise<T> {
     return this.#write(async (client) => {
-      const begun = send(client, this.#beginWrite)
+      const begun = send(client, this.#beginning(how))
       const sent = listsOf(client, this.#text(first.sql), [this.virtualNow, ...first.values], this.#options)
       const [, lists] = await Promise.all([begun, sent])
       const [xid, now] = lists[0] ?? []
@@ -204,8 +206,13 @@ export class Database {
     return hasLeftEvents({ runtime, rows: this.rows, insists: () => insists && !this.#closed }, lost)
   }
 
-  async #begin(client: PooledClient): Promise<{ readonly tx: Transaction; readonly xid: string }> {
-    const begun = send(client, this.#beginWrite)
+  #beginning({ lockedWithinMs }: WriteOptions): string {
+    const limit = lockedWithinMs === undefined ? '' : `; SET LOCAL lock_timeout = ${lockedWithinMs}`
+    return `${this.#beginWrite}${limit}`
+  }
+
+  async #begin(client: PooledClient, how: WriteOptions): Promise<{ readonly tx: Transaction; readonly xid: string }> {
+    const begun = send(client, this.#beginning(how))
     const facts = this.#rows(client, BEGUN, [this.virtualNow])
     const [, [row]] = await Promise.all([begun, facts])
     return { tx: this.#transaction(client, Number(row?.['now'])), xid: String(row?.['xid']) }

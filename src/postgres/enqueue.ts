@@ -14,6 +14,7 @@ import type { PgValue, RunRows } from './driver.ts'
 import type { Names, TypeEntry } from './names.ts'
 import { inputHash } from '../store/input-hash.ts'
 import { CREATED } from '../store/event-lists.ts'
+import { bundleSql, manySql } from './bundle-sql.ts'
 import { numberedSql } from './tell-sql.ts'
 
 interface PlacedType extends Omit<TypeEntry, 'revision'> {
@@ -82,14 +83,16 @@ const ADD =
 // The same for jobs that differ in nothing but their ids and inputs, which most that come together do: it takes half the time. Its commit goes
 // first: a number that a column gives takes no right on its sequence, which an application that only adds jobs need not have.
 const ADD_ALIKE =
-  `WITH clock AS MATERIALIZED (SELECT now, coalesce($10::bigint, now + $11::bigint) AS due FROM (SELECT ${NOW} AS now) AS c ` +
-  'WHERE $3::integer IS NULL OR (SELECT revision FROM millrace.types WHERE n = $2) = $3::integer), ' +
+  'WITH clock AS MATERIALIZED (SELECT now, due, CASE WHEN due > now THEN 1 ELSE 2 END AS state, ' +
+  `due <= now AND ${manySql('cardinality($12::uuid[])')} AS bundled FROM (SELECT c.now, coalesce($10::bigint, c.now + $11::bigint) AS due FROM (SELECT ${NOW} AS now) AS c ` +
+  'WHERE $3::integer IS NULL OR (SELECT revision FROM millrace.types WHERE n = $2) = $3::integer) AS d), ' +
   'numbered AS (INSERT INTO millrace.commits (at, events, listed, living, code, seq, attempt, jobs) ' +
-  'SELECT now, cardinality($12::uuid[]), cardinality($12::uuid[]), cardinality($12::uuid[]), CASE WHEN due > now THEN 1 ELSE 2 END, ' +
+  'SELECT now, cardinality($12::uuid[]), cardinality($12::uuid[]), cardinality($12::uuid[]), state, ' +
   `${CREATED.seq}, ${CREATED.attempt}, $12::uuid[] FROM clock RETURNING n), ` +
-  `added AS (INSERT INTO millrace.jobs (id, ${CREATED.column}, type, lane, state, priority, run_at, phase_count, phase_list, created_at, updated_at, tenant, owner, input) ` +
-  'SELECT v.id, (SELECT n FROM numbered), $2, $4, CASE WHEN due > now THEN 1 ELSE 2 END, $5, due, $6, $7, now, now, $8, $9, v.input ' +
-  'FROM clock, unnest($12::uuid[], $13::text[]) AS v (id, input)) ' +
+  `added AS (INSERT INTO millrace.jobs (id, ${CREATED.column}, type, lane, state, bundled, priority, run_at, phase_count, phase_list, created_at, updated_at, tenant, owner, input) ` +
+  'SELECT v.id, (SELECT n FROM numbered), $2, $4, clock.state, clock.bundled, $5, due, $6, $7, now, now, $8, $9, v.input ' +
+  'FROM clock, unnest($12::uuid[], $13::text[]) AS v (id, input) RETURNING ctid, n), ' +
+  `${bundleSql({ lane: '$4', priority: '$5', runAt: '(SELECT due FROM clock)', createdIn: '(SELECT n FROM numbered)', condition: '(SELECT bundled FROM clock)' })} ` +
   'SELECT CASE WHEN EXISTS (SELECT 1 FROM clock) THEN cardinality($12::uuid[]) ELSE 0 END AS added, (SELECT due > now FROM clock) AS scheduled'
 
 function areAlike(placed: readonly PlacedJob[]): boolean {

@@ -2,7 +2,7 @@
 import type { MillraceError } from '../core/errors.ts'
 import type { Claimed, ClaimRequest } from '../store/claims.ts'
 import type { Enqueued, NewJob } from '../store/jobs.ts'
-import { claimIn } from './claim.ts'
+import { LOCKED_WITHIN_MS, claimIn } from './claim.ts'
 import type { Claiming } from './claim.ts'
 import type { Database, Statement } from './database.ts'
 import type { Row, RunRows } from './driver.ts'
@@ -88,7 +88,8 @@ export class Enqueuer {
     const added = await this.#freshly(async () => {
       const placed = await placeJobs(names, jobs)
       // One is enough: for the others there may be nothing left. And nobody has to wait for a claim that takes its time.
-      const mayRide = chunksOf(placed).length === 1 && !this.#options.claiming.cursors.isSlow
+      const { cursors } = this.#options.claiming
+      const mayRide = chunksOf(placed).length === 1 && !cursors.isSlow && !cursors.isHeldUp
       const rider = mayRide ? riders.shift() : undefined
       if (rider !== undefined) {
         try {
@@ -132,7 +133,7 @@ export class Enqueuer {
         if (claimed.status === 'rejected') throw claimed.reason
         return { added: fresh(added.value), claimed: claimed.value }
       },
-      { insists: true, whenLost: () => (patience ??= db.outOfPatience(giveUp)) },
+      { insists: true, lockedWithinMs: LOCKED_WITHIN_MS, whenLost: () => (patience ??= db.outOfPatience(giveUp)) },
     )
     const settle = (claimed: Claimed | null): void => {
       patience?.cancel()

@@ -11,6 +11,8 @@ function codeOf(error: unknown): string {
   return typeof code === 'string' ? code : ''
 }
 
+const LOCK_NOT_AVAILABLE = '55P03'
+
 /** Rolled back for certain, and likely to succeed when it is tried again: serialization, deadlock. */
 export function isTransient(error: unknown): boolean {
   return codeOf(error) === '40001' || codeOf(error) === '40P01'
@@ -21,6 +23,14 @@ const LOST =
   /^(?:08...|57P0[1235]|53300|25P0[34]|ECONNRESET|ECONNREFUSED|EPIPE|ETIMEDOUT|EHOSTUNREACH|ENETUNREACH|ECONNABORTED)$/
 const LOST_MESSAGE =
   /connection terminated|not queryable|connection error|timeout exceeded when trying to connect|timeout expired|query read timeout|client was closed/i
+
+/** Rolled back, since somebody else has kept a row locked for longer than it could wait. */
+export function isHeldUp(error: unknown): boolean {
+  return (
+    codeOf(error) === LOCK_NOT_AVAILABLE ||
+    codeOf((error as { readonly cause?: unknown } | null)?.cause) === LOCK_NOT_AVAILABLE
+  )
+}
 
 /** The connection is gone, or there is none; what was under way on it may have been committed or not. */
 export function isConnectionLost(error: unknown): boolean {
@@ -45,7 +55,7 @@ export function unanswered(where: string): MillraceError {
 }
 
 const DISK_FULL = '53100'
-const LOCK_OR_TIME = new Set(['55P03', '57014'])
+const LOCK_OR_TIME = new Set([LOCK_NOT_AVAILABLE, '57014'])
 const NOT_ALLOWED = new Set(['42501', '25006'])
 const NO_ENTRY = /^(?:28...|3D000|SELF_SIGNED.*|DEPTH_ZERO.*|ENOTFOUND|EAI_AGAIN)$/
 

@@ -60,7 +60,7 @@ export async function auditJob(
 
 const LOCK = 'SELECT 1 FROM millrace.jobs WHERE id = $1 FOR UPDATE'
 const PUT_RIGHT =
-  'UPDATE millrace.jobs SET state = $2, progress = $3, holder = $4, fence = $5, deadline_at = $6, finished_at = $7, cancel_requested_at = $8, ' +
+  'UPDATE millrace.jobs SET bundled = false, state = $2, progress = $3, holder = $4, fence = $5, deadline_at = $6, finished_at = $7, cancel_requested_at = $8, ' +
   'cancelled_by = $9, cancel_reason = $10, event_seq = $11, updated_at = $12 WHERE id = $1'
 const END_ATTEMPT =
   'INSERT INTO millrace.attempts (job, attempt, generation, outcome, phase, progress, session, started_at, ended_at) ' +

@@ -23,11 +23,11 @@ import { noteStop } from './attempt-stops.ts'
 import { getArtifact, listArtifacts } from './artifacts.ts'
 import { listAudit } from './audit.ts'
 import { ClaimCursors } from './claim-cursors.ts'
-import { claimJobs } from './claim.ts'
+import { CLAIM_PACE, claimJobs } from './claim.ts'
 import type { Claiming } from './claim.ts'
 import { beginCleanupTurn, endCleanupTurn, keepCleanupTurn, latestCleanupTurn } from './cleanup-turns.ts'
 import { findInterruptions } from './claims.ts'
-import { NOW } from './database.ts'
+import { NOW_ALONE } from './database.ts'
 import type { Database } from './database.ts'
 import { Enqueuer } from './enqueuer.ts'
 import { noteEntities, readEvidence } from './evidence.ts'
@@ -128,6 +128,7 @@ export class PostgresStore implements Store {
   }
 
   readonly claims: ClaimStore = {
+    pace: CLAIM_PACE,
     claim: (request) => this.#read(() => this.#claim(request)),
     take: (request) =>
       this.#write(() => this.#db.write((tx) => takeJob(tx, this.#parts.names, request), { insists: true })),
@@ -227,7 +228,7 @@ export class PostgresStore implements Store {
   }
 
   now(): Promise<number> {
-    return this.#read(async () => Number((await this.#db.ask(PRESENT, this.#db.virtualNow))[0]?.['now']))
+    return this.#read(async () => Number((await this.#db.ask(NOW_ALONE, this.#db.virtualNow))[0]?.['now']))
   }
 
   get #reader(): Reader {
@@ -396,5 +397,3 @@ function keeperGone(): MillraceError {
     "The thread that keeps this process's workers alive has died, and no worker can be started any more: restart the process.",
   )
 }
-
-const PRESENT = `SELECT ${NOW} AS now`

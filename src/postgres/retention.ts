@@ -110,6 +110,8 @@ const LEAVE =
 const DROP_COMMITS =
   'DELETE FROM millrace.commits AS c WHERE c.n = ANY($1::bigint[]) AND c.first IS NOT NULL AND c.living = 0 ' +
   'AND (SELECT e.commit FROM millrace.events AS e WHERE e.commit = c.n LIMIT 1) IS NULL'
+const DROP_BUNDLES =
+  'DELETE FROM millrace.bundles AS b WHERE b.created_in = ANY($1::bigint[]) AND (SELECT c.n FROM millrace.commits AS c WHERE c.n = b.created_in) IS NULL'
 /** Each list half as long as before, so that the work is in proportion to the jobs that have left, not to those that stay. */
 const SHORTEN =
   'UPDATE millrace.commits AS c SET listed = c.living, jobs = ARRAY(SELECT (SELECT j.id FROM millrace.jobs AS j WHERE j.id = u.job) ' +
@@ -139,7 +141,10 @@ async function leaveLists(tx: Transaction, lists: readonly number[]): Promise<vo
 /** What has no events any more needs no place in the log: the places of the others stay. */
 async function dropCommits(tx: Transaction, told: readonly number[]): Promise<void> {
   const commits = [...new Set(told)].toSorted((left, right) => left - right)
-  if (commits.length > 0) await tx.rows(DROP_COMMITS, commits)
+  if (commits.length === 0) return
+  await tx.rows(DROP_COMMITS, commits)
+  // Of jobs that nobody has worked on.
+  await tx.rows(DROP_BUNDLES, commits)
 }
 
 const EXPIRED_ARTIFACTS =

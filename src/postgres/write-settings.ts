@@ -13,6 +13,8 @@ export function writeSettings({ statementTimeoutMs, synchronousCommit }: WriteSe
     `idle_in_transaction_session_timeout = ${statementTimeoutMs}`,
     // Every statement of ours has an index to go by, also before the first statistics of a young table.
     'enable_seqscan = off',
+    // Nor is a list read whole, and then sorted, of which only the head is asked for.
+    'enable_bitmapscan = off',
     // No job is looked up twice in a statement, so there is nothing to remember.
     'enable_memoize = off',
     'jit = off',

@@ -9,7 +9,7 @@ import type { ArtifactFolder } from '../store/artifact-folder.ts'
 import type { ArtifactStore } from '../store/artifacts.ts'
 import type { AuditStore } from '../store/audit.ts'
 import type { CleanupTurnStore } from '../store/cleanup-turns.ts'
-import type { CallAnswer, ClaimStore, PlanCall, PlanResult } from '../store/claims.ts'
+import type { CallAnswer, ClaimPace, ClaimStore, PlanCall, PlanResult } from '../store/claims.ts'
 import type { EventStore } from '../store/events.ts'
 import type { IntegrityStore } from '../store/integrity.ts'
 import type { JobTypeStore } from '../store/job-types.ts'
@@ -55,6 +55,8 @@ interface Callable {
   readonly reader: Pick<Link, 'call' | 'ask'>
 }
 
+/** More jobs in one answer would hold up the event loop while they begin; while the writer has one claim in hand, the others travel. */
+const CLAIM_PACE: ClaimPace = { claims: 4, jobs: 500 }
 const closedLink: Pick<Link, 'call' | 'ask'> = { call: () => Promise.reject(storeClosed()), ask: () => undefined }
 const CLOSED: Callable = { writer: closedLink, reader: closedLink }
 
@@ -114,6 +116,7 @@ export class SqliteStore implements Store {
   }
 
   readonly claims: ClaimStore = {
+    pace: CLAIM_PACE,
     claim: (request) =>
       this.#open.writer.call('claims.claim', request, (packed) => unpackClaim(packed, request.holder)),
     take: (request) => this.#open.writer.call('claims.take', request),

@@ -167,7 +167,16 @@ export function jobsRecovered({ jobsReaped, jobsTimedOut, jobsCancelled, jobsStu
   return jobsReaped + jobsTimedOut + jobsCancelled + jobsStuck
 }
 
+/** How a worker asks for jobs so that the store brings them fastest. */
+export interface ClaimPace {
+  /** So many of its claims are under way at the most. */
+  readonly claims: number
+  /** Each is for so many jobs at the most. */
+  readonly jobs: number
+}
+
 export interface ClaimStore {
+  readonly pace: ClaimPace
   /** Promotes what has come due, then takes up to `limit` jobs: lower priority first, then earlier run-at, then insertion. */
   claim(request: ClaimRequest): Promise<Claimed>
   /**

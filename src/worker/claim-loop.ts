@@ -3,13 +3,13 @@
  * start, a commit by anyone, a claim that got all it asked for, when a waiting job comes due, and every second in any case. A claim is made
  * in the turn in which its slots became free, so that it shares a commit with what ended there.
  *
- * At most four claims are under way, each for a part of the slots: so the store settles and claims one part while the handlers of another
- * run, and neither waits for the other. What becomes free meanwhile is claimed for together after them.
+ * As many claims are under way as the store likes best, each for a part of the slots: so it settles and claims one part while the handlers of
+ * another run, and neither waits for the other. What becomes free meanwhile is claimed for together after them.
  */
 import { backoffDelayMs } from '../core/retry.ts'
 import type { Logger } from '../runtime/logger.ts'
 import type { Runtime, Timer } from '../runtime/runtime.ts'
-import type { Claimed } from '../store/claims.ts'
+import type { Claimed, ClaimPace } from '../store/claims.ts'
 import type { TurnBudget } from './turn-budget.ts'
 
 /** The store is asked at least that often. */
@@ -18,10 +18,6 @@ const POLL_MS = 1_000
 const EMPTY_CLAIMS = 3
 const EMPTY_GAP_MS = 5
 const FAILURE_BACKOFF = { kind: 'exponential', baseMs: 100, maxMs: 10_000, factor: 2, jitter: 0.5 } as const
-const CLAIMS_UNDER_WAY = 4
-
-/** More in one answer would hold up the event loop while they begin. */
-const MOST_AT_ONCE = 500
 /** The first claims ask for fewer: code that has not run before takes ten times as long for each job. */
 const AT_FIRST = 64
 /** Fewer are not worth a commit of their own. */
@@ -36,6 +32,7 @@ export interface ClaimLoopOptions {
   readonly runtime: Runtime
   readonly logger: Logger
   readonly turns: TurnBudget
+  readonly pace: ClaimPace
   /** How many jobs may be taken now; 0 or less: none. */
   readonly free: () => number
   /** How many may be taken in all, if none have been. */
@@ -90,8 +87,13 @@ export class ClaimLoop {
     this.#schedule()
   }
 
-  /** Jobs are about to be added by a call that was made just now: a claim made in the same turn takes them in the same commit. */
+  /**
+   * Jobs are about to be added by a call that was made just now: a claim made in the same turn takes them in the same commit. Where there is more to
+   * take already, one is left for that: whoever adds all the time would otherwise have no other jobs done.
+   */
   coming(): void {
+    const isLast = this.#underWay === this.#options.pace.claims - 1
+    if (this.#more && isLast) return
     if (this.#limit() > 0 && this.#waitMs() <= 0) this.#begin()
   }
 
@@ -130,11 +132,11 @@ export class ClaimLoop {
   }
 
   #limit(): number {
-    if (!this.#started || this.#underWay >= CLAIMS_UNDER_WAY) return 0
-    const { free, room } = this.#options
+    const { free, room, pace } = this.#options
+    if (!this.#started || this.#underWay >= pace.claims) return 0
     const left = free() - this.#asked
     // Where there is much room, as much of it as each claim under way may have.
-    const share = Math.max(LEAST_AT_ONCE, Math.ceil(room() / CLAIMS_UNDER_WAY))
+    const share = Math.max(LEAST_AT_ONCE, Math.ceil(room() / pace.claims))
     return Math.min(left, share, this.#mostAtOnce)
   }
 
@@ -194,13 +196,13 @@ export class ClaimLoop {
   }
 
   #answered(answer: Answer, limit: number, number: number): void {
-    const { logger, begin } = this.#options
+    const { logger, begin, pace } = this.#options
     if (this.#failures > 0) logger.info('The store can be asked for jobs again.', { failures: this.#failures })
     this.#failures = 0
     // Jobs that end at once make room at once, and then it has to be known whether there is more to take.
     if (answer.jobs.length === limit) {
       this.#more = true
-      this.#mostAtOnce = Math.min(MOST_AT_ONCE, Math.max(this.#mostAtOnce, 2 * limit))
+      this.#mostAtOnce = Math.min(pace.jobs, Math.max(this.#mostAtOnce, 2 * limit))
     }
     begin(answer)
     this.#claimed(answer, limit, number)

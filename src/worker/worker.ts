@@ -93,6 +93,7 @@ export class Worker {
       runtime,
       logger,
       turns,
+      pace: store.claims.pace,
       free: () => this.#free(),
       room: () => this.#room(),
       claim: async (limit) => this.#claim(limit),

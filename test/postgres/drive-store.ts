@@ -19,6 +19,7 @@ const SCOPES: readonly Scope[] = [
 const TYPE = 't3'
 /** So many that each kind of call is carried out by its statements for lists. */
 const ALIKE = 12
+const BUNDLED = 20
 
 function ownJob(changes: Partial<NewJob> = {}): Partial<NewJob> {
   const labels = { course: 'c1', level: 'a' }
@@ -53,6 +54,15 @@ async function driveEnqueues(bench: Bench): Promise<void> {
     await store.jobTypes.transfer({ type: TYPE, from, to, actor: 'ann', reason: null })
   }
   await add({})
+  await driveBundles(bench)
+}
+
+/** One of its jobs has been cancelled. */
+async function driveBundles(bench: Bench): Promise<void> {
+  const jobs = Array.from({ length: BUNDLED }, () => bench.job({ type: 'bundled' }))
+  await bench.store.jobs.enqueue(jobs)
+  await bench.act(plans.CANCEL, jobs[0]?.id ?? '')
+  await bench.claim(await bench.session(), BUNDLED, ['bundled'])
 }
 
 async function runningOne(bench: Bench, holder: number, changes: Partial<NewJob> = {}): Promise<Claim> {
@@ -105,6 +115,11 @@ async function driveLists(bench: Bench): Promise<void> {
       await Promise.all(claimed.map(({ claim }) => bench.act(plan, claim, values, rest)))
     }
   }
+  await bench.store.jobs.enqueue(Array.from({ length: ALIKE }, () => bench.job(ownJob({ type: 'listed' }))))
+  const unlike = await bench.claim(holder, ALIKE, ['listed'])
+  await Promise.all(
+    unlike.map(({ claim }, index) => bench.act(plans.COMPLETE_ONLY_PHASE, claim, { output: String(index) })),
+  )
 }
 
 async function driveRecovery(bench: Bench): Promise<void> {

@@ -18,9 +18,11 @@ export interface TableScan {
 }
 
 const SETTINGS: Readonly<Record<Purpose, string>> = {
-  write: 'enable_seqscan = off; SET enable_memoize = off; SET jit = off; SET plan_cache_mode = force_generic_plan',
-  read: 'enable_seqscan = off; SET enable_memoize = on; SET jit = on; SET plan_cache_mode = auto',
-  count: 'enable_seqscan = on; SET enable_memoize = on; SET jit = on; SET plan_cache_mode = auto',
+  write:
+    'enable_seqscan = off; SET enable_bitmapscan = off; SET enable_memoize = off; SET jit = off; SET plan_cache_mode = force_generic_plan',
+  read: 'enable_seqscan = off; SET enable_bitmapscan = on; SET enable_memoize = on; SET jit = on; SET plan_cache_mode = auto',
+  count:
+    'enable_seqscan = on; SET enable_bitmapscan = on; SET enable_memoize = on; SET jit = on; SET plan_cache_mode = auto',
 }
 /** By then the server has chosen between a plan for these values and one for any. */
 const EXECUTIONS_UNTIL_CHOICE = 6

@@ -6,6 +6,7 @@ import { ONE_PHASE } from '../support/contract-bench.ts'
 /** Those that grow with the jobs. */
 export const GROWING: readonly string[] = [
   'jobs',
+  'bundles',
   'events',
   'commits',
   'phases',
@@ -31,6 +32,8 @@ const STATES: Readonly<Record<ManyRows['load'], string>> = {
 }
 const LANES: Readonly<Record<ManyRows['load'], number>> = { idle: 10, busy: 10, backlog: 1 }
 const EVENTS_A_COMMIT = 10
+/** Half of the jobs that are ready are in bundles, of one job each. */
+const IS_BUNDLED = 's.state = 2 AND i % 2 = 0'
 /** The first in a list, the other in a row. */
 const EVENTS_A_JOB = 2
 
@@ -43,11 +46,13 @@ export async function fillTables(client: pg.Client, schema: string, { jobs, load
     INSERT INTO millrace.lanes (type, queue) SELECT t.n, q.n FROM millrace.types AS t, millrace.queues AS q;
     INSERT INTO millrace.phase_lists (names) VALUES ('["run"]');
     INSERT INTO millrace.jobs (id, created_in, type, lane, state, priority, run_at, holder, phase, phase_count, phase_list, created_at, updated_at,
-      started_at, finished_at, tenant, owner, unique_key, event_seq, input)
+      started_at, finished_at, tenant, owner, unique_key, event_seq, input, bundled)
       SELECT gen_random_uuid(), 1 + (i - 1) / ${EVENTS_A_COMMIT}, 1 + i % ${LANES[load]}, 1 + i % ${LANES[load]}, s.state, i % 3, i + CASE WHEN s.state = 1 THEN 4000000000000 ELSE 0 END,
         CASE WHEN s.state = 3 THEN i / 500 END, (s.state = 5)::integer, 1, 1, i, i, i, CASE WHEN s.state > 4 THEN i END,
-        'tenant' || (i % 20), 'user' || (i % 500), 'k' || i, ${EVENTS_A_JOB}, '{}'
+        'tenant' || (i % 20), 'user' || (i % 500), 'k' || i, ${EVENTS_A_JOB}, '{}', ${IS_BUNDLED}
       FROM generate_series(1, ${jobs}) AS i CROSS JOIN LATERAL (SELECT ${STATES[load]} AS state) AS s;
+    INSERT INTO millrace.bundles (run_at, n, created_in, lane, priority, start, size, places)
+      SELECT run_at, n, created_in, lane, priority, (n - 1) % ${EVENTS_A_COMMIT}, 1, ARRAY[ctid] FROM millrace.jobs WHERE bundled;
     INSERT INTO millrace.labels SELECT id, 'course', 'c' || (n % 1000) FROM millrace.jobs UNION ALL SELECT id, 'level', 'a' FROM millrace.jobs;
     INSERT INTO millrace.commits (first, at, events, listed, living, code, seq, attempt, jobs)
       SELECT min(n), 1, ${EVENTS_A_COMMIT}, ${EVENTS_A_COMMIT}, ${EVENTS_A_COMMIT}, 2, 1, 0, array_agg(id ORDER BY n) FROM millrace.jobs GROUP BY created_in ORDER BY created_in;

@@ -147,6 +147,8 @@ const WAYS: readonly (readonly [part: string, ways: readonly string[], least: nu
   ],
   ['AS b WHERE j.ctid = b.place', ['jobs_pkey', 'place'], 9],
   ['WHERE j.ctid = v.place AND j.id IS NOT DISTINCT FROM', ['place'], 1],
+  ['WHERE j.ctid = ANY($3::tid[])', ['place'], 1],
+  ['SET bundled = false WHERE j.id = ANY(ARRAY(', ['jobs_pkey'], 1],
   ['WITH due AS MATERIALIZED', ['jobs_due', 'place'], 1],
   ['ORDER BY j.id FOR UPDATE', ['jobs_pkey'], 1],
   ['holder = $1 AND suspect', ['jobs_held'], 1],
@@ -177,8 +179,9 @@ for (const situation of SITUATIONS) {
     test('a claim reads no further into a lane than it takes jobs', () => {
       const claim = planned.find(({ text }) => text.includes('urgent AS MATERIALIZED'))
       const heads = claim?.scans.filter(({ index }) => index === 'jobs_ready') ?? []
-      assert.equal(heads.length, 4)
-      for (const { condition, stopsEarly, part } of heads) {
+      const bundles = claim?.scans.filter(({ index }) => index === 'bundles_ready') ?? []
+      assert.deepEqual([heads.length, bundles.length], [6, 1])
+      for (const { condition, stopsEarly, part } of [...heads, ...bundles]) {
         assert.match(condition ?? '', /lane = /)
         assert.ok(stopsEarly, `${part} reads the whole lane`)
       }

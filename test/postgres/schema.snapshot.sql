@@ -65,6 +65,23 @@ CREATE INDEX audit_job ON millrace.audit USING btree (job, at, id);
 
 CREATE INDEX audit_tenant ON millrace.audit USING btree (tenant, at, id);
 
+CREATE TABLE millrace.bundles (
+  run_at bigint NOT NULL,
+  n bigint NOT NULL,
+  created_in bigint NOT NULL,
+  lane integer NOT NULL,
+  priority integer NOT NULL,
+  start integer NOT NULL,
+  size integer NOT NULL,
+  taken integer NOT NULL DEFAULT 0,
+  places tid[] NOT NULL,
+  CHECK (((taken >= 0) AND (taken < size) AND (size = cardinality(places))))
+) WITH (fillfactor=50, autovacuum_vacuum_scale_factor=0.0, autovacuum_vacuum_threshold=200);
+
+CREATE INDEX bundles_ready ON millrace.bundles USING btree (lane, priority, run_at, n);
+
+CREATE UNIQUE INDEX bundles_key ON millrace.bundles USING btree (created_in, start);
+
 CREATE TABLE millrace.commits (
   n bigint NOT NULL,
   first bigint,
@@ -140,6 +157,7 @@ CREATE TABLE millrace.jobs (
   phase_count smallint NOT NULL,
   state smallint NOT NULL,
   suspect boolean NOT NULL DEFAULT false,
+  bundled boolean NOT NULL DEFAULT false,
   tenant text NOT NULL DEFAULT ''::text,
   created_in bigint,
   started_in bigint,
@@ -159,6 +177,7 @@ CREATE TABLE millrace.jobs (
   input text,
   output text,
   PRIMARY KEY (id),
+  CHECK (((NOT bundled) OR ((state = 2) AND (created_in IS NOT NULL)))),
   CHECK (((cancel_requested_at IS NULL) OR (state = ANY (ARRAY[3, 5, 7])))),
   CHECK (((deadline_at IS NULL) OR (state = 3))),
   CHECK (((phase >= 0) AND (phase <= phase_count))),
@@ -178,7 +197,7 @@ CREATE INDEX jobs_held ON millrace.jobs USING btree (holder) WHERE (holder IS NO
 
 CREATE INDEX jobs_owner ON millrace.jobs USING btree (tenant, owner, id) WHERE (owner IS NOT NULL);
 
-CREATE INDEX jobs_ready ON millrace.jobs USING btree (lane, priority, run_at, n) WHERE (state = 2);
+CREATE INDEX jobs_ready ON millrace.jobs USING btree (lane, bundled, priority, run_at, n) WHERE (state = 2);
 
 CREATE INDEX jobs_ready_suspects ON millrace.jobs USING btree (lane) WHERE ((state = 2) AND suspect);
 

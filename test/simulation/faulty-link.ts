@@ -272,6 +272,7 @@ export class FaultyLink {
         states: (ids) => send('states', () => jobs.states(ids)),
       },
       claims: {
+        pace: claims.pace,
         claim: async (request) => {
           const carryOut = (): Promise<Claimed> => referee.watchClaim(request, () => claims.claim(request))
           const claimed = await this.#send({ name: 'claim', insists: true, carryOut })

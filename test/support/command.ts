@@ -107,6 +107,11 @@ const newJob: fc.Arbitrary<NewJobChoice> = fc.record({
 
 const newJobs = fc.array(newJob, { minLength: 1, maxLength: 4 })
 
+/** So many that a store may keep together what they have in common: without keys, and without labels. */
+const alikeJobs: fc.Arbitrary<readonly NewJobChoice[]> = fc
+  .tuple(newJob, fc.integer({ min: 16, max: 24 }))
+  .map(([one, count]) => Array.from({ length: count }, () => ({ ...one, key: 1, uniqueKey: 1, owner: 1 })))
+
 const heldAct: fc.Arbitrary<HeldAct> = fc.record({
   do: fc.constant('held-act' as const),
   act: fc.oneof(
@@ -133,6 +138,7 @@ const outsideAct: fc.Arbitrary<OutsideAct> = fc.record({
 
 const command: fc.Arbitrary<Command> = fc.oneof(
   { weight: 4, arbitrary: fc.record({ do: fc.constant('enqueue' as const), jobs: newJobs }) },
+  { weight: 1, arbitrary: fc.record({ do: fc.constant('enqueue' as const), jobs: alikeJobs }) },
   {
     weight: 1,
     arbitrary: fc.record({

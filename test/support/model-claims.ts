@@ -19,6 +19,7 @@ import { sweep } from './model-sweep.ts'
 
 export function modelClaims(state: ModelState): ClaimStore {
   return {
+    pace: { claims: 4, jobs: 500 },
     async claim(request) {
       beat(state)
       return committing(state, () => claim(state, request))

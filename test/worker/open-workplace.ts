@@ -161,6 +161,7 @@ function withFaults(store: Store, { faults, calls, onLost }: Watched): Store {
     transactions: store.transactions,
     description: store.description,
     claims: {
+      pace: claims.pace,
       claim: (request) => unless(faults.claim?.(request), () => claims.claim(request)),
       take: (request) => claims.take(request),
       apply: (call) => {

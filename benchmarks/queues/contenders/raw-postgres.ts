@@ -44,7 +44,9 @@ async function openRaw(place: Place, load: Load): Promise<Queue> {
   const { Client: Connection } = await import('pg')
   const client = new Connection({ connectionString: place.address })
   await client.connect()
-  await client.query('SET jit = off; SET enable_seqscan = off; SET plan_cache_mode = force_generic_plan')
+  await client.query(
+    'SET jit = off; SET enable_seqscan = off; SET enable_bitmapscan = off; SET plan_cache_mode = force_generic_plan',
+  )
   return new RawQueue(client, place, numbers)
 }
 
@@ -62,7 +64,9 @@ async function registerType(place: Place): Promise<void> {
   await queue.enqueue({ index: 0 })
   await working.drained(1)
   await queue.close()
-  await withClient(place.address, (client) => client.query('TRUNCATE millrace.jobs, millrace.events, millrace.commits'))
+  await withClient(place.address, (client) =>
+    client.query('TRUNCATE millrace.jobs, millrace.bundles, millrace.events, millrace.commits'),
+  )
 }
 
 // Each statement tells of its jobs by a list in the row of its commit, whose number stands on the jobs.
@@ -71,27 +75,40 @@ const tell = (code: number, seq: number, attempt: number, jobs: string): string 
   `INSERT INTO millrace.commits (n, at, events, listed, living, code, seq, attempt, jobs)
   SELECT next.n, $1::bigint, cardinality(x.jobs), cardinality(x.jobs), cardinality(x.jobs), ${code}, ${seq}, ${attempt}, x.jobs FROM next, (${jobs}) AS x WHERE x.jobs IS NOT NULL`
 
-const INSERT = `WITH ${NEXT}, told AS (${tell(2, 1, 0, 'SELECT $5::uuid[] AS jobs')})
-  INSERT INTO millrace.jobs (id, created_in, type, lane, state, priority, run_at, phase_count, phase_list, created_at, updated_at, input)
-    SELECT v.id, next.n, $2, $3, 2, 0, $1, 1, $4, $1, $1, v.input FROM next, unnest($5::uuid[], $6::text[]) AS v (id, input)`
+const INSERT = `WITH ${NEXT}, told AS (${tell(2, 1, 0, 'SELECT $5::uuid[] AS jobs')}),
+  added AS (INSERT INTO millrace.jobs (id, created_in, type, lane, state, bundled, priority, run_at, phase_count, phase_list, created_at, updated_at, input)
+    SELECT v.id, next.n, $2, $3, 2, $7, 0, $1, 1, $4, $1, $1, v.input FROM next, unnest($5::uuid[], $6::text[]) AS v (id, input) RETURNING ctid, n)
+  INSERT INTO millrace.bundles (lane, priority, run_at, n, created_in, start, size, places)
+    SELECT $3, 0, $1, a.n, next.n, 0, cardinality(a.places), a.places FROM next, (SELECT min(n) AS n, array_agg(ctid) AS places FROM added) AS a WHERE $7`
 
-const CLAIM = `WITH ${NEXT}, taken AS (UPDATE millrace.jobs SET updated_at = $1::bigint, event_seq = event_seq + 1, state = 3, holder = $2, session = $3,
+const claim = (places: string): string => `WITH ${NEXT}, ${places},
+  taken AS (UPDATE millrace.jobs AS j SET updated_at = $1::bigint, event_seq = event_seq + 1, state = 3, bundled = false, holder = $2, session = $3,
       fence = fence + 1, attempt = attempt + 1, started_at = $1, deadline_at = $1::bigint + 1800000, phase_started_at = $1,
       started_in = (SELECT n FROM next)
-    WHERE ctid = ANY(ARRAY(SELECT ctid FROM millrace.jobs WHERE lane = $4 AND state = 2 ORDER BY priority, run_at, n LIMIT ${BATCH} FOR UPDATE SKIP LOCKED))
-    RETURNING id, fence, input),
+    WHERE ctid = ANY(ARRAY(SELECT place FROM picked)) AND state + 0 = 2
+    RETURNING id, ctid AS place, input),
   told AS (${tell(3, 2, 1, 'SELECT array_agg(id) AS jobs FROM taken')})
-  SELECT id, fence, input FROM taken`
+  SELECT id, place, input FROM taken`
+
+const CLAIM_BUNDLE =
+  claim(`opened AS (DELETE FROM millrace.bundles WHERE ctid = ANY(ARRAY(SELECT ctid FROM millrace.bundles WHERE lane = $4
+    ORDER BY priority, run_at, n LIMIT 1 FOR UPDATE SKIP LOCKED)) RETURNING places), picked AS (SELECT unnest(places) AS place FROM opened)`)
+const CLAIM_ALONE =
+  claim(`picked AS (SELECT ctid AS place FROM millrace.jobs WHERE lane = $4 AND state = 2 AND NOT bundled
+    ORDER BY priority, run_at, n LIMIT ${BATCH} FOR UPDATE SKIP LOCKED)`)
 
 const COMPLETE = `WITH ${NEXT}, moved AS (UPDATE millrace.jobs AS j SET updated_at = $1, event_seq = j.event_seq + 1, state = 5, holder = NULL, deadline_at = NULL,
-      finished_at = $1, phase = 1, progress = 100, output = 'null', completed_in = next.n
-    FROM next, unnest($2::uuid[], $3::integer[]) AS v (id, fence) WHERE j.id = v.id AND j.holder = $4 AND j.fence = v.fence
+      finished_at = $1, phase = 1, progress = 100, output = 'null', completed_in = (SELECT n FROM next)
+    WHERE j.ctid = ANY($3::tid[]) AND (j.id IN (SELECT unnest($2::uuid[]))) IS TRUE AND j.holder = $4 AND j.fence = 1
     RETURNING j.id)
   ${tell(5, 3, 1, 'SELECT array_agg(id) AS jobs FROM moved')}`
 
+/** As Millrace: fewer are not worth a bundle. */
+const LEAST_BUNDLED = 16
+
 interface ClaimedRow {
   readonly id: string
-  readonly fence: number
+  readonly place: string
   readonly input: string
 }
 
@@ -136,7 +153,7 @@ class RawQueue implements Queue {
     const now = Date.now()
     const ids = inputs.map(() => idAt(now))
     const bodies = inputs.map((input) => JSON.stringify(input))
-    await this.#run('insert', INSERT, [now, type, lane, list, ids, bodies])
+    await this.#run('insert', INSERT, [now, type, lane, list, ids, bodies, ids.length >= LEAST_BUNDLED])
   }
 
   async #drain(onJob: (input: JobInput) => void): Promise<number> {
@@ -148,7 +165,7 @@ class RawQueue implements Queue {
         await this.#run('complete', COMPLETE, [
           Date.now(),
           done.map(({ id }) => id),
-          done.map(({ fence }) => fence),
+          done.map(({ place }) => place),
           this.#holder,
         ])
         return this.#claim()
@@ -157,9 +174,11 @@ class RawQueue implements Queue {
     return nowMs()
   }
 
-  #claim(): Promise<readonly ClaimedRow[]> {
+  async #claim(): Promise<readonly ClaimedRow[]> {
     const { session, lane } = this.#numbers
-    return this.#run('claim', CLAIM, [Date.now(), this.#holder, session, lane])
+    const values = [Date.now(), this.#holder, session, lane]
+    const bundle = await this.#run('claim-bundle', CLAIM_BUNDLE, values)
+    return bundle.length > 0 ? bundle : this.#run('claim-alone', CLAIM_ALONE, values)
   }
 
   async #run(name: string, text: string, values: unknown[]): Promise<readonly ClaimedRow[]> {

@@ -127,6 +127,8 @@ CREATE TABLE millrace.jobs (
   phase_count smallint NOT NULL,
   state smallint NOT NULL,
   suspect boolean NOT NULL DEFAULT false,
+  -- A bundle leads to it.
+  bundled boolean NOT NULL DEFAULT false,
   tenant text NOT NULL DEFAULT '',
   -- The commits whose lists tell that it was created, first started, and completed at the first attempt; NULL: there is no such event, or a row tells.
   created_in bigint,
@@ -154,7 +156,8 @@ CREATE TABLE millrace.jobs (
   CHECK (state <> 7 OR (cancelled_by IS NOT NULL AND cancel_requested_at IS NOT NULL)),
   CHECK (state <> 5 OR phase = phase_count),
   CHECK (phase BETWEEN 0 AND phase_count),
-  CHECK (progress BETWEEN 0 AND 100)
+  CHECK (progress BETWEEN 0 AND 100),
+  CHECK (NOT bundled OR (state = 2 AND created_in IS NOT NULL))
 ) WITH (
   -- Every change of state writes the row anew: texts longer than this stand apart and are not written with it.
   toast_tuple_target = 512,
@@ -164,7 +167,7 @@ CREATE TABLE millrace.jobs (
   autovacuum_analyze_scale_factor = 0.05, autovacuum_analyze_threshold = 1000,
   autovacuum_vacuum_cost_delay = 0
 );
-CREATE INDEX jobs_ready ON millrace.jobs (lane, priority, run_at, n) WHERE state = 2;
+CREATE INDEX jobs_ready ON millrace.jobs (lane, bundled, priority, run_at, n) WHERE state = 2;
 CREATE INDEX jobs_ready_suspects ON millrace.jobs (lane) WHERE state = 2 AND suspect;
 CREATE INDEX jobs_waiting ON millrace.jobs (type, run_at) WHERE state IN (1, 4);
 -- What comes next of whatever type. Only who asks for instants from 0 on may use it: whoever asks for the next of a type is not led here.
@@ -175,6 +178,24 @@ CREATE UNIQUE INDEX jobs_unique ON millrace.jobs (type, tenant, unique_key)
   WHERE unique_key IS NOT NULL AND finished_at IS NULL;
 CREATE INDEX jobs_owner ON millrace.jobs (tenant, owner, id) WHERE owner IS NOT NULL;
 CREATE INDEX jobs_tenant ON millrace.jobs (tenant, id) WHERE tenant <> '';
+
+-- Jobs that were added together, for claims: where their rows lie, in the order in which they are taken, `taken` of them already. What is taken
+-- has to be ready still, and bundled. `n` is that of the first job, and the jobs are told of in the list of the commit `created_in`, from `start` on.
+CREATE TABLE millrace.bundles (
+  run_at bigint NOT NULL,
+  n bigint NOT NULL,
+  created_in bigint NOT NULL,
+  lane integer NOT NULL,
+  priority integer NOT NULL,
+  start integer NOT NULL,
+  size integer NOT NULL,
+  taken integer NOT NULL DEFAULT 0,
+  places tid[] NOT NULL,
+  CHECK (taken >= 0 AND taken < size AND size = cardinality(places))
+) WITH (fillfactor = 50, autovacuum_vacuum_scale_factor = 0.0, autovacuum_vacuum_threshold = 200);
+ALTER TABLE millrace.bundles ALTER COLUMN places SET STORAGE EXTERNAL;
+CREATE UNIQUE INDEX bundles_key ON millrace.bundles (created_in, start);
+CREATE INDEX bundles_ready ON millrace.bundles (lane, priority, run_at, n);
 
 -- Idempotency keys outlive their jobs: held until the job is gone, and at least until `held_until`.
 CREATE TABLE millrace.keys (
