@@ -51,7 +51,8 @@ class KeeperThread {
   #keep(holder: number, everyMs: number): void {
     const kept: Kept = { everyMs, timer: null }
     this.#kept.set(holder, kept)
-    this.#beatIn(holder, kept, everyMs)
+    // At once: this thread may have taken some of the lease to come up, and takes more to connect.
+    this.#beatIn(holder, kept, 0)
   }
 
   #drop(holder: number): void {

@@ -41,7 +41,7 @@ test('a handler that blocks its main thread for three lease times keeps its job,
     )
     assert.deepEqual(await eventNames(mill, { id }), ['job:queued', 'job:started', 'job:completed'])
   }
-  await blocking.printed('The event loop of this process stood still for 1s')
+  await blocking.printed('The event loop of this process stood still for ')
   assert.equal((await waitForWorker(mill, blocking, 'live')).blockedSince, null, 'the next beat tells that it goes on')
   const sessions = await mill.workers()
   assert.equal(sessions.filter(({ pid }) => pid === blocking.pid).length, 1, 'it has kept its one session')

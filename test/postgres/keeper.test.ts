@@ -72,3 +72,22 @@ test('a store whose keeper has died opens no session, and leaves no row of it', 
   )
   assert.equal((await store.sessions.list()).length, 1)
 })
+
+test(
+  'a session beats for the first time as soon as the thread can, not after a third of its lease',
+  { timeout: 20_000 },
+  async (context) => {
+    const store = await openPostgresStore({
+      url: await postgresUrl(),
+      schema: newSchemaName(),
+      runtime: systemRuntime(),
+      logger,
+    })
+    context.after(() => store.close())
+    const session = { holder: 1, service: 'tests', host: 'here', pid: 1, leaseMs: 1_800_000, concurrency: 1 }
+    await store.sessions.open(session, () => undefined)
+    const hasBeaten = async (): Promise<boolean> =>
+      (await store.sessions.list()).some(({ startedAt, beatAt }) => beatAt > startedAt)
+    while (!(await hasBeaten()));
+  },
+)
