@@ -11,7 +11,8 @@ import type { HandlerContext } from '../../../src/worker/handler-context.ts'
 const later = { maxAttempts: 2, backoff: { base: '1h', jitter: 0 } } as const
 const hasty = { service: 'smithy', cancelGrace: '50ms', retry: later } as const
 const patient = { ...hasty, cancelGrace: '10m' } as const
-const inTime = { ...hasty, timeout: '300ms', retry: { maxAttempts: 1 } } as const
+// Time enough for a process to come up in, on a slow machine too.
+const inTime = { ...hasty, timeout: '2s', retry: { maxAttempts: 1 } } as const
 
 export const JOBS = { thread: defineJob('iron.thread', hasty), process: defineJob('iron.process', hasty) }
 
