@@ -18,12 +18,6 @@ export function isTransient(error: unknown): boolean {
   return codeOf(error) === '40001' || codeOf(error) === '40P01'
 }
 
-/** Connection exceptions, a server that shuts down, starts or has no room, what was left idle or open for too long, and what a socket says. */
-const LOST =
-  /^(?:08...|57P0[1235]|53300|25P0[34]|ECONNRESET|ECONNREFUSED|EPIPE|ETIMEDOUT|EHOSTUNREACH|ENETUNREACH|ECONNABORTED)$/
-const LOST_MESSAGE =
-  /connection terminated|not queryable|connection error|timeout exceeded when trying to connect|timeout expired|query read timeout|client was closed/i
-
 /** Rolled back, since somebody else has kept a row locked for longer than it could wait. */
 export function isHeldUp(error: unknown): boolean {
   return (
@@ -31,6 +25,12 @@ export function isHeldUp(error: unknown): boolean {
     codeOf((error as { readonly cause?: unknown } | null)?.cause) === LOCK_NOT_AVAILABLE
   )
 }
+
+/** Connection exceptions, a server that shuts down, starts or has no room, what was left idle or open for too long, and what a socket says. */
+const LOST =
+  /^(?:08...|57P0[1235]|53300|25P0[34]|ECONNRESET|ECONNREFUSED|EPIPE|ETIMEDOUT|EHOSTUNREACH|ENETUNREACH|ECONNABORTED)$/
+const LOST_MESSAGE =
+  /connection terminated|not queryable|connection error|timeout exceeded when trying to connect|timeout expired|query read timeout|client was closed/i
 
 /** The connection is gone, or there is none; what was under way on it may have been committed or not. */
 export function isConnectionLost(error: unknown): boolean {
