@@ -3,7 +3,7 @@ import { inLaneOrder } from './claim-cursors.ts'
 import type { LanePlace } from './claim-cursors.ts'
 import type { OpenedBundle } from './bundle-sql.ts'
 import { PLACED, TRIED, UNTRIED } from './claim-sql.ts'
-import type { FactsRow, Found, FoundLane, TakenRow } from './claim-sql.ts'
+import type { FactsRow, Found, FoundFirst, FoundLane, TakenRow } from './claim-sql.ts'
 
 /** What most jobs of a claim have in common. */
 export type CommonColumns = Readonly<Record<(typeof PLACED | typeof TRIED)[number], number>> & {
@@ -45,9 +45,10 @@ export interface ClaimAnswer {
 export function readAnswer(rows: readonly (readonly unknown[])[]): ClaimAnswer {
   const [facts, ...taken] = rows as unknown as readonly [FactsRow, ...TakenRow[]]
   const [, now, , , , , found] = facts
-  const [session, due, suspects, labels, nextDueMs, foundAfterMs, lanes, bundles, opened] = JSON.parse(found) as Found
-  const commons = new Commons(now, lanes ?? [])
-  const jobs = taken.map((row) => takenJob(row, commons)).toSorted(inLaneOrder)
+  const [session, due, suspects, labels, nextDueMs, foundAfterMs, lanes, bundles, opened, alike] = JSON.parse(
+    found,
+  ) as Found
+  const jobs = alike === null ? [] : jobsOf(taken, alike, new Commons(now, lanes ?? []))
   return {
     isOpen: session !== null,
     due,
@@ -61,10 +62,25 @@ export function readAnswer(rows: readonly (readonly unknown[])[]): ClaimAnswer {
   }
 }
 
-function takenJob([id, n, createdAt, runAt, tenant, owner, input, text, ctid]: TakenRow, commons: Commons): TakenJob {
-  const common = commons.of(text)
-  const { priority } = common
-  return { id, n, createdAt, runAt, priority, tenant: tenant ?? '', owner, input: input ?? 'null', common, ctid }
+function jobsOf(rows: readonly TakenRow[], alike: FoundFirst, commons: Commons): readonly TakenJob[] {
+  const [, , , firstCreatedAt, firstRunAt] = alike
+  const first = commons.of(alike.slice(0, PLACED.length).join(' '))
+  const jobs = rows.map(([id, n, createdAt, runAt, tenant, owner, input, differing, ctid]): TakenJob => {
+    const common = differing === null ? first : commons.of(differing)
+    return {
+      id,
+      n,
+      createdAt: createdAt ?? firstCreatedAt,
+      runAt: runAt ?? firstRunAt,
+      priority: common.priority,
+      tenant: tenant ?? '',
+      owner,
+      input: input ?? 'null',
+      common,
+      ctid,
+    }
+  })
+  return jobs.toSorted(inLaneOrder)
 }
 
 /** Each is read once. */

@@ -65,7 +65,7 @@ export class ClaimCursors {
   /** Until when claims begin at the cursors. */
   #until = Number.NEGATIVE_INFINITY
   #heldUpUntil = Number.NEGATIVE_INFINITY
-  /** By the types that were asked for, when their claims have looked for strays. */
+  /** By the types that were asked for, since when their claims have had no need to look for strays. */
   readonly #strayLooks = new Map<string, number>()
 
   constructor(runtime: Pick<Runtime, 'monotonic'>) {
@@ -98,6 +98,15 @@ export class ClaimCursors {
 
   noteHeldUp(): void {
     this.#heldUpUntil = this.#runtime.monotonic() + HELD_UP_MS
+  }
+
+  /**
+   * Jobs were taken from bundles. What they leave in the index is not cleared away at once, and a look for strays would read past it: it is made
+   * a minute after the first of them.
+   */
+  noteOpened(types: readonly string[]): void {
+    const key = types.join('\n')
+    if (!this.#strayLooks.has(key)) this.#strayLooks.set(key, this.#runtime.monotonic())
   }
 
   /** Whether to look now for bundled jobs of these types that no bundle leads to: whatever may have become of it, none is lost. */

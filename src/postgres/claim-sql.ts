@@ -97,7 +97,6 @@ const TAKE =
 
 const STARTED_CODE = EVENT_CODES['job:started']
 const IS_LISTED = `m.${STARTED.column} IS NOT DISTINCT FROM ${COMMIT}`
-const IN_ORDER = 'ORDER BY m.priority, m.run_at, m.n'
 const DETAIL =
   "CASE WHEN m.phase_count > 1 AND m.phase < m.phase_count THEN (SELECT '{\"phase\":' || to_json(p.names::json ->> m.phase::integer)::text || '}' " +
   'FROM millrace.phase_lists AS p WHERE p.n = m.phase_list) END'
@@ -106,15 +105,15 @@ function ifListed(value: string | number): string {
   return `CASE WHEN any_listed THEN ${value} END`
 }
 
-// Each start has its place in the commit's order, in the list or in a row.
+// Each start has its place in the commit's order, in the list or in a row. Nothing is sorted for it: both read `taken` from its first row on.
 const TELL =
   `listed AS MATERIALIZED (SELECT count(*) AS events, count(*) FILTER (WHERE ${IS_LISTED}) AS jobs_listed, bool_or(${IS_LISTED}) AS any_listed, bool_and(${IS_LISTED}) AS all_listed, ` +
-  `array_agg(CASE WHEN ${IS_LISTED} THEN m.id END ${IN_ORDER}) AS jobs FROM taken AS m), ` +
+  `array_agg(CASE WHEN ${IS_LISTED} THEN m.id END) AS jobs FROM taken AS m), ` +
   'numbered AS (INSERT INTO millrace.commits (n, at, events, listed, living, code, seq, attempt, jobs) ' +
   `SELECT ${COMMIT}, $1::bigint, events, jobs_listed, jobs_listed, ${ifListed(STARTED_CODE)}, ${ifListed(STARTED.seq)}, ${ifListed(STARTED.attempt)}, ` +
   `${ifListed('jobs')} FROM listed WHERE events > 0), ` +
   'told AS (INSERT INTO millrace.events (commit, idx, job, seq, code, at, attempt, detail) ' +
-  `SELECT ${COMMIT}, idx, id, event_seq, ${STARTED_CODE}, $1::bigint, attempt, detail FROM (SELECT row_number() OVER (${IN_ORDER}) - 1 AS idx, m.id, ` +
+  `SELECT ${COMMIT}, idx, id, event_seq, ${STARTED_CODE}, $1::bigint, attempt, detail FROM (SELECT row_number() OVER () - 1 AS idx, m.id, ` +
   `m.event_seq, m.attempt, ${DETAIL} AS detail, ${IS_LISTED} AS is_listed FROM taken AS m) AS x ` +
   // Where lists tell everything, nothing is looked through for the others.
   'WHERE NOT is_listed AND NOT (SELECT all_listed FROM listed))'
@@ -128,7 +127,7 @@ export type FactsRow = readonly [
   tenant: null,
   owner: null,
   found: string,
-  common: null,
+  differing: null,
   ctid: null,
 ]
 export type Found = readonly [
@@ -143,34 +142,40 @@ export type Found = readonly [
   bundles: boolean,
   /** What was taken from them, and how much of each. */
   opened: readonly OpenedBundle[] | null,
+  /** As most of those are that were taken, if any were. */
+  first: FoundFirst | null,
 ]
+/** The columns of `PLACED`, then what else a job that differs from the first has for itself. */
+export type FoundFirst = readonly [lane: number, phaseList: number, priority: number, createdAt: number, runAt: number]
 export type FoundLane = readonly [lane: number, type: number, revision: number, timeoutMs: number | null]
 /** The others: a job each that was taken. */
 export type TakenRow = readonly [
   id: string,
   n: number,
-  createdAt: number,
-  runAt: number,
+  /** Null: that of the first. */
+  createdAt: number | null,
+  runAt: number | null,
   tenant: string | null,
   owner: string | null,
   input: string | null,
-  /** The columns of `PLACED` and, unless they are as `UNTRIED` has them, `TRIED`, separated by spaces. */
-  common: string,
+  /** Null: placed as the first, and as `UNTRIED` has it. Else the columns of `PLACED` and `TRIED`, separated by spaces. */
+  differing: string | null,
   ctid: string,
 ]
 
-// What most jobs of a claim have in common is one column, so that it is read once for all of them.
+// What most jobs of a claim have in common is told once for all of them: as the first that was taken has it.
 export const PLACED = ['lane', 'phase_list', 'priority'] as const
 export const TRIED = ['fence', 'attempt', 'generation', 'failures', 'phase', 'progress'] as const
 /** A job that nothing has happened to before. */
 export const UNTRIED = { fence: 1, attempt: 1, generation: 1, failures: 0, phase: 0, progress: 0 } as const
 
-const IS_UNTRIED = TRIED.map((name) => `${name} = ${UNTRIED[name]}`).join(' AND ')
-const COMMON = `CASE WHEN ${IS_UNTRIED} THEN ${concatSql(PLACED)} ELSE ${concatSql([...PLACED, ...TRIED])} END`
-
-function concatSql(columns: readonly string[]): string {
-  return `concat(${columns.join(", ' ', ")})`
-}
+const FIRST_TAKEN = `first_taken AS MATERIALIZED (SELECT ${PLACED.join(', ')}, created_at, run_at FROM taken LIMIT 1)`
+const ofFirst = (column: string): string => `(SELECT ${column} FROM first_taken)`
+const IS_ALIKE = [
+  ...PLACED.map((name) => `${name} = ${ofFirst(name)}`),
+  ...TRIED.map((name) => `${name} = ${UNTRIED[name]}`),
+].join(' AND ')
+const DIFFERING = `CASE WHEN ${IS_ALIKE} THEN NULL ELSE concat(${[...PLACED, ...TRIED].join(", ' ', ")}) END`
 
 const ANSWER =
   'SELECT pg_current_xact_id()::text, $1::bigint, NULL::bigint, NULL::bigint, NULL::text, NULL::text, ' +
@@ -178,13 +183,13 @@ const ANSWER =
   // How long it took to find the first, or that there is none.
   'extract(epoch FROM coalesce((SELECT clock_timestamp() FROM picked LIMIT 1), clock_timestamp()) - facts.at)::double precision * 1000, ' +
   '(SELECT json_agg(json_build_array(lane, type, revision, timeout_ms)) FROM lanes WHERE lane IN (SELECT lane FROM taken)), EXISTS (SELECT 1 FROM fronts), ' +
-  `${OPENED})::text, NULL::text, NULL::tid FROM facts ` +
-  `UNION ALL SELECT id::text, n, created_at, run_at, NULLIF(tenant, ''), owner, input, ${COMMON}, place FROM taken`
+  `${OPENED}, (SELECT json_build_array(${PLACED.join(', ')}, created_at, run_at) FROM first_taken))::text, NULL::text, NULL::tid FROM facts ` +
+  `UNION ALL SELECT id::text, n, NULLIF(created_at, ${ofFirst('created_at')}), NULLIF(run_at, ${ofFirst('run_at')}), NULLIF(tenant, ''), owner, input, ${DIFFERING}, place FROM taken`
 
 /** It goes to the server with the beginning of its transaction, before whose time is known: `$1` is as for `TRANSACTION_NOW`. */
 export const TAKE_BEST =
   `WITH clock AS MATERIALIZED (SELECT ${TRANSACTION_NOW} AS now), ` +
-  `${LANES}, ${FACTS}, ${FIRST}, ${openSql(MAY_TAKE)}, ${SHARES}, ${PICKED}, ${NEXT_LOCKED}, ${TAKE}, ${TELL} ${ANSWER}`.replaceAll(
+  `${LANES}, ${FACTS}, ${FIRST}, ${openSql(MAY_TAKE)}, ${SHARES}, ${PICKED}, ${NEXT_LOCKED}, ${TAKE}, ${FIRST_TAKEN}, ${TELL} ${ANSWER}`.replaceAll(
     /\$1(?!\d)/g,
     '(SELECT now FROM clock)',
   )
@@ -197,4 +202,4 @@ const PICKED_BY_ID =
 const NO_FACTS =
   'facts AS MATERIALIZED (SELECT clock_timestamp() AS at, false AS due, false AS suspects, $5::bigint AS next_due_ms)'
 /** `$4` their ids, `$5` what is answered for the next due. */
-export const TAKE_CHOSEN = `WITH ${LANES}, ${NO_FACTS}, ${PICKED_BY_ID}, ${NEXT_LOCKED}, ${TAKE}, ${TELL} ${ANSWER}`
+export const TAKE_CHOSEN = `WITH ${LANES}, ${NO_FACTS}, ${PICKED_BY_ID}, ${NEXT_LOCKED}, ${TAKE}, ${FIRST_TAKEN}, ${TELL} ${ANSWER}`

@@ -15,7 +15,7 @@ import type { ClaimCursors, ClaimStart, LanePlace } from './claim-cursors.ts'
 import { LANES, TAKE_BEST, TAKE_CHOSEN } from './claim-sql.ts'
 import { changesSql } from './compile.ts'
 import type { Database, Transaction } from './database.ts'
-import type { PgValue } from './driver.ts'
+import type { PgPool, PgValue } from './driver.ts'
 import { isHeldUp } from './failures.ts'
 import type { Names } from './names.ts'
 import { labelsOf } from './rows.ts'
@@ -24,6 +24,8 @@ import { numberedSql } from './tell-sql.ts'
 export interface Claiming {
   readonly names: Names
   readonly cursors: ClaimCursors
+  /** Of connections that nothing but claims uses; undefined: they share all that write. */
+  readonly pool: PgPool | undefined
 }
 
 /**
@@ -64,7 +66,7 @@ async function claimFirst(
   return db.writeFrom(
     { sql: TAKE_BEST, values: lookValues(asked, false) },
     (tx, found) => claimFrom(tx, claiming, { ...asked, answer: readAnswer(found) }),
-    { insists: true, ...limits },
+    { insists: true, pool: claiming.pool, ...limits },
   )
 }
 
@@ -150,6 +152,7 @@ function nextLook(cursors: ClaimCursors, asked: Look): Omit<Asked, 'request'> | 
   const { request, start, source, answer } = asked
   const { taken, opened, foundAfterMs } = answer
   const isShort = taken.length < request.limit
+  if (opened.length > 0) cursors.noteOpened(request.types)
   const isAlone = opened.length === 0 && source !== SOURCES.bundles && source !== SOURCES.bundled
   if (isAlone && cursors.note(start, { foundAfterMs, last: lastOfLanes(taken), isShort })) {
     return { start: cursors.start(), source }

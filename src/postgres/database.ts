@@ -22,9 +22,8 @@ import { hasLeftEvents } from './lost-commit.ts'
 import type { LostCommit } from './lost-commit.ts'
 
 export interface DatabaseOptions extends WriteSettings {
-  /** For what is written, and what is read on the way. */
+  /** For what is written, and what is read on the way; `readPool` for what is only read. */
   readonly pool: PgPool
-  /** For what is only read. */
   readonly readPool: PgPool
   /** Whether each transaction makes its settings for itself, since the connections are the application's or a pooler's. */
   readonly settings: 'connection' | 'transaction'
@@ -46,14 +45,13 @@ export interface WriteOptions {
   readonly lockedWithinMs?: number
   /** It only prepares what is read, so nothing else comes with it. */
   readonly forRead?: boolean
+  /** Where its connection is borrowed. Default: where all that writes do. */
+  readonly pool?: PgPool | undefined
   /** The answer to the COMMIT was lost, and the database is going to be asked. */
   readonly whenLost?: () => void
 }
 
-export interface Statement {
-  readonly sql: string
-  readonly values: readonly PgValue[]
-}
+export type Statement = { readonly sql: string; readonly values: readonly PgValue[] }
 
 /** A transaction that has begun, and what is to be done in it. */
 interface Begun<T> {
@@ -93,8 +91,7 @@ const BEGIN_COUNT = `${BEGIN_READ}; SET LOCAL enable_seqscan = on`
 const BEGUN = `SELECT pg_current_xact_id()::text AS xid, ${TRANSACTION_NOW} AS now`
 export const NOW_ALONE = `SELECT ${NOW} AS now`
 
-const LEAST_WAIT_MS = 20
-const MOST_WAIT_MS = 500
+const [LEAST_WAIT_MS, MOST_WAIT_MS] = [20, 500]
 /** A transaction that others keep in its way gives up after so many tries. */
 const TRANSIENT_TRIES = 20
 
@@ -172,7 +169,7 @@ export class Database {
 
   async #write<T>(
     begin: (client: PooledClient) => Promise<Begun<T>>,
-    { insists = false, forRead = false, whenLost }: WriteOptions,
+    { insists = false, forRead = false, pool, whenLost }: WriteOptions,
   ): Promise<T> {
     if (!forRead) await this.onBegin?.()
     let asked: { readonly answer: T; readonly commit: LostCommit } | null = null
@@ -193,6 +190,7 @@ export class Database {
       }
     }
     return this.#insist(attempt, {
+      pool,
       afterLoss: async () => {
         if (asked === null) return RETRY
         whenLost?.()
@@ -289,7 +287,7 @@ export class Database {
     })
   }
 
-  /** The same, for a statement that is not to be made twice. */
+  /** One that is not to be made twice. */
   async rowsUnlessMade({ sql, values }: Statement, { again, behind, mayBeMade }: UnlessMade): Promise<readonly Row[]> {
     return this.#insist(async (client, tried) => {
       try {
@@ -316,8 +314,8 @@ export class Database {
 
   /** Once a call has waited for the database as long as it may. */
   outOfPatience(callback: (error: MillraceError) => void): Timer {
-    const { runtime, patienceMs, where } = this.#options
-    return runtime.after(patienceMs, () => callback(unanswered(where)), { idle: true })
+    const { runtime, patienceMs } = this.#options
+    return runtime.after(patienceMs, () => callback(unanswered(this.where)), { idle: true })
   }
 
   /** Tries again for as long as the database can't be reached, within the patience. */
@@ -383,7 +381,7 @@ const RETRY = Symbol('retry')
 
 interface InsistOptions<T> {
   /** Default: the one for what is written. */
-  readonly pool?: PgPool
+  readonly pool?: PgPool | undefined
   /**
    * What came of it where the connection was lost. It is asked when that has been given back: whoever asks takes another one, and there may be
    * no more than those that have been lost.

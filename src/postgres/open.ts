@@ -54,6 +54,8 @@ export interface PostgresOptions {
 }
 
 const CONNECTIONS = 6
+/** So many write beside each other when a worker is busy, its claims left aside. */
+const MOST_COMMITS = 2
 /** Plans that were made while the tables were small are kept, and would read large ones from end to end. What counts says so (`Database.read`). */
 const READ_SETTINGS = ['enable_seqscan = off']
 /** Of a pool that is given. */
@@ -148,13 +150,18 @@ async function openOn(
   return store
 }
 
-/** Two of the store's own, or the application's for everything. */
+/** The store's own, each for one kind of work, or the application's for everything. */
 class Pools {
   readonly #options: PostgresOptions
   readonly #answerWithinMs: number
   readonly #own: PgPool[] = []
   /** Of all connections but those of a pool of the application's. */
   readonly sockets = new Sockets()
+  /**
+   * Claims keep to a connection of their own where there are enough: their statement takes the server tens of milliseconds to plan, once for each
+   * connection that it comes on. Undefined: they borrow as all others do.
+   */
+  claims: PgPool | undefined
 
   constructor(options: PostgresOptions, answerWithinMs: number) {
     this.#options = options
@@ -167,8 +174,8 @@ class Pools {
   }
 
   async forReads(): Promise<PgPool> {
-    const { url, pool, connections = CONNECTIONS } = this.#options
-    if (url !== undefined) return this.#open(url, Math.max(1, Math.floor(connections / 3)), READ_SETTINGS)
+    const { url, pool } = this.#options
+    if (url !== undefined) return this.#open(url, this.#shares.reads, READ_SETTINGS)
     const given: Partial<PgPool> | undefined = pool
     if (typeof given?.connect !== 'function' || typeof given.on !== 'function') {
       throw new InvalidInputError({ path: 'pool', expected: 'a Pool of "pg"' })
@@ -185,9 +192,19 @@ class Pools {
   }
 
   async forWrites(settings: readonly string[]): Promise<PgPool> {
-    const { url, connections = CONNECTIONS } = this.#options
+    const { url } = this.#options
     if (url === undefined) return this.forReads()
-    return this.#open(url, Math.ceil((connections * 2) / 3), this.areOwn ? settings : [])
+    const { writes, claims } = this.#shares
+    if (claims > 0) this.claims = await this.#open(url, claims, settings)
+    return this.#open(url, writes, this.areOwn ? settings : [])
+  }
+
+  /** How the connections are shared out. */
+  get #shares(): { readonly reads: number; readonly writes: number; readonly claims: number } {
+    const { connections = CONNECTIONS } = this.#options
+    const writes = Math.ceil((connections * 2) / 3)
+    const claims = this.areOwn && writes > MOST_COMMITS ? 1 : 0
+    return { reads: Math.max(1, Math.floor(connections / 3)), writes: writes - claims, claims }
   }
 
   async #open(url: string, most: number, settings: readonly string[]): Promise<PgPool> {

@@ -59,7 +59,7 @@ export interface PostgresStoreParts {
   readonly storeId: string
   readonly artifactBytes: ArtifactBytes
   /** The store's own connections. */
-  readonly pools: { close(): Promise<void>; cut(): void }
+  readonly pools: { readonly claims: Claiming['pool']; close(): Promise<void>; cut(): void }
   /** Beats while a session is open; null with a virtual clock. */
   readonly pulse: Pulse | null
 }
@@ -86,10 +86,10 @@ export class PostgresStore implements Store {
 
   constructor(parts: PostgresStoreParts) {
     this.#parts = parts
-    const { db, names, logger, runtime } = parts
+    const { db, names, logger, runtime, pools } = parts
     this.#listeners = new Listeners((cause) => logger.error('A listener of the store threw an error.', { cause }))
     const asError = (error: unknown): MillraceError => storeError(error, db.where)
-    this.#claiming = { names, cursors: new ClaimCursors(runtime) }
+    this.#claiming = { names, cursors: new ClaimCursors(runtime), pool: pools.claims }
     this.#enqueuer = new Enqueuer({
       db,
       names,

@@ -187,6 +187,18 @@ test('such jobs are looked for once a minute', () => {
   assert.equal(cursors.beginStrayLook(['c']), true)
 })
 
+test('where jobs have been taken from bundles, for the first time after a minute, however many there are', () => {
+  let now = 5_000
+  const cursors = new ClaimCursors({ monotonic: () => now })
+  const looks = [0, 30_000, 29_999, 1, 1].map((ms) => {
+    now += ms
+    cursors.noteOpened(['a', 'b'])
+    return cursors.beginStrayLook(['a', 'b'])
+  })
+  assert.deepEqual(looks, [false, false, false, true, false])
+  assert.equal(cursors.beginStrayLook(['c']), true)
+})
+
 test('what stands alone is taken although others have the bundle before it in hand, by whoever adds it too', async (context) => {
   const { bench, sql } = await openPlace(context)
   const ids = await addMany(bench, MANY)

@@ -5,7 +5,7 @@
  * - best: as many slots as it takes for claims and completions to share commits. Handlers here do nothing, so a slot costs nothing.
  * - defaults: 10 slots.
  */
-import { handle, openMillrace } from '../../../src/index.ts'
+import { handle, openMillrace } from '../built-package.ts'
 import type { BacklogKind, Contender, Place, Settings } from './contender.ts'
 import { millraceQueue, plainJob } from './millrace.ts'
 import { BACKLOG_INPUT, copyRow } from './postgres-backlog.ts'

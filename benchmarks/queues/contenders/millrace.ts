@@ -6,8 +6,8 @@
  * - best: as many slots as it takes for claims and completions to share commits. Handlers here do nothing, so a slot costs nothing.
  * - defaults: 10 slots.
  */
-import { defineJob, handle, openMillrace } from '../../../src/index.ts'
-import type { Handler, JobDefinition, Millrace } from '../../../src/index.ts'
+import { defineJob, handle, openMillrace } from '../built-package.ts'
+import type { Handler, JobDefinition, Millrace } from '../built-package.ts'
 import { nowMs } from '../clock.ts'
 import type { Contender, JobInput, Load, Queue, Settings } from './contender.ts'
 import { inSqliteFile } from './sqlite-file.ts'

@@ -9,7 +9,7 @@
 import { randomBytes, randomInt } from 'node:crypto'
 import { existsSync } from 'node:fs'
 import { DatabaseSync } from 'node:sqlite'
-import { openMillrace } from '../../../src/index.ts'
+import { openMillrace } from '../built-package.ts'
 import { nowMs } from '../clock.ts'
 import type { Contender, JobCounts, JobInput, Load, Place, Queue } from './contender.ts'
 import { millrace, SERVICE } from './millrace.ts'

@@ -1,5 +1,5 @@
 /** A great many jobs in a Millrace's SQLite file, as they come about: enqueued in bulks, and worked off where they are to be finished. */
-import { defineJob, handle, openMillrace } from '../../../src/index.ts'
+import { defineJob, handle, openMillrace } from '../built-package.ts'
 import { plainJob, SERVICE } from './millrace.ts'
 import type { BacklogKind, Place } from './contender.ts'
 

@@ -1,5 +1,5 @@
-import { openMillrace } from '../../../src/index.ts'
-import type { Millrace } from '../../../src/index.ts'
+import { openMillrace } from '../built-package.ts'
+import type { Millrace } from '../built-package.ts'
 import { nowMs } from '../clock.ts'
 import { percentile } from '../figures.ts'
 import { thousands } from '../report-text.ts'

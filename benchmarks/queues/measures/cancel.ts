@@ -1,6 +1,6 @@
 import { once } from 'node:events'
-import { defineJob, handle, openMillrace } from '../../../src/index.ts'
-import type { Handler, Millrace } from '../../../src/index.ts'
+import { defineJob, handle, openMillrace } from '../built-package.ts'
+import type { Handler, Millrace } from '../built-package.ts'
 import { nowMs } from '../clock.ts'
 import type { Channel } from '../channel.ts'
 import { SERVICE } from '../contenders/millrace.ts'

@@ -1,6 +1,6 @@
 /** Handlers that never stop by themselves, for threads and processes to import. */
-import { defineJob, handle } from '../../../src/index.ts'
-import type { Handler, HandlerContext, JobDefinition } from '../../../src/index.ts'
+import { defineJob, handle } from '../built-package.ts'
+import type { Handler, HandlerContext, JobDefinition } from '../built-package.ts'
 import { SERVICE } from '../contenders/millrace.ts'
 
 export const GRACE_MS = 50
