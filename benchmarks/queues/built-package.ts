@@ -1,11 +1,13 @@
 /**
- * The package as it is built, since that is what people run: a thread of its own that comes to sources strips their types first. Where it runs
- * from its sources on purpose (the tests do), so does this.
+ * Millrace as it is built, which is how people run it: from its sources, each of its threads would strip their types first. Where the conditions of
+ * this process say so, as in tests, it is the sources all the same.
  */
+import { createRequire } from 'node:module'
+import { pathToFileURL } from 'node:url'
 import type * as Package from '../../src/index.ts'
 
-const FROM_SOURCE = process.execArgv.includes('--conditions=millrace-source')
-const file = new URL(FROM_SOURCE ? '../../src/index.ts' : '../../dist/index.js', import.meta.url)
+// As the package itself would find itself: the benchmarks are a package of their own.
+const file = createRequire(new URL('../../package.json', import.meta.url)).resolve('millrace')
 
-export const { defineJob, handle, openMillrace } = (await import(file.href)) as typeof Package
+export const { defineJob, handle, openMillrace } = (await import(pathToFileURL(file).href)) as typeof Package
 export type { Handler, HandlerContext, JobDefinition, Millrace } from '../../src/index.ts'

@@ -3,7 +3,7 @@ import { inLaneOrder } from './claim-cursors.ts'
 import type { LanePlace } from './claim-cursors.ts'
 import type { OpenedBundle } from './bundle-sql.ts'
 import { PLACED, TRIED, UNTRIED } from './claim-sql.ts'
-import type { FactsRow, Found, FoundFirst, FoundLane, TakenRow } from './claim-sql.ts'
+import type { FactsRow, Found, FoundAlike, FoundLane, TakenRow } from './claim-sql.ts'
 
 /** What most jobs of a claim have in common. */
 export type CommonColumns = Readonly<Record<(typeof PLACED | typeof TRIED)[number], number>> & {
@@ -62,7 +62,7 @@ export function readAnswer(rows: readonly (readonly unknown[])[]): ClaimAnswer {
   }
 }
 
-function jobsOf(rows: readonly TakenRow[], alike: FoundFirst, commons: Commons): readonly TakenJob[] {
+function jobsOf(rows: readonly TakenRow[], alike: FoundAlike, commons: Commons): readonly TakenJob[] {
   const [, , , firstCreatedAt, firstRunAt] = alike
   const first = commons.of(alike.slice(0, PLACED.length).join(' '))
   const jobs = rows.map(([id, n, createdAt, runAt, tenant, owner, input, differing, ctid]): TakenJob => {

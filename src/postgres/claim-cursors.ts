@@ -52,6 +52,8 @@ const REST = 10
 
 /** How often claims that have found no bundles look whether any has left jobs behind: none should have. */
 const STRAYS_MS = 60_000
+/** And for the first time after the first bundles. */
+const FIRST_STRAYS_MS = 5_000
 /** How long jobs are taken one by one after somebody has kept one of a bundle locked. */
 const HELD_UP_MS = 1_000
 
@@ -65,7 +67,7 @@ export class ClaimCursors {
   /** Until when claims begin at the cursors. */
   #until = Number.NEGATIVE_INFINITY
   #heldUpUntil = Number.NEGATIVE_INFINITY
-  /** By the types that were asked for, since when their claims have had no need to look for strays. */
+  /** By the types that were asked for: when their claims look for strays again. */
   readonly #strayLooks = new Map<string, number>()
 
   constructor(runtime: Pick<Runtime, 'monotonic'>) {
@@ -101,19 +103,19 @@ export class ClaimCursors {
   }
 
   /**
-   * Jobs were taken from bundles. What they leave in the index is not cleared away at once, and a look for strays would read past it: it is made
-   * a minute after the first of them.
+   * Jobs were taken from bundles. What they leave in the index is not cleared away at once, and a look for strays would read past it: the first
+   * is not made before some seconds have passed.
    */
   noteOpened(types: readonly string[]): void {
     const key = types.join('\n')
-    if (!this.#strayLooks.has(key)) this.#strayLooks.set(key, this.#runtime.monotonic())
+    if (!this.#strayLooks.has(key)) this.#strayLooks.set(key, this.#runtime.monotonic() + FIRST_STRAYS_MS)
   }
 
   /** Whether to look now for bundled jobs of these types that no bundle leads to: whatever may have become of it, none is lost. */
   beginStrayLook(types: readonly string[]): boolean {
     const [key, now] = [types.join('\n'), this.#runtime.monotonic()]
-    if (now - (this.#strayLooks.get(key) ?? Number.NEGATIVE_INFINITY) < STRAYS_MS) return false
-    this.#strayLooks.set(key, now)
+    if (now < (this.#strayLooks.get(key) ?? now)) return false
+    this.#strayLooks.set(key, now + STRAYS_MS)
     return true
   }
 

@@ -105,7 +105,8 @@ function ifListed(value: string | number): string {
   return `CASE WHEN any_listed THEN ${value} END`
 }
 
-// Each start has its place in the commit's order, in the list or in a row. Nothing is sorted for it: both read `taken` from its first row on.
+// Each start has its place in the commit's order, in the list or in a row: that in which `taken` was filled, by the places of the rows. Nothing is
+// sorted for it; both read `taken` from its first row on.
 const TELL =
   `listed AS MATERIALIZED (SELECT count(*) AS events, count(*) FILTER (WHERE ${IS_LISTED}) AS jobs_listed, bool_or(${IS_LISTED}) AS any_listed, bool_and(${IS_LISTED}) AS all_listed, ` +
   `array_agg(CASE WHEN ${IS_LISTED} THEN m.id END) AS jobs FROM taken AS m), ` +
@@ -142,11 +143,11 @@ export type Found = readonly [
   bundles: boolean,
   /** What was taken from them, and how much of each. */
   opened: readonly OpenedBundle[] | null,
-  /** As most of those are that were taken, if any were. */
-  first: FoundFirst | null,
+  /** What the first that was taken has, by the places of the rows; null: none was. */
+  alike: FoundAlike | null,
 ]
-/** The columns of `PLACED`, then what else a job that differs from the first has for itself. */
-export type FoundFirst = readonly [lane: number, phaseList: number, priority: number, createdAt: number, runAt: number]
+/** The columns of `PLACED`, then its created-at and its run-at. */
+export type FoundAlike = readonly [lane: number, phaseList: number, priority: number, createdAt: number, runAt: number]
 export type FoundLane = readonly [lane: number, type: number, revision: number, timeoutMs: number | null]
 /** The others: a job each that was taken. */
 export type TakenRow = readonly [
@@ -163,7 +164,7 @@ export type TakenRow = readonly [
   ctid: string,
 ]
 
-// What most jobs of a claim have in common is told once for all of them: as the first that was taken has it.
+// What most jobs of a claim have in common is told once for all of them: as the first that was taken has it, by the places of the rows.
 export const PLACED = ['lane', 'phase_list', 'priority'] as const
 export const TRIED = ['fence', 'attempt', 'generation', 'failures', 'phase', 'progress'] as const
 /** A job that nothing has happened to before. */

@@ -13,6 +13,7 @@ import type { ClaimAnswer, CommonColumns, TakenJob } from './claim-answer.ts'
 import { FROM_FRONT, NO_CURSORS, inLaneOrder } from './claim-cursors.ts'
 import type { ClaimCursors, ClaimStart, LanePlace } from './claim-cursors.ts'
 import { LANES, TAKE_BEST, TAKE_CHOSEN } from './claim-sql.ts'
+import type { ClaimConnection } from './claim-connection.ts'
 import { changesSql } from './compile.ts'
 import type { Database, Transaction } from './database.ts'
 import type { PgPool, PgValue } from './driver.ts'
@@ -24,8 +25,7 @@ import { numberedSql } from './tell-sql.ts'
 export interface Claiming {
   readonly names: Names
   readonly cursors: ClaimCursors
-  /** Of connections that nothing but claims uses; undefined: they share all that write. */
-  readonly pool: PgPool | undefined
+  readonly connection: ClaimConnection
 }
 
 /**
@@ -38,22 +38,25 @@ export const CLAIM_PACE: ClaimPace = { claims: 1, jobs: 1_000 }
 export const LOCKED_WITHIN_MS = 50
 
 /** Takes jobs, in a transaction of its own. */
-export async function claimJobs(db: Database, claiming: Claiming, request: ClaimRequest): Promise<Claimed> {
-  const { cursors } = claiming
-  if (!cursors.isHeldUp) {
-    try {
-      return await claimFirst(db, claiming, { request, source: SOURCES.all, lockedWithinMs: LOCKED_WITHIN_MS })
-    } catch (error) {
-      if (!isHeldUp(error)) throw error
-      cursors.noteHeldUp()
+export function claimJobs(db: Database, claiming: Claiming, request: ClaimRequest): Promise<Claimed> {
+  const { connection, cursors } = claiming
+  return connection.within(async (pool) => {
+    if (!cursors.isHeldUp) {
+      try {
+        return await claimFirst(db, claiming, { request, source: SOURCES.all, pool, lockedWithinMs: LOCKED_WITHIN_MS })
+      } catch (error) {
+        if (!isHeldUp(error)) throw error
+        cursors.noteHeldUp()
+      }
     }
-  }
-  return claimFirst(db, claiming, { request, source: SOURCES.alone })
+    return claimFirst(db, claiming, { request, source: SOURCES.alone, pool })
+  })
 }
 
 interface FirstClaim {
   readonly request: ClaimRequest
   readonly source: Source
+  readonly pool: PgPool | undefined
   readonly lockedWithinMs?: number
 }
 
@@ -66,7 +69,7 @@ async function claimFirst(
   return db.writeFrom(
     { sql: TAKE_BEST, values: lookValues(asked, false) },
     (tx, found) => claimFrom(tx, claiming, { ...asked, answer: readAnswer(found) }),
-    { insists: true, pool: claiming.pool, ...limits },
+    { insists: true, ...limits },
   )
 }
 
@@ -82,6 +85,7 @@ export async function claimIn(
   const asked = { request: withoutDoubles(request), start: cursors.start(), source: SOURCES.all }
   const answer = await look(tx, asked)
   if (answer.due || answer.suspects) return null
+  if (answer.opened.length > 0) cursors.noteOpened(request.types)
   await settleMissed(tx, answer)
   // Others have the bundles in hand, or they lead to nothing: it takes a second look.
   if (answer.taken.length === 0 && answer.bundles) return null

@@ -45,7 +45,7 @@ export interface WriteOptions {
   readonly lockedWithinMs?: number
   /** It only prepares what is read, so nothing else comes with it. */
   readonly forRead?: boolean
-  /** Where its connection is borrowed. Default: where all that writes do. */
+  /** Where its connection is borrowed. Default: where those of all writes are. */
   readonly pool?: PgPool | undefined
   /** The answer to the COMMIT was lost, and the database is going to be asked. */
   readonly whenLost?: () => void
@@ -287,7 +287,7 @@ export class Database {
     })
   }
 
-  /** One that is not to be made twice. */
+  /** One statement that is not to be made twice. */
   async rowsUnlessMade({ sql, values }: Statement, { again, behind, mayBeMade }: UnlessMade): Promise<readonly Row[]> {
     return this.#insist(async (client, tried) => {
       try {

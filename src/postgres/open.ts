@@ -21,6 +21,7 @@ import { migratePostgres } from './migrate-database.ts'
 import { Names } from './names.ts'
 import { ArtifactFolder } from '../store/artifact-folder.ts'
 import { ArtifactChunks } from './artifact-chunks.ts'
+import { ClaimConnection } from './claim-connection.ts'
 import { Notices } from './notices.ts'
 import type { Listening } from './notices.ts'
 import { PostgresStore } from './postgres-store.ts'
@@ -54,8 +55,8 @@ export interface PostgresOptions {
 }
 
 const CONNECTIONS = 6
-/** So many write beside each other when a worker is busy, its claims left aside. */
-const MOST_COMMITS = 2
+/** What a worker ends goes out on two at a time. Where there are no more, claims have none to themselves. */
+const LEAST_WRITES = 2
 /** Plans that were made while the tables were small are kept, and would read large ones from end to end. What counts says so (`Database.read`). */
 const READ_SETTINGS = ['enable_seqscan = off']
 /** Of a pool that is given. */
@@ -157,11 +158,7 @@ class Pools {
   readonly #own: PgPool[] = []
   /** Of all connections but those of a pool of the application's. */
   readonly sockets = new Sockets()
-  /**
-   * Claims keep to a connection of their own where there are enough: their statement takes the server tens of milliseconds to plan, once for each
-   * connection that it comes on. Undefined: they borrow as all others do.
-   */
-  claims: PgPool | undefined
+  claims = new ClaimConnection(undefined)
 
   constructor(options: PostgresOptions, answerWithinMs: number) {
     this.#options = options
@@ -195,16 +192,16 @@ class Pools {
     const { url } = this.#options
     if (url === undefined) return this.forReads()
     const { writes, claims } = this.#shares
-    if (claims > 0) this.claims = await this.#open(url, claims, settings)
+    if (claims > 0) this.claims = new ClaimConnection(await this.#open(url, claims, settings))
     return this.#open(url, writes, this.areOwn ? settings : [])
   }
 
   /** How the connections are shared out. */
   get #shares(): { readonly reads: number; readonly writes: number; readonly claims: number } {
     const { connections = CONNECTIONS } = this.#options
-    const writes = Math.ceil((connections * 2) / 3)
-    const claims = this.areOwn && writes > MOST_COMMITS ? 1 : 0
-    return { reads: Math.max(1, Math.floor(connections / 3)), writes: writes - claims, claims }
+    const reads = Math.max(1, Math.floor(connections / 3))
+    const claims = this.areOwn && connections - reads > LEAST_WRITES ? 1 : 0
+    return { reads, writes: connections - reads - claims, claims }
   }
 
   async #open(url: string, most: number, settings: readonly string[]): Promise<PgPool> {

@@ -22,6 +22,7 @@ import { applyCalls, weighCall } from './apply-calls.ts'
 import { noteStop } from './attempt-stops.ts'
 import { getArtifact, listArtifacts } from './artifacts.ts'
 import { listAudit } from './audit.ts'
+import type { ClaimConnection } from './claim-connection.ts'
 import { ClaimCursors } from './claim-cursors.ts'
 import { CLAIM_PACE, claimJobs } from './claim.ts'
 import type { Claiming } from './claim.ts'
@@ -59,7 +60,7 @@ export interface PostgresStoreParts {
   readonly storeId: string
   readonly artifactBytes: ArtifactBytes
   /** The store's own connections. */
-  readonly pools: { readonly claims: Claiming['pool']; close(): Promise<void>; cut(): void }
+  readonly pools: { readonly claims: ClaimConnection; close(): Promise<void>; cut(): void }
   /** Beats while a session is open; null with a virtual clock. */
   readonly pulse: Pulse | null
 }
@@ -89,7 +90,7 @@ export class PostgresStore implements Store {
     const { db, names, logger, runtime, pools } = parts
     this.#listeners = new Listeners((cause) => logger.error('A listener of the store threw an error.', { cause }))
     const asError = (error: unknown): MillraceError => storeError(error, db.where)
-    this.#claiming = { names, cursors: new ClaimCursors(runtime), pool: pools.claims }
+    this.#claiming = { names, cursors: new ClaimCursors(runtime), connection: pools.claims }
     this.#enqueuer = new Enqueuer({
       db,
       names,

@@ -59,8 +59,7 @@ async function drainForAWhile(bench: MainBench): Promise<Figures> {
   const queue = await bench.open()
   const ran = countRuns(feeder)
   const working = await queue.work(ran.note)
-  await ran.first
-  const startedAt = nowMs()
+  const startedAt = await Promise.race([ran.first, noneBegins()])
   await pause((1 - LAST_PART) * bench.count)
   const late = { at: nowMs(), jobs: ran.jobs() }
   await pause(startedAt + bench.count - nowMs())
@@ -79,9 +78,16 @@ async function drainForAWhile(bench: MainBench): Promise<Figures> {
   }
 }
 
+const BEGINS_WITHIN_MS = 60_000
+
+async function noneBegins(): Promise<never> {
+  await pause(BEGINS_WITHIN_MS)
+  throw new Error(`no job has begun within ${BEGINS_WITHIN_MS / 1_000} seconds`)
+}
+
 interface Runs {
-  /** Resolves with the first job: how long a process takes to come up is not what is measured. */
-  readonly first: Promise<void>
+  /** When the first began: how long a process takes to come up is not what is measured. */
+  readonly first: Promise<number>
   readonly note: (input: { readonly index: number }) => void
   jobs(): number
   checkNoneTwice(): void
@@ -90,14 +96,14 @@ interface Runs {
 /** Asks for as many jobs as have run, by the thousand. */
 function countRuns(feeder: Part): Runs {
   const times: number[] = []
-  const { promise: first, resolve: begun } = Promise.withResolvers<void>()
+  const { promise: first, resolve: begun } = Promise.withResolvers<number>()
   let jobs = 0
   return {
     first,
     note({ index }) {
       times[index] = (times[index] ?? 0) + 1
       jobs += 1
-      if (jobs === 1) begun()
+      if (jobs === 1) begun(nowMs())
       if (jobs % BULK === 0) feeder.tell('more', BULK)
     },
     jobs: () => jobs,
