@@ -3,6 +3,7 @@ import { existsSync } from 'node:fs'
 import { dirname, resolve } from 'node:path'
 import { Command, InvalidArgumentError, Option } from 'commander'
 import type { CommanderError } from 'commander'
+import type { Settings } from './contenders/contender.ts'
 import { CONTENDERS, GROUPS } from './contenders/find-contender.ts'
 import { MEASURES } from './measures/find-measure.ts'
 import type { Size } from './measures/measure.ts'
@@ -11,6 +12,7 @@ import { VIEWS } from './views.ts'
 export interface BenchOptions {
   readonly only: readonly string[]
   readonly contenders: readonly string[]
+  readonly settings: readonly string[]
   readonly rounds: number
   readonly size: Size
   /** Where the results go as JSON; null: nowhere. */
@@ -24,10 +26,12 @@ interface Parsed {
   readonly rounds?: number
   readonly only?: readonly string[]
   readonly contenders?: readonly string[]
+  readonly settings?: readonly string[]
 }
 
 const ROUNDS: Readonly<Record<Size, number>> = { full: 3, quick: 1, tiny: 1 }
 const MAX_ROUNDS = 99
+const SETTINGS: readonly Settings[] = ['best', 'defaults']
 
 /**
  * @throws CommanderError, with the exit code: 0 after the help, 2 for an option that is wrong; what there is to say has been printed
@@ -45,15 +49,16 @@ export function readOptions(args: readonly string[]): BenchOptions {
     .option('--rounds <n>', 'how often everything runs; the tables show medians', readRounds)
     .option('--only <measure,...>', `these measures: ${measures.join(', ')}`, (list) => readList(list, measures))
     .option('--contenders <name,...>', `these: ${CONTENDERS.join(', ')}`, (list) => readList(list, CONTENDERS))
+    .option('--settings <name,...>', `at these settings: ${SETTINGS.join(', ')}`, (list) => readList(list, SETTINGS))
     .option('--json <file>', 'also writes everything that was measured to that file', readFile)
     .addOption(new Option('--tiny', 'counts that show whether it works').hideHelp())
     .allowExcessArguments(false)
     .exitOverride()
   command.parse([...args], { from: 'user' })
-  const { quick, tiny, json = null, rounds, only = measures, ...named } = command.opts<Parsed>()
+  const { quick, tiny, json = null, rounds, only = measures, settings = SETTINGS, ...named } = command.opts<Parsed>()
   const size = tiny === true ? 'tiny' : sizeOf(quick)
   const contenders = named.contenders ?? (size === 'quick' ? GROUPS['SQLite and Redis'] : CONTENDERS)
-  return { only, contenders, rounds: rounds ?? ROUNDS[size], size, json }
+  return { only, contenders, settings, rounds: rounds ?? ROUNDS[size], size, json }
 }
 
 /** Any wrong option is 2, as with the command `millrace`. */

@@ -36,7 +36,10 @@ async function bench(options: BenchOptions): Promise<void> {
   const measures = MEASURES.filter(({ name }) => needed.has(name))
   const wanted = measures.map((measure) => ({
     measure,
-    entries: measure.entries.filter(({ contender }) => options.contenders.includes(familyOf(contender))),
+    entries: measure.entries.filter(
+      ({ contender, settings }) =>
+        options.contenders.includes(familyOf(contender)) && options.settings.includes(settings),
+    ),
   }))
   const names = new Set(wanted.flatMap(({ entries }) => entries.map(({ contender }) => contender)))
   const skipped = await findAbsent(names)

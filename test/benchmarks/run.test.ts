@@ -23,6 +23,11 @@ describe('the queue benchmark', () => {
     assert.match(stdout, /^\| plainjob \| the last commits \(SQLite, synchronous NORMAL\) \|$/m)
   })
 
+  test('measures only at the settings that are asked for', (context) => {
+    const { results } = runTiny(context, ['--contenders', 'millrace', '--only', 'one-by-one', '--settings', 'defaults'])
+    assert.deepEqual(new Set(results.runs.map(({ settings }) => settings)), new Set(['defaults']))
+  })
+
   test('says what only several processes can do, with a part for each', (context) => {
     const only = ['--only', 'drain-two,phases,pickup-other,cancel-other,cancel-forced']
     const { results } = runTiny(context, ['--contenders', 'millrace', ...only])

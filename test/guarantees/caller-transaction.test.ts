@@ -155,11 +155,12 @@ describe('mill.transaction', () => {
           return signal.aborted
         }),
       ],
-      { lease: '200ms' },
+      // On a busy machine a thread may take some tenths of a second to come up.
+      { lease: '1s' },
     )
     const { job } = await mill.enqueue(ship, 1)
     await announce.hear('begun')
-    await mill.transaction(own.connection, () => take(700))
+    await mill.transaction(own.connection, () => take(2_500))
     await mill.maintenance.runOnce()
     end.resolve()
     const { state, attempt, output } = await mill.waitFor(job)

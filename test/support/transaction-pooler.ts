@@ -62,6 +62,7 @@ export class TransactionPooler {
   /** Names under which clients have prepared statements: with a pooler between, nobody may. */
   readonly #prepared: string[] = []
   #lent = 0
+  #closed = false
 
   constructor(url: string) {
     this.#url = url
@@ -95,6 +96,7 @@ export class TransactionPooler {
 
   async close(): Promise<void> {
     const { promise, resolve } = Promise.withResolvers<void>()
+    this.#closed = true
     this.#server.close(() => resolve())
     for (const socket of this.#sockets) socket.destroy()
     await promise
@@ -196,8 +198,12 @@ export class TransactionPooler {
     void this.#replace()
   }
 
+  /** Not for those that were cut off by the end, or the process would go on for as long as the new connection. */
   async #replace(): Promise<void> {
-    this.#free.push(await this.#connect())
+    if (this.#closed) return
+    const backend = await this.#connect()
+    if (this.#closed) return void backend.socket.destroy()
+    this.#free.push(backend)
     this.#lend()
   }
 }

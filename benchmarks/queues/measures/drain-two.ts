@@ -22,12 +22,6 @@ export const drainTwo: Measure = {
   run: drainByTwo,
 }
 
-interface Worked {
-  readonly drainedAt: number
-  /** How often each job ran, one byte each, base64. */
-  readonly seen: string
-}
-
 async function worker(bench: Bench, channel: Channel): Promise<void> {
   const queue = await bench.open()
   const seen = new Uint8Array(bench.count)
@@ -35,10 +29,12 @@ async function worker(bench: Bench, channel: Channel): Promise<void> {
   await channel.hear('go')
   const working = await queue.work(({ index }) => (seen[index] = (seen[index] ?? 0) + 1))
   const drainedAt = await working.drained(null)
-  channel.tell('worked', { drainedAt, seen: Buffer.from(seen).toString('base64') } satisfies Worked)
+  channel.tell('drained', drainedAt)
   await channel.hear('stop')
   await working.stop()
   await queue.close()
+  // Not before: what the other one had taken and gave back has been run by this one since. One byte for each job, base64.
+  channel.tell('seen', Buffer.from(seen).toString('base64'))
 }
 
 async function drainByTwo(bench: MainBench): Promise<Figures> {
@@ -47,17 +43,18 @@ async function drainByTwo(bench: MainBench): Promise<Figures> {
   for (const part of parts) await part.hear('ready')
   const startedAt = nowMs()
   for (const part of parts) part.tell('go')
-  const worked = await Promise.all(parts.map((part) => part.hear<Worked>('worked')))
+  const drained = await Promise.all(parts.map((part) => part.hear<number>('drained')))
   for (const part of parts) part.tell('stop')
+  const told = await Promise.all(parts.map((part) => part.hear<string>('seen')))
   await Promise.all(parts.map((part) => part.ended()))
   const queue = await bench.open()
   await checkCounts(queue, { waiting: 0, completed: bench.count })
   await queue.close()
-  const seen = worked.map((each) => Buffer.from(each.seen, 'base64'))
+  const seen = told.map((each) => Buffer.from(each, 'base64'))
   checkOnce(
     Uint8Array.from({ length: bench.count }, (_, index) => seen.reduce((sum, own) => sum + (own[index] ?? 0), 0)),
   )
   const shares = seen.map((own) => own.reduce((sum, times) => sum + times, 0) / bench.count)
-  const seconds = (Math.max(...worked.map(({ drainedAt }) => drainedAt)) - startedAt) / 1_000
+  const seconds = (Math.max(...drained) - startedAt) / 1_000
   return { jobsPerSecond: bench.count / seconds, smallerShare: Math.min(...shares) }
 }
