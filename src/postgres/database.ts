@@ -91,7 +91,8 @@ const BEGIN_COUNT = `${BEGIN_READ}; SET LOCAL enable_seqscan = on`
 const BEGUN = `SELECT pg_current_xact_id()::text AS xid, ${TRANSACTION_NOW} AS now`
 export const NOW_ALONE = `SELECT ${NOW} AS now`
 
-const [LEAST_WAIT_MS, MOST_WAIT_MS] = [20, 500]
+const LEAST_WAIT_MS = 20
+const MOST_WAIT_MS = 500
 /** A transaction that others keep in its way gives up after so many tries. */
 const TRANSIENT_TRIES = 20
 

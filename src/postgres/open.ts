@@ -158,6 +158,7 @@ class Pools {
   readonly #own: PgPool[] = []
   /** Of all connections but those of a pool of the application's. */
   readonly sockets = new Sockets()
+  /** Set with the pool for writes, where claims have a connection to themselves. */
   claims = new ClaimConnection(undefined)
 
   constructor(options: PostgresOptions, answerWithinMs: number) {
