@@ -68,7 +68,7 @@ export interface ListedJob {
 
 /** A job with all that is known of it. */
 export interface Job<Definition extends JobDefinition | undefined = JobDefinition | undefined> extends ListedJob {
-  /** The input as it was enqueued, before any schema parsed it. */
+  /** The input as it was enqueued, before any schema parsed it. Null too where a damaged store has lost it: `validate` tells. */
   readonly input: Json
   /** Null unless completed. Read with a definition that has an output schema, it is what the schema makes of it. */
   readonly output: OutputOf<Definition> | null
@@ -177,7 +177,7 @@ export function toJob(details: JobDetails): Job<undefined> {
   const errors = attempts.filter(({ generation, error }) => generation === details.generation && error !== null)
   return {
     ...toListedJob(details),
-    input: decodeJson(details.input),
+    input: inputOf(details),
     output: details.output === null ? null : decodeJson(details.output),
     error: errors.at(-1)?.error ?? null,
     phases: details.phases.map((phase) => toPhase(phase, errors)),
@@ -185,6 +185,15 @@ export function toJob(details: JobDetails): Job<undefined> {
     releasedAttempts: countOf('released', details),
     attempts,
     worker: details.worker,
+  }
+}
+
+/** Whoever looks at a job whose input was lost is to see the rest of it. */
+function inputOf({ input }: JobDetails): Json {
+  try {
+    return decodeJson(input)
+  } catch {
+    return null
   }
 }
 

@@ -21,6 +21,7 @@ export const ERROR_CODES = {
   'handler-unknown': 'no handler was given for the type',
   'handler-unloadable': 'a thread or process cannot load the module of the handler, or finds no handler in it',
   'input-invalid': 'the schema of the definition refused the input',
+  'input-lost': 'the stored input of the job is missing, or is no JSON any more: the store was damaged',
   'input-outdated': 'the stored input is refused by the schema of the handler that should work on it',
   internal: 'a bug in Millrace',
   'isolation-unavailable': 'there is no isolation of the name that was asked for',

@@ -25,7 +25,7 @@ const SYSTEM = 'system'
 export function repairJob(job: ValidatedJob, now: number): JobRepair | null {
   const before = validateJob(job)
   if (!before.some(({ repairable }) => repairable) || !JOB_STATES.includes(job.state)) return null
-  const { results: _results, events: _events, unknown: _unknown, ...stored } = job
+  const { results: _results, events: _events, unknown: _unknown, missing: _missing, ...stored } = job
   const row: JobRow = { ...stored }
   for (const step of STEPS) Object.assign(row, step(row, now))
   const isMoved = row.state !== job.state

@@ -14,6 +14,8 @@ export interface ValidatedJob extends JobRow {
   readonly events?: LoggedEvents
   /** What it refers to and is not there: `type`, `lane`, `queue`, `phase list`. Absent: not looked for. */
   readonly unknown?: readonly string[]
+  /** What should be kept of it and is not: `input`. Absent: not looked for. */
+  readonly missing?: readonly string[]
 }
 
 export interface LoggedEvents {
@@ -278,8 +280,8 @@ const OPTIONAL_INSTANTS = ['startedAt', 'phaseStartedAt', 'finishedAt', 'deadlin
 
 function missingField(job: ValidatedJob): string | undefined {
   if (job.id === '') return 'id'
-  const missing = INSTANTS.find((name) => !Number.isFinite(job[name]))
-  return missing ?? OPTIONAL_INSTANTS.find((name) => job[name] !== null && !Number.isFinite(job[name]))
+  const lost = job.missing?.[0] ?? INSTANTS.find((name) => !Number.isFinite(job[name]))
+  return lost ?? OPTIONAL_INSTANTS.find((name) => job[name] !== null && !Number.isFinite(job[name]))
 }
 
 const COUNTERS = ['attempt', 'failures', 'strikes', 'fence', 'generation', 'eventSeq'] as const

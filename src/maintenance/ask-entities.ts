@@ -6,6 +6,7 @@ import { isFinal } from '../core/states.ts'
 import type { FinalState } from '../core/states.ts'
 import type { Logger } from '../runtime/logger.ts'
 import type { Runtime } from '../runtime/runtime.ts'
+import { INPUT_LOST } from '../store/claims.ts'
 import type { EndedRecord, EntityNote } from '../store/evidence.ts'
 import type { JobDetails } from '../store/jobs.ts'
 import type { Store } from '../store/store.ts'
@@ -79,7 +80,8 @@ export class EntityAsker {
   async #askOne(probe: EntityProbe, jobId: string, endedAt: number): Promise<EntityNote | null> {
     const { store, runtime, logger } = this.#options
     const job = await store.jobs.get(jobId, OPERATOR)
-    if (typeof job === 'string') return null
+    // Without its input nobody can say what a job was about.
+    if (typeof job === 'string' || job.input === INPUT_LOST) return null
     const { state } = job
     if (!isFinal(state)) return null
     try {

@@ -1,4 +1,5 @@
 /** The answer of the statement that takes jobs, read: what was found, and the jobs, in the order in which they were to be taken. */
+import { INPUT_LOST } from '../store/claims.ts'
 import { inLaneOrder } from './claim-cursors.ts'
 import type { LanePlace } from './claim-cursors.ts'
 import type { OpenedBundle } from './bundle-sql.ts'
@@ -75,7 +76,7 @@ function jobsOf(rows: readonly TakenRow[], alike: FoundAlike, commons: Commons):
       priority: common.priority,
       tenant: tenant ?? '',
       owner,
-      input: input ?? 'null',
+      input: input ?? INPUT_LOST,
       common,
       ctid,
     }

@@ -18,7 +18,7 @@ import { ROW_COLUMNS } from './rows.ts'
 const FINAL_CODES = [EVENT_CODES['job:completed'], EVENT_CODES['job:failed'], EVENT_CODES['job:cancelled']].join(', ')
 const BESIDE =
   `SELECT ${ROW_COLUMNS}, (t.n IS NOT NULL)::integer AS has_type, (l.n IS NOT NULL)::integer AS has_lane, (q.n IS NOT NULL)::integer AS has_queue, ` +
-  '(p.n IS NOT NULL)::integer AS has_phase_list, (SELECT count(*) FROM millrace.phases AS r WHERE r.job = j.id) AS results, ' +
+  '(p.n IS NOT NULL)::integer AS has_phase_list, (j.input IS NOT NULL)::integer AS has_input, (SELECT count(*) FROM millrace.phases AS r WHERE r.job = j.id) AS results, ' +
   'e.events + coalesce(k.events, 0) AS events, greatest(e.last_seq, k.last_seq) AS last_seq, e.finals + coalesce(k.finals, 0) AS finals FROM'
 const TOLD = `count(DISTINCT o.seq) AS events, coalesce(max(o.seq), 0) AS last_seq, count(*) FILTER (WHERE o.code IN (${FINAL_CODES})) AS finals`
 /** Only what stands in the very lists that a job's row names counts for it. The jobs of a page share most of theirs. */

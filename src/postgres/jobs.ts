@@ -2,6 +2,7 @@
 import type { Scope } from '../core/scope.ts'
 import { JOB_STATES } from '../core/states.ts'
 import type { JobState } from '../core/states.ts'
+import { INPUT_LOST } from '../store/claims.ts'
 import { STATE_CODES, stateOf } from '../store/codes.ts'
 import { latestAttempt, phasesOf } from '../store/job-details.ts'
 import type { JobDetails, JobFilter, JobPage, JobQuery, StateCounts } from '../store/jobs.ts'
@@ -44,7 +45,7 @@ export async function getJob(
   const worker = workerIdentity(row)
   return {
     ...summary,
-    input: nullableText(row['input']) ?? 'null',
+    input: nullableText(row['input']) ?? INPUT_LOST,
     // Of a job of several phases it is the result of the last.
     output: summary.state === 'completed' ? (own ?? phases.at(-1)?.result ?? null) : null,
     phases,

@@ -26,6 +26,7 @@ const BESIDE =
   'EXISTS (SELECT 1 FROM millrace_lanes AS l WHERE l.n = j.lane) AS has_lane, ' +
   'EXISTS (SELECT 1 FROM millrace_lanes AS l CROSS JOIN millrace_queues AS q ON q.n = l.queue WHERE l.n = j.lane) AS has_queue, ' +
   'EXISTS (SELECT 1 FROM millrace_phase_lists AS p WHERE p.n = j.phase_list) AS has_phase_list, ' +
+  '(j.input IS NOT NULL OR EXISTS (SELECT 1 FROM millrace_bodies AS b WHERE b.job = j.n AND b.kind = 1)) AS has_input, ' +
   '(SELECT count(*) FROM millrace_phases AS r WHERE r.job = j.n) AS results'
 const AUDIT = `SELECT ${JOB_COLUMNS}, ${BESIDE}, (SELECT ${SUMMED} FROM (${TOLD}) AS e) AS told FROM millrace_jobs AS j`
 const AUDIT_PAGE = `${AUDIT} WHERE j.n > ? ORDER BY j.n LIMIT ?`

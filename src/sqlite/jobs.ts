@@ -4,6 +4,7 @@ import { isFinal, JOB_STATES } from '../core/states.ts'
 import type { JobState } from '../core/states.ts'
 import type { Scope } from '../core/scope.ts'
 import { INPUT, OUTPUT, readBody } from './bodies.ts'
+import { INPUT_LOST } from '../store/claims.ts'
 import { STATE_CODES, stateOf } from '../store/codes.ts'
 import { latestAttempt, phasesOf } from '../store/job-details.ts'
 import type { Database } from './database.ts'
@@ -31,7 +32,7 @@ export function getJob(db: Database, id: string, scope: Scope): JobDetails | 'no
   const worker = workerOf(db, row['session'])
   return {
     ...summary,
-    input: readBody(db, n, INPUT, row['input']) ?? 'null',
+    input: readBody(db, n, INPUT, row['input']) ?? INPUT_LOST,
     // Of a job of several phases it is the result of the last.
     output: summary.state === 'completed' ? (own ?? phases.at(-1)?.result ?? null) : null,
     phases,

@@ -4,6 +4,7 @@
  */
 import type { Claim } from '../core/job-row.ts'
 import type { JobPolicy } from '../core/policy.ts'
+import { INPUT_LOST } from '../store/claims.ts'
 import type { Claimed, ClaimedJob } from '../store/claims.ts'
 import { idsFromHex } from './ids.ts'
 
@@ -130,7 +131,7 @@ function unpackPage(packed: PackedPage, startedAt: number, holder: number): read
   const besides = JSON.parse(columns.beside) as readonly (Beside | 0)[]
   return page.keys.map((key, index) => {
     const own: OwnParts = {
-      input: inputs[index] ?? bodies?.get(key) ?? 'null',
+      input: inputs[index] ?? bodies?.get(key) ?? INPUT_LOST,
       results: results?.get(key) ?? NO_RESULTS,
       beside: besideOf(besides[index]),
     }

@@ -15,6 +15,9 @@ export interface ClaimRequest {
   readonly limit: number
 }
 
+/** Stands where a job's input is missing: it is no JSON, so nobody can take it for one. */
+export const INPUT_LOST = ''
+
 /** A job as it is handed to a worker: all it needs to start or to go on. It may be a view, so it is to be read, not spread or posted. */
 export interface ClaimedJob {
   readonly claim: Claim
@@ -24,7 +27,7 @@ export interface ClaimedJob {
   readonly owner: string | null
   readonly labels: Readonly<Record<string, string>>
   readonly policy: JobPolicy
-  /** JSON text. */
+  /** JSON text; `INPUT_LOST`: there is none in the store any more. */
   readonly input: string
   readonly attempt: number
   readonly generation: number

@@ -5,6 +5,7 @@ import type { IssueCode, ValidatedJob } from '../core/validation.ts'
 /** A job's row, with what was counted beside it. Its state may be none at all. */
 export interface AuditedJob extends ValidatedJob {
   readonly unknown: readonly string[]
+  readonly missing: readonly string[]
 }
 
 export interface Page {

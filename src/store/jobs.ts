@@ -87,7 +87,7 @@ export interface WorkerIdentity {
 }
 
 export interface JobDetails extends JobSummary {
-  /** JSON text. */
+  /** JSON text; `INPUT_LOST`: there is none in the store any more. */
   readonly input: string
   /** JSON text; null unless completed. */
   readonly output: string | null

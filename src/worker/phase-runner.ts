@@ -4,6 +4,7 @@
  */
 import { MillraceError } from '../core/errors.ts'
 import { decodeJson } from '../core/json.ts'
+import type { Json } from '../core/json.ts'
 import { parseSoon } from '../core/schema.ts'
 import type { Parse } from '../core/schema.ts'
 import type { Attempt } from './attempt.ts'
@@ -13,12 +14,13 @@ import { KNOWN_FOR_MS } from './interruption-watch.ts'
 import { PhaseContext } from './phase-context.ts'
 import type { TurnBudget } from './turn-budget.ts'
 
-export const INPUT: Parse = { path: 'input', code: 'input-outdated' }
+const INPUT: Parse = { path: 'input', code: 'input-outdated' }
 const OUTPUT: Parse = { path: 'output', code: 'output-invalid' }
 
 /**
  * Parses the input, calls the function, and encodes what it returns; the result of the last phase must pass the output's schema too. Throws
- * or rejects with what the function throws; InvalidInputError `input-outdated`, `output-invalid`, `json-invalid` or `too-large`.
+ * or rejects with what the function throws; MillraceError `input-lost`; InvalidInputError `input-outdated`, `output-invalid`, `json-invalid` or
+ * `too-large`.
  *
  * @returns the result as JSON text, or a promise of it
  */
@@ -27,12 +29,28 @@ export function runPhase(attempt: Attempt, turns: TurnBudget): string | Promise<
   const name = attempt.phaseName ?? ''
   const run = handler.functions.get(name)
   if (run === undefined) throw noFunction(job.type, name)
-  const input = parseSoon(handler.definition.input, decodeJson(job.input), INPUT)
+  const input = readInput(handler, job.input)
   const returned =
     isThenable(input) || turns.spent ? callLater(attempt, run, input, turns) : callNow(attempt, run, input)
   return isThenable(returned)
     ? Promise.resolve(returned).then((value) => resultOf(handler, name, isLast(attempt), value))
     : resultOf(handler, name, isLast(attempt), returned)
+}
+
+/** The stored input as the definition's schema gives it back, or a promise of it where the schema takes its time. */
+export function readInput({ definition }: Handler, text: string): unknown {
+  return parseSoon(definition.input, decodeInput(definition.name, text), INPUT)
+}
+
+function decodeInput(type: string, text: string): Json {
+  try {
+    return decodeJson(text)
+  } catch (error) {
+    const message =
+      'The stored input of the job is missing or no JSON: the store was damaged. ' +
+      'Retry the job from the start with another input, or restore a backup.'
+    throw new MillraceError('input-lost', message, { details: { type }, cause: error })
+  }
 }
 
 function callNow(attempt: Attempt, run: PhaseFunction, input: unknown): unknown {

@@ -57,6 +57,7 @@ const unsound: readonly Broken[] = [
     job: { ...jobRow(), unknown: ['type', 'lane'] },
     codes: ['reference-unknown'],
   },
+  { title: 'no input', job: { ...jobRow(), missing: ['input'] }, codes: ['field-missing'] },
   { title: 'no id', job: jobRow({ id: '' }), codes: ['field-missing'] },
   { title: 'no run-at', job: jobRow({ runAt: Number.NaN }), codes: ['field-missing'] },
   {

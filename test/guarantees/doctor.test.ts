@@ -11,6 +11,7 @@ import { DAMAGES, ON_POSTGRES, commitsOf } from '../support/job-damages.ts'
 import type { Damage } from '../support/job-damages.ts'
 import { openTestMill } from '../support/open-test-mill.ts'
 import type { TestMill } from '../support/open-test-mill.ts'
+import { HANDLERS as SMITHS, JOBS } from './programs/smithy-handlers.ts'
 
 const one = defineJob('one', { service: 'press' })
 const two = defineJob('two', { service: 'press', phases: ['ink', 'dry'] })
@@ -119,6 +120,46 @@ test('every impossible state of a job is found, and put right where there is one
 function isDone({ job }: Damage): boolean {
   return job === 'completed' || job === 'two-phases'
 }
+
+const LONG = 'x'.repeat(2_000)
+
+const GONE = 'input = NULL'
+
+for (const [what, input, set, isFound] of [
+  ['short input is gone', 'a', GONE, true],
+  ['long input is gone', LONG, GONE, true],
+  ['input is no JSON any more', 'a', "input = '{'", false],
+] as const) {
+  test(`a job whose ${what} is not run without it, but fails for good until it is given another`, async (context) => {
+    const { mill, damage, database, row, belongs, work } = await openPatient(context)
+    const { job } = await mill.enqueue(one, input)
+    const isApart = input === LONG && !ON_POSTGRES
+    await damage(
+      isApart
+        ? `DELETE FROM millrace_bodies WHERE job = ${belongs(job.id)}`
+        : `UPDATE ${database.table('jobs')} SET ${set} WHERE id = ${row(job.id)}`,
+    )
+    assert.deepEqual(codesOf(await mill.doctor(), false), isFound ? [`field-missing ${job.id}`] : [])
+    const inputs: unknown[] = []
+    await work([handle(one, (its) => inputs.push(its.input))])
+    const failed = await mill.waitFor(job)
+    assert.deepEqual([failed.state, failed.input, inputs], ['failed', null, []])
+    assert.deepEqual([failed.error?.code, failed.error?.verdict?.fatal], ['input-lost', true])
+    await mill.retry(job, { fromStart: true, input: 'another' })
+    assert.equal((await mill.waitFor(job)).state, 'completed')
+    assert.deepEqual(inputs, ['another'])
+    assert.deepEqual(await mill.validate(job), { isValid: true, issues: [] })
+  })
+}
+
+test('nor is it in a thread of its own', async (context) => {
+  const { mill, damage, database, row, work } = await openPatient(context)
+  const { job } = await mill.enqueue(JOBS.thread, 'where')
+  await damage(`UPDATE ${database.table('jobs')} SET ${GONE} WHERE id = ${row(job.id)}`)
+  await work(SMITHS.filter(({ isolation }) => isolation === 'thread'))
+  const { state, error } = await mill.waitFor(job)
+  assert.deepEqual([state, error?.code, error?.verdict?.fatal], ['failed', 'input-lost', true])
+})
 
 test('a cleanup puts the same right by itself', async (context) => {
   const { mill, damage, database, row, make } = await openPatient(context)

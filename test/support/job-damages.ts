@@ -47,6 +47,7 @@ export const DAMAGES: readonly Damage[] = [
   { code: 'cancel-incomplete', job: 'completed', set: 'cancel_requested_at = finished_at', repaired: 'completed' },
   { code: 'completed-below-full', job: 'completed', set: 'progress = 50', repaired: 'completed' },
   { code: 'completed-with-phases-left', job: 'completed', set: 'phase = 0' },
+  { code: 'field-missing', job: 'queued', set: 'input = NULL' },
   { code: 'state-unknown', job: 'queued', set: 'state = 9' },
   { code: 'fence-behind-attempts', job: 'completed', set: 'fence = 0' },
   { code: 'failures-beyond-attempts', job: 'queued', set: 'failures = 4' },

@@ -57,6 +57,7 @@ function audited(state: ModelState, { row, done }: ModelJob): AuditedJob {
   return {
     ...row,
     unknown: [],
+    missing: [],
     results: done.length,
     events: { count: own.length, lastSeq: own.at(-1)?.seq ?? 0, finals: finals - (row.generation - 1) },
   }

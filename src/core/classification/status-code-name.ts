@@ -62,7 +62,7 @@ const CODE_RULES: readonly (readonly [RegExp, Judgement])[] = [
   [/^lease-lost$/, retryable('lease-lost')],
   [/^(?:NOT_FOUND|NoSuchKey|P2001|P2015|P2018|P2025|job-not-found)$/, fatal('not-found')],
   [/^(?:BAD_REQUEST|INVALID_ARGUMENT|UNPROCESSABLE_CONTENT|VALIDATION_ERROR|FST_ERR_VALIDATION)$/, fatal('validation')],
-  [/^(?:input-invalid|input-outdated|output-invalid|json-invalid|too-large)$/, fatal('validation')],
+  [/^(?:input-invalid|input-lost|input-outdated|output-invalid|json-invalid|too-large)$/, fatal('validation')],
   [/^phases-changed$/, fatal('phases-changed')],
   [/^(?:UNAUTHORIZED|UNAUTHENTICATED|FORBIDDEN|PERMISSION_DENIED)$/, fatal('forbidden')],
 ]

@@ -18,7 +18,7 @@ export type JobFacts = Pick<
 /** One phase to run. */
 export interface Order {
   readonly facts: JobFacts
-  /** JSON text. */
+  /** JSON text; `INPUT_LOST`: there is none in the store any more. */
   readonly input: string
   /** Names and results of the phases that are done, as JSON text. */
   readonly results: readonly (readonly [phase: string, text: string])[]

@@ -1,12 +1,10 @@
 /** What a handler's thread or process does: loads the module, says what it found, and runs one phase at a time. */
 import { classifyError } from '../../core/classification.ts'
-import { decodeJson } from '../../core/json.ts'
-import { parseSoon } from '../../core/schema.ts'
 import { markIsolated } from '../../runtime/isolation-mark.ts'
 import type { Runtime } from '../../runtime/runtime.ts'
 import { systemRuntime } from '../../runtime/system-runtime.ts'
 import type { Handler } from '../handler.ts'
-import { INPUT, noFunction, resultOf } from '../phase-runner.ts'
+import { noFunction, readInput, resultOf } from '../phase-runner.ts'
 import { findHandlers } from './find-handlers.ts'
 import type { HandlerEnd } from './handler-end.ts'
 import { HandlerRun } from './handler-run.ts'
@@ -65,7 +63,7 @@ async function resultOfOrder(current: HandlerRun, handler: Handler | undefined):
   const { facts, input, isLast }: Order = current.order
   const runPhase = handler?.functions.get(facts.phase)
   if (handler === undefined || runPhase === undefined) throw noFunction(facts.type, facts.phase)
-  const parsed = await parseSoon(handler.definition.input, decodeJson(input), INPUT)
+  const parsed = await readInput(handler, input)
   current.throwIfStopped()
   return resultOf(handler, facts.phase, isLast, await runPhase(isolatedContext(current, parsed)))
 }

@@ -187,6 +187,7 @@ describe("the name of an error's class", () => {
 describe("an error of Millrace's own", () => {
   checkVerdicts([
     ['an input that is refused', new InvalidInputError({ path: 'a', expected: 'b' }), 'fatal validation'],
+    ['an input that is lost', new MillraceError('input-lost', 'no'), 'fatal validation'],
     ['an outdated input', new MillraceError('input-outdated', 'no'), 'fatal validation'],
     ['an invalid output', new MillraceError('output-invalid', 'no'), 'fatal validation'],
     ['changed phases', new MillraceError('phases-changed', 'no'), 'fatal phases-changed'],
