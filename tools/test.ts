@@ -20,7 +20,7 @@ import { inOrder, readSuites, type Suite } from './suites.ts'
 
 const root = join(import.meta.dirname, '..')
 /** A file that takes longer hangs: it is ended and counted as failed. */
-const hangMs = 300_000
+const hangMs = 600_000
 const { values: options, positionals } = parseArgs({
   allowPositionals: true,
   options: {

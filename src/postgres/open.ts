@@ -50,6 +50,8 @@ export interface PostgresOptions {
   readonly threadFile?: string | URL
   /** A statement that takes longer has failed. Default 15 s. */
   readonly statementTimeoutMs?: number
+  /** For how long a call tries again while the server can't be reached. Default 30 s. */
+  readonly patienceMs?: number
   /** A virtual clock: eight bytes, a BigInt64 of epoch milliseconds. */
   readonly clock?: SharedArrayBuffer
 }
@@ -71,6 +73,7 @@ interface Place {
   readonly where: string
   readonly schema: string
   readonly answerWithinMs: number
+  readonly patienceMs: number
 }
 
 /**
@@ -78,12 +81,13 @@ interface Place {
  * artifacts-foreign, …
  */
 export async function openPostgresStore(options: PostgresOptions): Promise<Store> {
-  const { url, statementTimeoutMs = STATEMENT_TIMEOUT_MS } = options
+  const { url, statementTimeoutMs = STATEMENT_TIMEOUT_MS, patienceMs = PATIENCE_MS } = options
+  const answerWithinMs = statementTimeoutMs + ANSWER_GRACE_MS
   const where = url === undefined ? 'the given pool' : describeUrl(url)
   const schema = checkSchema(options.schema ?? DEFAULT_SCHEMA)
-  const pools = new Pools(options, statementTimeoutMs + ANSWER_GRACE_MS)
+  const pools = new Pools(options, answerWithinMs)
   try {
-    return await openOn(pools, options, { where, schema, answerWithinMs: statementTimeoutMs + ANSWER_GRACE_MS })
+    return await openOn(pools, options, { where, schema, answerWithinMs, patienceMs })
   } catch (error) {
     await pools.close().catch(() => undefined)
     throw storeError(error, where)
@@ -93,7 +97,7 @@ export async function openPostgresStore(options: PostgresOptions): Promise<Store
 async function openOn(
   pools: Pools,
   options: PostgresOptions,
-  { where, schema, answerWithinMs }: Place,
+  { where, schema, answerWithinMs, patienceMs }: Place,
 ): Promise<Store> {
   const { logger, durability = 'full', clock, url, statementTimeoutMs = STATEMENT_TIMEOUT_MS } = options
   const runtime = systemRuntime()
@@ -113,7 +117,7 @@ async function openOn(
   const synchronousCommit = settingOf(durability, server.synchronousCommit)
   const pool = await pools.forWrites(writeSettings({ statementTimeoutMs, synchronousCommit }))
   const settings = pools.areOwn ? 'connection' : 'transaction'
-  const db = new Database({ ...shared, pool, settings, synchronousCommit, patienceMs: PATIENCE_MS })
+  const db = new Database({ ...shared, pool, settings, synchronousCommit, patienceMs })
   // With a virtual clock no time passes while the loop stands still.
   const pulse = clock === undefined ? loopPulse(logger) : null
   const kept = `synchronous_commit ${synchronousCommit ?? server.synchronousCommit}`

@@ -77,7 +77,7 @@ describe('work', { concurrency: 2 }, () => {
 
   test('gives back what is unfinished when it is stopped, and says that it did not come to rest', async (context) => {
     const { url, start } = openYard(context)
-    const worker = start('work', MODULE, '--drain', '300ms')
+    const worker = start('work', MODULE, '--drain', '2s')
     await using mill = await openMillrace(url, { thread: false })
     const { job } = await mill.enqueue('mail.hang')
     await worker.said(/^hanging$/m)
@@ -94,10 +94,15 @@ describe('work', { concurrency: 2 }, () => {
     const worker = start('work', MODULE)
     await using mill = await openMillrace(url, { thread: false })
     await worker.said(/WORKER_START/)
-    // As the thread beside a blocked loop notes it. The next beat, in ten seconds, would note that it is not so.
     const database = new DatabaseSync(join(folder, 'jobs.db'), { timeout: 10_000 })
     context.after(() => database.close())
-    database.exec(`UPDATE millrace_sessions SET blocked_since = ${(await mill.workers())[0]?.beatAt ?? 0} - 65000`)
+    const beatAt = (await mill.workers())[0]?.beatAt ?? 0
+    // As the thread beside a blocked loop notes it. The next beat would note that it is not so: the worker is stopped, while somebody else has
+    // the lock.
+    database.exec('BEGIN IMMEDIATE')
+    context.after(() => worker.child.kill('SIGKILL'))
+    worker.child.kill('SIGSTOP')
+    database.exec(`UPDATE millrace_sessions SET blocked_since = ${beatAt} - 65000; COMMIT`)
     const env = { MILLRACE_URL: url }
     const workers = await runCli(['workers'], { cwd: folder, env })
     assert.match(workers.stdout, /^mailers +blocked 1m \d+s +0\/10 /m)
@@ -105,6 +110,7 @@ describe('work', { concurrency: 2 }, () => {
       (await runCli(['stats'], { cwd: folder, env })).stdout,
       /^workers {3}1 alive \(1 blocked\), 0 of 10 slots/m,
     )
+    worker.child.kill('SIGCONT')
     worker.child.kill('SIGTERM')
     await worker.ended
   })

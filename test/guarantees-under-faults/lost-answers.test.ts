@@ -205,6 +205,34 @@ test(
   },
 )
 
+test(
+  'where the database stays away after a COMMIT, whoever adds a job is told in time, and whoever takes it once it is known',
+  { timeout: 30_000 },
+  async (context) => {
+    const { proxy, proxied, straight } = await openProxiedBench(context, { patienceMs: 1_000 })
+    let isLost = false
+    const holder = await proxied.session()
+    const job = proxied.job()
+    proxy.decide((exchange) => {
+      if (isLost) return 'lose-request'
+      if (!isCommit(exchange) || !exchange.transaction.some((sql) => sql.includes('.jobs'))) return 'pass'
+      isLost = true
+      return 'lose-answer'
+    })
+    const asked = Promise.withResolvers<readonly ClaimedJob[]>()
+    const leave = proxied.store.onEnqueue(() => asked.resolve(proxied.claim(holder, 1)))
+    const adding = proxied.store.jobs.enqueue([job])
+    leave()
+    await assert.rejects(adding, { name: 'MillraceError', code: 'store-unreachable' })
+    proxy.letPass()
+    assert.deepEqual(
+      (await asked.promise).map(({ claim }) => claim.jobId),
+      [job.id],
+    )
+    await assertEvents(straight, job.id, ['job:queued', 'job:started'])
+  },
+)
+
 /** A COMMIT, or a statement that is committed by itself, of what is written. */
 function isDecisive(exchange: Exchange): boolean {
   if (isCommit(exchange)) return true

@@ -6,22 +6,22 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 
 import { seededWords } from '../../src/runtime/seeded-random.ts'
-import { startMillRun } from '../support/mill-run.ts'
+import { startMillRun, STEADY, STEADY_WORK_MS } from '../support/mill-run.ts'
 import { openTestMill } from '../support/open-test-mill.ts'
 import { postgresDatabase } from '../support/postgres-database.ts'
 import { scaled } from '../support/scale.ts'
 import { seedOf } from '../support/seed.ts'
 import { take } from '../support/wait-for-event.ts'
 
-const WORK_MS = scaled(1_500)
+const WORK_MS = scaled(STEADY_WORK_MS)
 
 test('work goes on while a transaction elsewhere keeps the dead rows from being cleared away', async (context) => {
   const opened = await openTestMill(context, { maintenance: false }, () => postgresDatabase())
   const { run: runSql, rows } = await opened.connect()
   await runSql('BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT count(*) FROM pg_class')
   const run = await startMillRun({ opened, random: seededWords(seedOf(context)), context })
-  await run.startWorker()
-  await run.startWorker()
+  await run.startWorker({ options: STEADY })
+  await run.startWorker({ options: STEADY })
   run.produce(opened.mill)
   run.produce(await opened.open())
   await take(WORK_MS)

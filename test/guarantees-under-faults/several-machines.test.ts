@@ -8,7 +8,7 @@ import type { TestContext } from 'node:test'
 
 import type { Millrace } from '../../src/index.ts'
 import { seededWords } from '../../src/runtime/seeded-random.ts'
-import { LEASE_MS, startMillRun } from '../support/mill-run.ts'
+import { LEASE_MS, startMillRun, STEADY } from '../support/mill-run.ts'
 import { readAll } from '../support/mill-accounts.ts'
 import { newNetworkHost } from '../support/network-host.ts'
 import { openTestMill } from '../support/open-test-mill.ts'
@@ -70,7 +70,7 @@ test('what a machine that is cut off has in hand others take over, and refuse wh
   ]
   const run = await startMillRun({ opened, random, context })
   const cutWorker = await run.startWorker({ url: cut.url }, cut.command)
-  const steadyWorker = await run.startWorker({ url: steady.url }, steady.command)
+  const steadyWorker = await run.startWorker({ url: steady.url, options: STEADY }, steady.command)
   await run.startProducer({ url: producers.url }, producers.command)
   const takenOver = async (): Promise<boolean> => {
     const lost = await lostAttempts(opened.mill)

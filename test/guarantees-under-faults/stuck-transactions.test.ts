@@ -12,7 +12,7 @@ import { isCommit } from '../support/statements.ts'
 import { within } from '../support/wait-for-event.ts'
 
 /** Far less than it takes the server to end the transaction. */
-const SOON_MS = 2_000
+const SOON_MS = 10_000
 /** Longer than the tests, so that nobody is freed by the server. */
 const STATEMENT_TIMEOUT_MS = 30_000
 

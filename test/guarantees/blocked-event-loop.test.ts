@@ -8,7 +8,7 @@ import { openTestMill } from '../support/open-test-mill.ts'
 import { waitForWorker } from '../support/wait-for-worker.ts'
 
 const compute = defineJob('sums.compute', { service: 'mathematics' })
-const LEASE_MS = 600
+const LEASE_MS = 2_500
 const BLOCK_MS = 3 * LEASE_MS
 
 test('a handler that blocks its main thread for three lease times keeps its job, and its worker is told to be blocked', async (context) => {
@@ -23,7 +23,8 @@ test('a handler that blocks its main thread for three lease times keeps its job,
   await blocking.hear('started', { nth: 2 })
   // Somebody who would take it at once, and somebody who looks for the dead all the time.
   const vulture = await work([handle(compute, () => 'taken over')])
-  sweepEvery(20)
+  sweepEvery(100)
+  blocking.tell('block')
   const blocked = await waitForWorker(mill, blocking, 'blocked')
   const seenAfterMs = blocked.beatAt - (blocked.blockedSince ?? 0)
   assert.ok(seenAfterMs >= 1_000 && seenAfterMs < BLOCK_MS, `it was seen after ${seenAfterMs} ms`)
@@ -45,5 +46,5 @@ test('a handler that blocks its main thread for three lease times keeps its job,
   assert.equal((await waitForWorker(mill, blocking, 'live')).blockedSince, null, 'the next beat tells that it goes on')
   const sessions = await mill.workers()
   assert.equal(sessions.filter(({ pid }) => pid === blocking.pid).length, 1, 'it has kept its one session')
-  await vulture.stop()
+  await vulture.stop({ timeout: '20s' })
 })

@@ -24,9 +24,9 @@ describe('a Millrace that is closed within a time', () => {
     await work([handler], { drain: '1h' })
     const { job } = await mill.enqueue(weave)
     await announce.hear('started')
-    await assert.rejects(within('the closing', mill.close({ timeout: '800ms' }), 5_000), {
+    await assert.rejects(within('the closing', mill.close({ timeout: '3s' }), 20_000), {
       code: 'close-timeout',
-      details: { timeoutMs: 800, unfinished: ['workers'] },
+      details: { timeoutMs: 3_000, unfinished: ['workers'] },
     })
     await announce.hear('signalled')
     const { state, failures } = await (await open()).get(job)
@@ -39,7 +39,7 @@ describe('a Millrace that is closed within a time', () => {
     const { job } = await mill.enqueue(MULES.inline, null)
     await mill.waitFor(job, { state: 'running' })
     const stopping = assert.rejects(worker.stop(), { code: 'drain-timeout' })
-    await assert.rejects(within('the closing', mill.close({ timeout: '800ms' }), 5_000), { code: 'close-timeout' })
+    await assert.rejects(within('the closing', mill.close({ timeout: '800ms' }), 20_000), { code: 'close-timeout' })
     await stopping
   })
 
@@ -51,7 +51,7 @@ describe('a Millrace that is closed within a time', () => {
     const [first, second] = await within(
       'both closings',
       Promise.allSettled([mill.close({ timeout: '800ms' }), mill.close()]),
-      5_000,
+      20_000,
     )
     assert.equal(first.status, 'rejected')
     assert.deepEqual(second, first)
@@ -71,7 +71,7 @@ describe('a Millrace that is closed within a time', () => {
   test('does not wait for the module of a handler that never comes to the end of its loading', async (context) => {
     const { mill } = await openTestMill(context)
     const refused = assert.rejects(mill.work([endlessHandler]), { code: 'store-closed' })
-    await within('the closing', mill.close(), 5_000)
+    await within('the closing', mill.close(), 20_000)
     await refused
   })
 
@@ -91,10 +91,10 @@ describe('a process that closes its Millrace', () => {
     await closer.hear('ready')
     const jobs = await mill.enqueueMany(ISOLATIONS.map((isolation) => ({ definition: MULES[isolation], input: null })))
     for (const { job } of jobs) await mill.waitFor(job, { state: 'running' })
-    closer.tell('close', { timeout: '2s' })
+    closer.tell('close', { timeout: '5s' })
     const { code, details } = await closer.hear<{ readonly code: string; readonly details: unknown }>('closed')
     assert.equal(code, 'close-timeout')
-    assert.deepEqual(details, { timeoutMs: 2_000, unfinished: ['workers'] })
+    assert.deepEqual(details, { timeoutMs: 5_000, unfinished: ['workers'] })
     assert.deepEqual(await closer.ended(), { code: 0, signal: null }, closer.output)
     for (const { job } of jobs) assert.equal((await mill.get(job)).state, 'queued')
   })

@@ -42,7 +42,7 @@ describe('a worker whose process', onLinux, () => {
     assert.equal(sessions.find(({ pid }) => pid === child.pid)?.state, 'ended')
     assert.equal(sessions.find(({ pid }) => pid === beside.child.pid)?.state, 'live', 'the one beside it lives')
     for (const { id } of beside.held) assert.equal((await mill.get(id)).fence, 1)
-    await rescuer.stop()
+    await rescuer.stop({ timeout: '20s' })
   })
 
   test('was killed has lost its jobs once a manager of jobs has looked for stuck ones', async (context) => {
@@ -77,14 +77,14 @@ describe('a worker whose process', onLinux, () => {
   test('is stopped for longer than its lease learns at every handler that the lease was lost', async (context) => {
     const opened = await openTestMill(context, { maintenance: false })
     const { mill, start, work } = opened
-    const child = start('courier', { options: { concurrency: 2, lease: 300 } })
+    const child = start('courier', { options: { concurrency: 2, lease: 1_000 } })
     await child.hear('ready')
     const held = await mill.enqueueMany([{ definition: parcel }, { definition: parcel }])
     await child.hear('holding', { nth: 2 })
     await freezeUntilLost(child, mill)
     const rescuer = await work([handle(parcel, () => 'rescued')])
     for (const { job } of held) assert.equal((await mill.waitFor(job)).output, 'rescued')
-    await rescuer.stop()
+    await rescuer.stop({ timeout: '20s' })
     child.signal('SIGCONT')
     const told = [await child.hear('signalled'), await child.hear('signalled', { nth: 2 })]
     assert.deepEqual(told, ['lease-lost', 'lease-lost'])

@@ -5,6 +5,7 @@ import { describe, test } from 'node:test'
 import { ConflictError, defineJob, handle } from '../../src/index.ts'
 import { virtualRuntime } from '../../src/runtime/virtual-runtime.ts'
 import { eventNames, readLog } from '../support/job-history.ts'
+import { listAll } from '../support/mill-accounts.ts'
 import { openTestMill } from '../support/open-test-mill.ts'
 import { scaled } from '../support/scale.ts'
 import { order } from './programs/order-jobs.ts'
@@ -181,7 +182,7 @@ describe('a caller that dies', () => {
         }
         assert.equal(queued % size, 0, `batch ${batch} is there in part`)
       }
-      for (const { id } of (await mill.list({ limit: 500 })).jobs) await mill.cancel(id)
+      for (const { id } of await listAll(mill, { state: 'queued' })) await mill.cancel(id)
       assert.equal((await mill.counts()).queued, 0)
     }
   })

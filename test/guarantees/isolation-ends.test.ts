@@ -76,6 +76,8 @@ for (const kind of KINDS) {
     })
 
     await context.test('that takes too long is ended after its grace', async () => {
+      // So that it has a place that is ready.
+      await mill.run(JOBS[kind], 'where')
       const begun = await begin(kind, 'spin', TIMED_JOBS)
       const { job, attempt } = await endOf(smithy, begun)
       assert.deepEqual([job.state, attempt.outcome, attempt.error?.code], ['failed', 'timed-out', 'time-out'])
@@ -96,7 +98,7 @@ for (const kind of KINDS) {
 
     await context.test('that does not stop when its worker does is ended, and its job goes back', async () => {
       const begun = await begin(kind, 'spin')
-      await assert.rejects(worker.stop({ timeout: '2s' }), { code: 'drain-timeout' })
+      await assert.rejects(worker.stop({ timeout: '5s' }), { code: 'drain-timeout' })
       const { job, attempt } = await endOf(smithy, begun)
       assert.deepEqual([job.state, job.failures, attempt.outcome], ['queued', 0, 'released'])
       assertByForce(kind, attempt)

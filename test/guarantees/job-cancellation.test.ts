@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 
-import { ConflictError, ForbiddenError, handle, NotFoundError } from '../../src/index.ts'
+import { ConflictError, defineJob, ForbiddenError, handle, NotFoundError } from '../../src/index.ts'
 import type { Cancelled, Handler } from '../../src/index.ts'
 import { scaled } from '../support/scale.ts'
 import { Announcements } from '../support/wait-for-event.ts'
@@ -132,12 +132,12 @@ describe('a cancel', () => {
   test('of a scheduled job keeps it from ever starting', async (context) => {
     const bakery = await openBakery(context, (announce) => [listening(announce)])
     const { mill, announce, worker } = bakery
-    const { job } = await mill.enqueue(grind, null, { delay: '200ms' })
+    const { job } = await mill.enqueue(grind, null, { delay: '2s' })
     const { state } = await mill.cancel(job, { actor: 'ann', reason: 'not needed' })
     assert.equal(state, 'cancelled')
     await assertCancelledOnce(mill, job, { by: 'ann', reason: 'not needed', ran: false })
     // A job that comes due later has had its turn: this one's time has come and gone.
-    const later = await mill.enqueue(bake, null, { delay: '300ms' })
+    const later = await mill.enqueue(bake, null, { delay: '2100ms' })
     assert.equal((await mill.waitFor(later.job)).state, 'completed')
     await worker.idle()
     assert.equal(announce.count(`started ${job.id}`), 0)
@@ -176,9 +176,10 @@ describe('a cancel', () => {
   })
 
   test('that comes twice is answered the same, and the first actor and reason stay', async (context) => {
+    const patient = defineJob('corn.sift', { service: 'bakery', cancelGrace: '20s' })
     const stopping = Promise.withResolvers<void>()
     const careful = (announce: Announcements): Handler =>
-      handle(grind, async ({ jobId, signal }) => {
+      handle(patient, async ({ jobId, signal }) => {
         announce.tell(`started ${jobId}`)
         await new Promise((resolve) => signal.addEventListener('abort', resolve, { once: true }))
         announce.tell(`signalled ${jobId}`)
@@ -187,7 +188,7 @@ describe('a cancel', () => {
       })
     const bakery = await openBakery(context, (announce) => [careful(announce)])
     const { mill, announce } = bakery
-    const { job } = await mill.enqueue(grind, null, {})
+    const { job } = await mill.enqueue(patient)
     await announce.hear(`started ${job.id}`)
     const first = await mill.cancel(job, { actor: 'ann', reason: 'wrong region' })
     await announce.hear(`signalled ${job.id}`)

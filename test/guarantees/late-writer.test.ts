@@ -14,7 +14,7 @@ import { Announcements } from '../support/wait-for-event.ts'
 import { LATE_WRITES, letter } from './programs/letter-jobs.ts'
 import type { LateWrite } from './programs/letter-jobs.ts'
 
-const LEASE_MS = 300
+const LEASE_MS = 600
 /** The writes that are calls; the others are how a handler ends. */
 const CALLS: readonly LateWrite[] = ['progress', 'log', 'artifact', 'extend']
 
@@ -46,8 +46,7 @@ async function dumpOfJobs({ dump }: TestMill): Promise<Omit<StoreDump, 'sessions
 
 test('a worker that was stopped past its lease and goes on has every write refused', async (context) => {
   const opened = await openTestMill(context, { maintenance: false })
-  const { mill, start, sweepEvery } = opened
-  sweepEvery(50)
+  const { mill, start } = opened
   const writer = start('late-writer', { lease: LEASE_MS })
   await writer.hear('ready')
   for (const [index, write] of LATE_WRITES.entries()) {
@@ -70,7 +69,7 @@ test('a worker that was stopped past its lease and goes on has every write refus
 
     rescue.letGo()
     const completed = await mill.waitFor(job)
-    await rescue.worker.stop()
+    await rescue.worker.stop({ timeout: '20s' })
     assert.equal(completed.state, 'completed')
     assert.equal(completed.output, 'by the rescuer')
     assert.equal(completed.failures, 0)

@@ -87,7 +87,7 @@ test('nobody takes jobs by enqueuing, and a worker takes those only that it has 
   assert.deepEqual((await mill.explain(drawing)).reasons[0]?.code, 'no-owner')
   const drawer = await work([drawMapHandler(produced)])
   await drawnBy(mill, [drawing])
-  await drawer.stop()
+  await drawer.stop({ timeout: '20s' })
   const [later] = await draw(mill, 1)
   assert.ok(later !== undefined)
   assert.equal((await mill.explain(later)).reasons[0]?.code, 'worker-lacks-type')
@@ -163,7 +163,7 @@ test('a type that has come back is worked on by workers that were started since,
 test('only the present owner can be asked for a type, and nobody owns it for being idle', async (context) => {
   const { mill, work, dump } = await openTestMill(context, { service: 'maps' })
   const worker = await work([drawMapHandler(produced)])
-  await worker.stop()
+  await worker.stop({ timeout: '20s' })
   const before = await dump()
   await assert.rejects(mill.transferOwner(TYPE, { from: 'atlas', to: 'shop' }), (error) => {
     assert.ok(error instanceof ConflictError)

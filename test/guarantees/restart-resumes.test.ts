@@ -16,7 +16,7 @@ interface Entered {
 test('a job whose process was killed in its second phase goes on there in the next process', async (context) => {
   const { mill, start, sweepEvery } = await openTestMill(context)
   sweepEvery(50)
-  const first = start('book-worker', { hold: true, options: { lease: 300 } })
+  const first = start('book-worker', { hold: true, options: { lease: 3_000 } })
   const { job } = await mill.enqueue(book, { title: 'Middlemarch' })
   // Half of the second of three phases.
   await waitForEvent(mill, job, 'job:progress', { where: ({ detail }) => detail['percent'] === 50 })
@@ -75,7 +75,7 @@ test('a job that is stopped in its second phase goes on there, and counts no fai
         signal.addEventListener('abort', () => reject(signal.reason as Error), { once: true })
       }),
   })
-  const worker = await work([stopping], { drain: '500ms' })
+  const worker = await work([stopping], { drain: '2s' })
   const { job } = await mill.enqueue(book)
   await waitForEvent(mill, job, 'job:progress')
   await worker.stop()

@@ -90,7 +90,7 @@ describe('a worker that is stopped', () => {
           throw signal.reason as Error
         }),
       ],
-      { drain: '500ms' },
+      { drain: '2s' },
     )
     const { job } = await mill.enqueue(weave)
     await announce.hear('started')
@@ -132,14 +132,14 @@ describe('a worker that is stopped', () => {
           }
         }),
       ],
-      { drain: '400ms' },
+      { drain: '2s' },
     )
     const { job } = await mill.enqueue(weave)
     await announce.hear('started')
-    await assert.rejects(within('the end of the drain', worker.stop(), 5_000), (error) => {
+    await assert.rejects(within('the end of the drain', worker.stop(), 20_000), (error) => {
       assert.ok(error instanceof MillraceError)
       assert.equal(error.code, 'drain-timeout')
-      assert.deepEqual(error.details, { timeoutMs: 400, abandoned: 1 })
+      assert.deepEqual(error.details, { timeoutMs: 2_000, abandoned: 1 })
       return true
     })
     assert.equal(worker.state, 'stopped')
@@ -183,10 +183,10 @@ describe('a Millrace that is closed', () => {
 
   test('closes everything although a handler does not stop, and rethrows that', async (context) => {
     const { mill, work, open } = await openTestMill(context)
-    await work([handle(weave, () => new Promise<null>(() => undefined))], { drain: '300ms' })
+    await work([handle(weave, () => new Promise<null>(() => undefined))], { drain: '2s' })
     const { job } = await mill.enqueue(weave)
     await mill.waitFor(job, { state: 'running' })
-    await assert.rejects(within('the closing', mill.close(), 5_000), { code: 'drain-timeout' })
+    await assert.rejects(within('the closing', mill.close(), 20_000), { code: 'drain-timeout' })
     await assert.rejects(mill.get(job), { code: 'store-closed' })
     const reopened = await open()
     assert.equal((await reopened.get(job)).state, 'queued')
@@ -221,7 +221,7 @@ describe('the process of millrace work', () => {
   test('gives back on SIGTERM what does not end in time, and the next process goes on with it', async (context) => {
     const { mill, command } = await openTestMill(context)
     const { job } = await mill.enqueue(book, { temper: 'heedful' })
-    const worker = command('work', HANDLERS, '--drain', '500ms')
+    const worker = command('work', HANDLERS, '--drain', '2s')
     await worker.hear('middle')
     worker.signal('SIGTERM')
     assert.deepEqual(await worker.ended(), { code: 0, signal: null }, worker.output)
@@ -237,7 +237,7 @@ describe('the process of millrace work', () => {
   test('says by its exit code that a handler did not stop, and has given its job back', async (context) => {
     const { mill, command } = await openTestMill(context)
     const { job } = await mill.enqueue(book, { temper: 'stubborn' })
-    const worker = command('work', HANDLERS, '--drain', '500ms')
+    const worker = command('work', HANDLERS, '--drain', '2s')
     await worker.hear('middle')
     worker.signal('SIGTERM')
     const { code } = await worker.ended()

@@ -47,7 +47,7 @@ async function openDrawn(
   const worker = await work([drawer])
   const { job } = await mill.as(ANN).enqueue(draw, 1)
   await mill.waitFor(job)
-  await worker.stop()
+  await worker.stop({ timeout: '20s' })
   const [artifact] = await mill.as(ANN).artifacts(job)
   assert.ok(artifact !== undefined)
   return { ...opened, id: job.id, artifactId: artifact.id }

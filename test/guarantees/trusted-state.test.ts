@@ -7,7 +7,7 @@ import type { Job, JobEvent } from '../../src/index.ts'
 import { eventNames, eventsOf } from '../support/job-history.ts'
 import { openTestMill } from '../support/open-test-mill.ts'
 import { scaled } from '../support/scale.ts'
-import { Announcements, take, within } from '../support/wait-for-event.ts'
+import { Announcements, take, waitForEvent, within } from '../support/wait-for-event.ts'
 
 const blink = defineJob('eye.blink', { service: 'face' })
 const paint = defineJob('picture.paint', {
@@ -60,14 +60,18 @@ describe('the state that is read', () => {
 
   test('when an event is told is of that event or a later one', async (context) => {
     const { mill, work } = await openTestMill(context)
-    await work([
-      handle(paint)
-        .phase('sketch', ({ attempt }) => {
-          if (attempt === 1) throw new Error('the pencil broke')
-          return 'lines'
-        })
-        .phase('colour', () => 'oil'),
-    ])
+    await work(
+      [
+        handle(paint)
+          .phase('sketch', ({ attempt }) => {
+            if (attempt === 1) throw new Error('the pencil broke')
+            return 'lines'
+          })
+          .phase('colour', () => 'oil'),
+      ],
+      // A slot for each, so that none is taken ahead, and given back.
+      { concurrency: scaled(20) },
+    )
     const told: { readonly event: JobEvent; readonly job: Job }[] = []
     const last = Promise.withResolvers<void>()
     const count = scaled(20)
@@ -128,8 +132,6 @@ describe('progress', () => {
         announce.tell('second')
         await gate.promise
         progress(5)
-        await take(300)
-        announce.tell('told')
         await within('the end of the test', end.promise)
         return 'a figure'
       }),
@@ -144,7 +146,7 @@ describe('progress', () => {
     )
     assert.equal(between.attempts[0]?.progress, 60, 'the first attempt keeps how far it came')
     gate.resolve()
-    await announce.hear('told')
+    await waitForEvent(mill, job, 'job:progress', { where: ({ attempt }) => attempt === 2 })
     assert.equal((await mill.get(job)).progress, 5)
     end.resolve()
     assert.equal((await mill.waitFor(job)).progress, 100)

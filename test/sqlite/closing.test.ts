@@ -16,9 +16,9 @@ test('what waits for a lock that another process keeps is refused when the time 
   context.after(() => other.close())
   other.exec('BEGIN IMMEDIATE')
   const refused = assert.rejects(mill.cancel(job), { code: 'store-closed' })
-  await assert.rejects(within('the closing', mill.close({ timeout: '500ms' }), 5_000), {
+  await assert.rejects(within('the closing', mill.close({ timeout: '2s' }), 20_000), {
     code: 'close-timeout',
-    details: { timeoutMs: 500, unfinished: ['store'] },
+    details: { timeoutMs: 2_000, unfinished: ['store'] },
   })
   await refused
   other.exec('ROLLBACK')
@@ -36,5 +36,5 @@ test('a transaction of the application’s that never ends holds up no closing',
     })
     .catch(() => undefined)
   await begun
-  await assert.rejects(within('the closing', mill.close({ timeout: '500ms' }), 5_000), { code: 'close-timeout' })
+  await assert.rejects(within('the closing', mill.close({ timeout: '2s' }), 20_000), { code: 'close-timeout' })
 })

@@ -86,7 +86,7 @@ function letAnswersPileUp(file: string, jobs: number): void {
   for (let looks = 0; looks < 4_000 && !isDone(); looks += 1) Atomics.wait(wait, 0, 0, 5)
   assert.ok(isDone(), 'the jobs were not committed')
   database.close()
-  Atomics.wait(wait, 0, 0, 100)
+  Atomics.wait(wait, 0, 0, 500)
 }
 
 /** How many calls were answered in each turn. */

@@ -5,7 +5,7 @@ import { systemRuntime } from '../../src/runtime/system-runtime.ts'
 import type { ChildProgram } from './child-program.ts'
 
 /** Far longer than a write takes that nobody holds up. */
-const PROBE_MS = 500
+const PROBE_MS = 5_000
 
 /**
  * SIGSTOP until the process's session has been ended by others, and its jobs with it; it stays stopped. Where it was stopped with the

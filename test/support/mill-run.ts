@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import type { TestContext } from 'node:test'
 
 import { FINAL_STATES, JOB_STATES } from '../../src/index.ts'
-import type { JobEvent, Millrace } from '../../src/index.ts'
+import type { JobEvent, Millrace, WorkOptions } from '../../src/index.ts'
 import { grain, mouldy, sack } from '../guarantees/programs/mill-jobs.ts'
 import type { Effect } from '../guarantees/programs/mill-jobs.ts'
 import type { ChildProgram } from './child-program.ts'
@@ -18,8 +18,12 @@ import { take, within } from './wait-for-event.ts'
 
 export const LEASE_MS = 1_000
 const SWEEP_MS = 200
-/** Beyond lease and sweep, for the work itself on a busy machine: less than any time-out of a statement or a connection. */
-const SLACK_MS = 3_000
+/** For whoever is to keep what he has, however busy the machine is: a beat has to come while he works, and may come late. */
+export const STEADY: WorkOptions = { concurrency: 4, lease: 5_000, drain: '1s' }
+/** More than the lease of whoever is steady. */
+export const STEADY_WORK_MS = 6_000
+/** Beyond lease and sweep, for the work itself on a busy machine: less than the usual time-outs of a statement and a connection. */
+const SLACK_MS = 8_000
 /** Between two batches of a producer. */
 const PACE_MS = 150
 

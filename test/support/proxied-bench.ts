@@ -25,12 +25,14 @@ export interface ProxiedBenchOptions {
   readonly statementTimeoutMs?: number
   /** How many the stores may have. Default: as many as usual. */
   readonly connections?: number
+  /** Default: as long as usual. */
+  readonly patienceMs?: number
 }
 
 const SILENT = { info: () => undefined, warn: () => undefined, error: () => undefined }
 
 export async function openProxiedBench(context: TestContext, options: ProxiedBenchOptions = {}): Promise<ProxiedBench> {
-  const { server = await postgresUrl(), statementTimeoutMs = 5_000, connections } = options
+  const { server = await postgresUrl(), statementTimeoutMs = 5_000, connections, patienceMs } = options
   const database = await postgresDatabase({ server })
   const proxy = await openTcpProxy(server)
   const runtime = systemRuntime()
@@ -42,6 +44,7 @@ export async function openProxiedBench(context: TestContext, options: ProxiedBen
       logger: SILENT,
       statementTimeoutMs,
       ...(connections === undefined ? {} : { connections }),
+      ...(patienceMs === undefined ? {} : { patienceMs }),
     })
   const stores = [await open(server), await open(proxy.through(server))]
   context.after(async () => {

@@ -32,7 +32,7 @@ test('no phase of a job sees the request that enqueued it, nor that of another j
       }),
     ),
   )
-  await worker.stop()
+  await worker.stop({ timeout: '20s' })
   assert.deepEqual(
     seen,
     Array.from({ length: 12 }, () => 'worker'),

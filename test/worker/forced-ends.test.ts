@@ -75,7 +75,7 @@ test(
     const { job } = await smithy.mill.enqueue(JOBS.thread, 'where')
     const { attempt } = await endOf(smithy, job)
     assert.equal(attempt.outcome, 'completed')
-    await smithy.worker.stop()
+    await smithy.worker.stop({ timeout: '20s' })
     assert.equal(held().processes, 0)
   },
 )

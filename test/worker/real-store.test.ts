@@ -3,6 +3,7 @@ import assert from 'node:assert/strict'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
 import { test } from 'node:test'
 import type { TestContext } from 'node:test'
 import { defineJob } from '../../src/client/define-job.ts'
@@ -18,12 +19,14 @@ import { startWorker } from '../../src/worker/start-worker.ts'
 import type { WorkOptions } from '../../src/worker/start-worker.ts'
 import type { Worker } from '../../src/worker/worker.ts'
 import { scaled } from '../support/scale.ts'
+import { within } from '../support/wait-for-event.ts'
 
 const runtime = systemRuntime()
 const logger = { info: () => {}, warn: () => {}, error: () => {} }
 const service = 'tests'
 
 interface File {
+  readonly path: string
   /** Another way to the same file, as another process has one. */
   open(): Promise<Store>
   start(store: Store, handlers: readonly Handler[], options?: WorkOptions): Promise<Worker>
@@ -36,9 +39,11 @@ function openFile(context: TestContext): File {
     for (const close of closing.toReversed()) await close()
     rmSync(folder, { recursive: true })
   })
+  const path = join(folder, 'jobs.db')
   return {
+    path,
     open: async () => {
-      const store = await openSqliteStore({ url: `sqlite:${join(folder, 'jobs.db')}`, runtime, logger })
+      const store = await openSqliteStore({ url: `sqlite:${path}`, runtime, logger })
       closing.push(() => store.close())
       return store
     },
@@ -74,6 +79,7 @@ const wait = defineJob('wait', { service })
 test('a cancel through another connection reaches the handler, and the job is cancelled', async (context) => {
   const file = openFile(context)
   const [mine, theirs] = [await file.open(), await file.open()]
+  const took: number[] = []
   for (let round = 0; round < scaled(5); round += 1) {
     const running = Promise.withResolvers<void>()
     const aborted = Promise.withResolvers<number>()
@@ -93,13 +99,26 @@ test('a cancel through another connection reaches the handler, and the job is ca
     const cancelledAt = runtime.monotonic()
     const values = { actor: 'ann', reason: null }
     await theirs.claims.apply({ jobId, plan: CANCEL, scope: OPERATOR, claim: null, values, detail: null })
-    const tookMs = (await aborted.promise) - cancelledAt
-    assert(tookMs < 1_000, `it took ${tookMs} ms`)
+    took.push((await aborted.promise) - cancelledAt)
     await worker.idle()
     assert.equal(await stateOf(theirs, jobId), 'cancelled')
     await worker.stop()
   }
+  // Without the word it would be the second after which a worker looks by itself.
+  const inTheMiddle = took.toSorted((left, right) => left - right)[Math.floor(took.length / 2)] ?? Number.NaN
+  assert(inTheMiddle < 500, `it took ${took.join(', ')} ms`)
 })
+
+/** Blocks this thread for as long as it takes until so many jobs were cancelled, and for longer than the worker takes what it knows on trust. */
+function blockUntilCancelled(path: string, jobs: number): void {
+  const database = new DatabaseSync(path, { readOnly: true, timeout: 5_000 })
+  const counted = database.prepare('SELECT count(*) AS jobs FROM millrace_jobs WHERE cancel_requested_at IS NOT NULL')
+  const cell = new Int32Array(new SharedArrayBuffer(4))
+  for (let looks = 0; looks < 4_000 && counted.get()?.['jobs'] !== jobs; looks += 1) Atomics.wait(cell, 0, 0, 5)
+  assert.equal(counted.get()?.['jobs'], jobs)
+  database.close()
+  Atomics.wait(cell, 0, 0, 200)
+}
 
 test('jobs in hand that another connection cancels while the thread is blocked never begin', async (context) => {
   const file = openFile(context)
@@ -120,8 +139,7 @@ test('jobs in hand that another connection cancels while the thread is blocked n
         }
         // The calls travel at the end of the turn, which is behind this.
         await Promise.resolve()
-        const until = runtime.monotonic() + 400
-        while (runtime.monotonic() < until);
+        blockUntilCancelled(file.path, cancelled.length)
       }),
     ],
     { concurrency: 1 },
@@ -148,12 +166,12 @@ test('a handler that blocks the event loop for longer than the lease keeps its j
     mine,
     [
       handle(wait, () => {
-        const until = runtime.monotonic() + 900
+        const until = runtime.monotonic() + 5_000
         while (runtime.monotonic() < until);
         return 'blocked'
       }),
     ],
-    { lease: '300ms' },
+    { lease: '2s' },
   )
   const [id = ''] = await enqueue(theirs, wait, 1)
   await worker.idle()
@@ -173,11 +191,18 @@ test('two workers on one file run each job once', async (context) => {
   const ran = new Map<string, number>()
   const handler = handle(wait, ({ jobId }) => void ran.set(jobId, (ran.get(jobId) ?? 0) + 1))
   const workers = await Promise.all(stores.map((store) => file.start(store, [handler], { concurrency: 20 })))
-  await Promise.all(workers.map((worker) => worker.idle()))
+  // What one of them gives back while it is held up the other, who was idle by then, takes.
+  const allDone = async (): Promise<void> => {
+    for (;;) {
+      await Promise.all(workers.map((worker) => worker.idle()))
+      const { completed, failed } = await first.jobs.counts({ scope: OPERATOR })
+      assert.equal(failed, 0)
+      if (completed === ids.length) return
+    }
+  }
+  await within('the end of all jobs', allDone())
   assert.equal(ran.size, ids.length)
   assert([...ran.values()].every((times) => times === 1))
-  const { completed } = await first.jobs.counts({ scope: OPERATOR })
-  assert.equal(completed, ids.length)
 })
 
 test('handlers that never wait for anything leave the rest of the process its turns', async (context) => {

@@ -1,7 +1,7 @@
 /** A worker that runs two jobs, of which one blocks the event loop of its process: nothing else of JavaScript runs in it meanwhile. */
 import { defineJob, handle } from '../../../src/index.ts'
 import type { WorkOptions } from '../../../src/index.ts'
-import { handedOver, openParentsMill, tellParent } from '../../support/parent-process.ts'
+import { handedOver, hearParent, openParentsMill, tellParent } from '../../support/parent-process.ts'
 import { nextTurn } from '../../support/wait-for-event.ts'
 
 interface Facts {
@@ -13,6 +13,7 @@ const { blockMs, options } = handedOver() as Facts
 const compute = defineJob('sums.compute', { service: 'mathematics' })
 const overrun = defineJob('sums.overrun', { service: 'mathematics', timeout: '150ms', cancelGrace: '50ms' })
 const mill = await openParentsMill()
+const toBlock = hearParent('block')
 const bothRun = Promise.withResolvers<void>()
 let begun = 0
 
@@ -27,6 +28,7 @@ await mill.work(
       tellParent('started')
       if (begun === 2) bothRun.resolve()
       await bothRun.promise
+      await toBlock
       // What was told must have left before nothing can.
       await nextTurn()
       if (input === 'block') block()

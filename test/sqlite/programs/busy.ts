@@ -3,7 +3,7 @@ import { answer, openBench, readArguments, runtime } from './program.ts'
 
 const { file, thread } = readArguments()
 const bench = await openBench(file, thread)
-const RUN_MS = 1_000
+const RUN_MS = 2_000
 
 async function write(): Promise<{ commits: number; errors: string[] }> {
   const errors: string[] = []
