@@ -1,5 +1,6 @@
 /** Who keeps sessions alive: a thread of its own, or, where there is no URL to connect it by, timers of the main loop. */
 import { Worker } from 'node:worker_threads'
+import { MillraceError } from '../core/errors.ts'
 import type { Claim } from '../core/job-row.ts'
 import type { Runtime, Timer } from '../runtime/runtime.ts'
 import { SyncLine, openLine } from '../runtime/sync-line.ts'
@@ -195,4 +196,11 @@ export class VirtualKeeper implements Keeper {
   close(): Promise<void> {
     return Promise.resolve()
   }
+}
+
+export function keeperGone(): MillraceError {
+  return new MillraceError(
+    'internal',
+    "The thread that keeps this process's workers alive has died, and no worker can be started any more: restart the process.",
+  )
 }

@@ -1,5 +1,5 @@
 /** The store: which calls share a commit, and who is told of it. */
-import { MillraceError } from '../core/errors.ts'
+import type { MillraceError } from '../core/errors.ts'
 import type { Logger } from '../runtime/logger.ts'
 import type { Pulse } from '../runtime/pulse.ts'
 import { NEVER, settlesBefore } from '../runtime/pause.ts'
@@ -39,6 +39,7 @@ import { auditJob, auditJobs, dropStrays, findStrays, keptArtifacts, repairStore
 import type { Reader } from './integrity.ts'
 import { Conflict, keepRefusal, listRefusals, listTypes, registerTypes, transferType } from './job-types.ts'
 import { countJobs, getJob, jobStates, listJobs } from './jobs.ts'
+import { keeperGone } from './keeper.ts'
 import type { Keeper } from './keeper.ts'
 import { GroupCommit } from './group-commit.ts'
 import type { Names } from './names.ts'
@@ -46,7 +47,7 @@ import type { Notices } from './notices.ts'
 import { listQueues, pauseQueue, resumeQueue } from './queues.ts'
 import { artifactPaths, finishedJobs, purgeJobs, sweepUp } from './retention.ts'
 import { drainSession, endSession, listSessions, openSession, sessionHolder, sessionsOfProcesses } from './sessions.ts'
-import { sweep } from './sweep.ts'
+import { Sweeper } from './sweep.ts'
 import { takeJob } from './take.ts'
 import { PostgresTransactions } from './transactions.ts'
 import { storeClosed } from '../store/refusals.ts'
@@ -77,6 +78,7 @@ export class PostgresStore implements Store {
   readonly #enqueuer: Enqueuer
   readonly #planCalls: GroupCommit<PlanCall, PlanResult>
   readonly #claiming: Claiming
+  readonly #sweeper: Sweeper
   /** While listeners are told that new jobs are on their way. */
   #isAdding = false
   readonly #underWay = new Set<Promise<unknown>>()
@@ -91,6 +93,7 @@ export class PostgresStore implements Store {
     this.#listeners = new Listeners((cause) => logger.error('A listener of the store threw an error.', { cause }))
     const asError = (error: unknown): MillraceError => storeError(error, db.where)
     this.#claiming = { names, cursors: new ClaimCursors(runtime), connection: pools.claims }
+    this.#sweeper = new Sweeper({ db, names, runtime, logger })
     this.#enqueuer = new Enqueuer({
       db,
       names,
@@ -142,7 +145,7 @@ export class PostgresStore implements Store {
     noteStop: (note) => this.#write(() => this.#db.write((tx) => noteStop(tx, note))),
     interruptions: (held) => this.#read(() => findInterruptions(this.#db.ask, held)),
     interruptionsNow: (held) => this.#keeper?.interruptionsNow(held) ?? null,
-    sweep: (options) => this.#write(() => this.#db.write((tx) => sweep(tx, this.#parts.names, options))),
+    sweep: (options) => this.#write(() => this.#sweeper.sweep(options)),
   }
 
   readonly sessions: SessionStore = {
@@ -391,10 +394,3 @@ export class PostgresStore implements Store {
 }
 
 const DONE = Promise.resolve()
-
-function keeperGone(): MillraceError {
-  return new MillraceError(
-    'internal',
-    "The thread that keeps this process's workers alive has died, and no worker can be started any more: restart the process.",
-  )
-}

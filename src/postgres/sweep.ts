@@ -5,7 +5,10 @@
  * Processes sweep one after another. But one that has fallen silent in the middle of a transaction, of a sweep even, keeps its locks until the
  * server ends it, and nobody else's jobs are to wait for that: whatever is locked is passed over, and left to the next pass.
  */
+import { MillraceError } from '../core/errors.ts'
 import type { JobState } from '../core/states.ts'
+import type { Logger } from '../runtime/logger.ts'
+import type { Runtime } from '../runtime/runtime.ts'
 import type { PlanCall, SweepOptions, SweepReport } from '../store/claims.ts'
 import { EVENT_CODES } from '../store/codes.ts'
 import { nullableText } from '../store/columns.ts'
@@ -15,7 +18,7 @@ import type { HeldJob } from '../store/recovery.ts'
 import type { ProcessSession } from '../store/sessions.ts'
 import { applyLocked } from './apply.ts'
 import { promoteDue } from './claim.ts'
-import type { Transaction } from './database.ts'
+import type { Database, Transaction } from './database.ts'
 import type { Row } from './driver.ts'
 import type { Names } from './names.ts'
 
@@ -30,15 +33,94 @@ const END_DEAD_SESSIONS =
   '((expires_at <= $1 AND hand IS NULL) OR (holder, pid, start_tick) IN (SELECT * FROM unnest($2::bigint[], $3::integer[], $4::bigint[]))) ' +
   'FOR UPDATE SKIP LOCKED)) RETURNING 1'
 
-export async function sweep(
-  tx: Transaction,
-  names: Names,
-  { graceMs, random, dead = [] }: SweepOptions,
-): Promise<SweepReport> {
+/** Sweeps again and again, and remembers from when on sessions that have ended may have left jobs behind. */
+export class Sweeper {
+  readonly #options: SweeperOptions
+  /** When the last sweep was made that passed over nobody's job, or else the first, by the store's clock; null: there was none. */
+  #sweptAt: number | null = null
+  /** When all that is held is looked at, by this process's clock. */
+  #nextLookAt = Number.NEGATIVE_INFINITY
+
+  constructor(options: SweeperOptions) {
+    this.#options = options
+  }
+
+  async sweep(options: SweepOptions): Promise<SweepReport> {
+    const { db, names } = this.#options
+    const { report, passedOver, now } = await db.write(async (tx) => {
+      const since = Math.min(this.#sweptAt ?? tx.now, tx.now) - OVERLAP_MS
+      return { ...(await sweep(tx, names, { ...options, since })), now: tx.now }
+    })
+    // Somebody's transaction may have a job locked, for who knows how long.
+    if (passedOver === 0 || this.#sweptAt === null) this.#sweptAt = now
+    const strays = await this.#lookAtAll()
+    return {
+      ...report,
+      jobsReaped: report.jobsReaped + strays.length,
+      jobsPoisoned: report.jobsPoisoned + countFailed(strays),
+    }
+  }
+
+  /** The states that jobs were left in which nobody has in hand, though no session that ended of late says so. */
+  async #lookAtAll(): Promise<readonly JobState[]> {
+    const { db, names, runtime, logger } = this.#options
+    if (runtime.monotonic() < this.#nextLookAt) return []
+    this.#nextLookAt = runtime.monotonic() + LOOK_AGAIN_MS
+    try {
+      const states = await db.write(async (tx) => {
+        await tx.rows(LOOK_WITHIN, `${LOOK_WITHIN_MS}`)
+        await takeTurn(tx)
+        return reapOrphans(tx, names, await tx.rows(STRAYS))
+      })
+      this.#nextLookAt = runtime.monotonic() + LOOK_EVERY_MS
+      return states
+    } catch (error) {
+      if (!(error instanceof MillraceError) || error.code !== 'store-busy') throw error
+      logger.warn('Not all jobs that are held could be looked at in time. It is tried again in ten minutes.', { error })
+      return []
+    }
+  }
+}
+
+interface SweeperOptions {
+  readonly db: Database
+  readonly names: Names
+  readonly runtime: Pick<Runtime, 'monotonic'>
+  readonly logger: Logger
+}
+
+/**
+ * Nobody leaves jobs behind, as a rule, but sessions that have ended since the last sweep, or a little before: a claim under way may be committed
+ * after its session has ended. To look at all that is held instead is to read past the entries of all jobs that were done since the index was
+ * last cleaned up: millions, while a transaction elsewhere stays open.
+ */
+const OVERLAP_MS = 300_000
+/**
+ * All that is held is looked at after the first sweep of a process, and then from time to time: what somebody has done by hand is found so, what
+ * was left before any process swept, and a claim that was committed later than one ever should be. The sweeps behind it are not to wait for it.
+ */
+const LOOK_EVERY_MS = 3_600_000
+const LOOK_AGAIN_MS = 600_000
+const LOOK_WITHIN_MS = 2_000
+const LOOK_WITHIN = "SELECT set_config('statement_timeout', $1, true)"
+
+interface Sweep extends SweepOptions {
+  /** From when on the sessions have ended that may have left jobs behind. */
+  readonly since: number
+}
+
+interface Swept {
+  readonly report: SweepReport
+  /** Jobs of sessions that have ended, which others have locked. */
+  readonly passedOver: number
+}
+
+async function sweep(tx: Transaction, names: Names, { graceMs, random, dead = [], since }: Sweep): Promise<Swept> {
   await takeTurn(tx)
   const jobsPromoted = await promoteDue(tx)
   const sessionsEnded = await endDeadSessions(tx, dead)
-  const reaped = await reapOrphans(tx, names)
+  const orphans = await tx.rows(ORPHANS, since)
+  const reaped = await reapOrphans(tx, names, orphans)
   const moment = { now: tx.now, graceMs, random }
   const overdue = (await tx.rows(OVERDUE, tx.now - graceMs)).map((row) => ({
     ...heldJob(row),
@@ -59,16 +141,17 @@ export async function sweep(
     names,
     stopping.map((job) => endGraceCall(job, moment)),
   )
-  return {
+  const report: SweepReport = {
     sessionsEnded,
     jobsReaped: reaped.length,
-    jobsPoisoned: reaped.filter((state) => state === 'failed').length,
+    jobsPoisoned: countFailed(reaped),
     jobsTimedOut: timedOut.length,
     jobsCancelled: cancelled.length,
     jobsPromoted,
     jobsStuck: (await settleStuck(tx, names)).length,
     locksCleared: (await tx.rows(CLEAR_LOCKS, tx.now)).length,
   }
+  return { report, passedOver: orphans.length - reaped.length }
 }
 
 async function endDeadSessions(tx: Transaction, dead: readonly ProcessSession[]): Promise<number> {
@@ -98,19 +181,25 @@ const HELD =
   'ORDER BY e.seq DESC LIMIT 1) AS told FROM millrace.jobs AS j JOIN millrace.types AS t ON t.n = j.type ' +
   'JOIN millrace.phase_lists AS p ON p.n = j.phase_list WHERE j.holder IS NOT NULL'
 
-/** Jobs whose session has ended, session by session in the order they were taken. */
-const ORPHANS =
+/** What sessions have in hand, session by session, as `x` beside `s`. */
+function heldBy(sessions: string, jobs: string = 'true'): string {
+  return `millrace.sessions AS s CROSS JOIN LATERAL (${HELD} AND j.holder = s.holder AND ${jobs} OFFSET 0) AS x WHERE ${sessions}`
+}
+
+/** Jobs without a session that is open, session by session in the order they were taken. */
+const STRAYS =
   `${HELD} AND NOT EXISTS (SELECT 1 FROM millrace.sessions AS s WHERE s.holder = j.holder AND s.ended_at IS NULL) ` +
   'ORDER BY j.holder, j.n'
+/** Those of sessions that have ended. A lock by hand ends with its job, or once that is gone. */
+const ORPHANS = `SELECT x.* FROM ${heldBy('s.ended_at >= $1 AND s.hand IS NULL')} ORDER BY x.holder, x.n`
 
-/** Every running attempt stands in the index of held jobs, which is as long as what workers have in hand. */
-const OVERDUE = `${HELD} AND j.deadline_at <= $1 ORDER BY j.n`
+const OVERDUE = `SELECT x.* FROM ${heldBy('s.ended_at IS NULL', 'j.deadline_at <= $1')} ORDER BY x.n`
 const OVERDUE_CANCELS = `${HELD} AND j.cancel_requested_at <= $1 ORDER BY j.n`
 
 /** Jobs driven by hand whose lock has run out. */
 const LOCKS_RUN_OUT =
-  'SELECT x.*, s.hand, s.expires_at FROM millrace.sessions AS s CROSS JOIN LATERAL ' +
-  `(${HELD} AND j.holder = s.holder OFFSET 0) AS x WHERE s.ended_at IS NULL AND s.expires_at <= $1 AND s.hand IS NOT NULL ORDER BY x.n`
+  'SELECT x.*, s.hand, s.expires_at FROM ' +
+  `${heldBy('s.ended_at IS NULL AND s.expires_at <= $1 AND s.hand IS NOT NULL')} ORDER BY x.n`
 
 /** The states that jobs were left in that nobody drives any more. */
 async function settleStuck(tx: Transaction, names: Names): Promise<readonly JobState[]> {
@@ -123,14 +212,18 @@ async function settleStuck(tx: Transaction, names: Names): Promise<readonly JobS
 }
 
 /** The states that the orphans were left in. */
-async function reapOrphans(tx: Transaction, names: Names): Promise<readonly JobState[]> {
-  const orphans = (await tx.rows(ORPHANS)).map((row) => ({
+async function reapOrphans(tx: Transaction, names: Names, rows: readonly Row[]): Promise<readonly JobState[]> {
+  const orphans = rows.map((row) => ({
     ...heldJob(row),
     suspect: row['suspect'] === true,
     strikes: Number(row['strikes']),
   }))
   const calls = [...Map.groupBy(orphans, ({ holder }) => holder).values()].flatMap(reapCalls)
   return statesAfter(tx, names, calls)
+}
+
+function countFailed(states: readonly JobState[]): number {
+  return states.filter((state) => state === 'failed').length
 }
 
 function heldJob(row: Row): HeldJob {

@@ -52,7 +52,7 @@ interface MayBeWhole {
 
 /** Which indexes may be read from end to end. */
 const MAY_BE_WHOLE: readonly MayBeWhole[] = [
-  { index: /^jobs_held$/, purposes: ['write'], because: 'the sweep looks through all that workers have in hand' },
+  { index: /^jobs_held$/, purposes: ['write'], because: 'now and then a sweep looks through all that is held' },
   { index: /^commits_unplaced$/, purposes: ['write', 'read'], because: 'what has no place yet is given one, in order' },
   { index: /^labels_/, purposes: ['write'], because: 'stops at the first: is there any label?' },
   { index: /^jobs_pkey$/, purposes: ['read'], because: 'a page of jobs, newest first' },
@@ -153,7 +153,7 @@ const WAYS: readonly (readonly [part: string, ways: readonly string[], least: nu
   ['ORDER BY j.id FOR UPDATE', ['jobs_pkey'], 1],
   ['holder = $1 AND suspect', ['jobs_held'], 1],
   ['j.deadline_at <= $1', ['jobs_held'], 1],
-  ['j.cancel_requested_at <= $1', ['jobs_held'], 1],
+  ['j.cancel_requested_at <= $1', ['jobs_stopping'], 1],
   ['WITH ORDINALITY AS v (job, holder', ['jobs_pkey'], 1],
   ['unique_key = $3 AND unique_key IS NOT NULL', ['jobs_unique'], 1],
 ]
@@ -184,6 +184,19 @@ for (const situation of SITUATIONS) {
       for (const { condition, stopsEarly, part } of [...heads, ...bundles]) {
         assert.match(condition ?? '', /lane = /)
         assert.ok(stopsEarly, `${part} reads the whole lane`)
+      }
+    })
+
+    test('a sweep looks up what it is about', () => {
+      for (const [part, condition] of [
+        ['j.deadline_at <= $1', /holder = .*deadline_at <= /],
+        ['s.ended_at >= $1', /holder = /],
+        ['j.cancel_requested_at <= $1', /cancel_requested_at <= /],
+      ] as const) {
+        const sweep = planned.find(({ text }) => text.includes(part))
+        const ofJobs = sweep?.scans.filter(({ table }) => table === 'jobs') ?? []
+        assert.equal(ofJobs.length, 1, part)
+        assert.match(ofJobs[0]?.condition ?? '', condition)
       }
     })
 

@@ -193,13 +193,15 @@ CREATE INDEX jobs_due ON millrace.jobs USING btree (run_at) WHERE ((state = ANY 
 
 CREATE INDEX jobs_finished ON millrace.jobs USING btree (state, type, finished_at) WHERE (finished_at IS NOT NULL);
 
-CREATE INDEX jobs_held ON millrace.jobs USING btree (holder) WHERE (holder IS NOT NULL);
+CREATE INDEX jobs_held ON millrace.jobs USING btree (holder, deadline_at) WHERE (holder IS NOT NULL);
 
 CREATE INDEX jobs_owner ON millrace.jobs USING btree (tenant, owner, id) WHERE (owner IS NOT NULL);
 
 CREATE INDEX jobs_ready ON millrace.jobs USING btree (lane, bundled, priority, run_at, n) WHERE (state = 2);
 
 CREATE INDEX jobs_ready_suspects ON millrace.jobs USING btree (lane) WHERE ((state = 2) AND suspect);
+
+CREATE INDEX jobs_stopping ON millrace.jobs USING btree (cancel_requested_at) WHERE ((holder IS NOT NULL) AND (cancel_requested_at IS NOT NULL));
 
 CREATE INDEX jobs_tenant ON millrace.jobs USING btree (tenant, id) WHERE (tenant <> ''::text);
 
@@ -316,6 +318,8 @@ CREATE TABLE millrace.sessions (
   UNIQUE (holder),
   PRIMARY KEY (n)
 ) WITH (fillfactor=50, autovacuum_vacuum_scale_factor=0.0, autovacuum_vacuum_threshold=200);
+
+CREATE INDEX sessions_ended ON millrace.sessions USING btree (ended_at) WHERE ((ended_at IS NOT NULL) AND (hand IS NULL));
 
 CREATE INDEX sessions_open ON millrace.sessions USING btree (n) WHERE (ended_at IS NULL);
 

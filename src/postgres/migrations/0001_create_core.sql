@@ -103,6 +103,7 @@ CREATE TABLE millrace.sessions (
   hand text
 ) WITH (fillfactor = 50, autovacuum_vacuum_scale_factor = 0.0, autovacuum_vacuum_threshold = 200);
 CREATE INDEX sessions_open ON millrace.sessions (n) WHERE ended_at IS NULL;
+CREATE INDEX sessions_ended ON millrace.sessions (ended_at) WHERE ended_at IS NOT NULL AND hand IS NULL;
 
 CREATE TABLE millrace.jobs (
   id uuid PRIMARY KEY,
@@ -172,7 +173,9 @@ CREATE INDEX jobs_ready_suspects ON millrace.jobs (lane) WHERE state = 2 AND sus
 CREATE INDEX jobs_waiting ON millrace.jobs (type, run_at) WHERE state IN (1, 4);
 -- What comes next of whatever type. Only who asks for instants from 0 on may use it: whoever asks for the next of a type is not led here.
 CREATE INDEX jobs_due ON millrace.jobs (run_at) WHERE state IN (1, 4) AND run_at >= 0;
-CREATE INDEX jobs_held ON millrace.jobs (holder) WHERE holder IS NOT NULL;
+-- What a session has in hand, and what of it is overdue.
+CREATE INDEX jobs_held ON millrace.jobs (holder, deadline_at) WHERE holder IS NOT NULL;
+CREATE INDEX jobs_stopping ON millrace.jobs (cancel_requested_at) WHERE holder IS NOT NULL AND cancel_requested_at IS NOT NULL;
 CREATE INDEX jobs_finished ON millrace.jobs (state, type, finished_at) WHERE finished_at IS NOT NULL;
 CREATE UNIQUE INDEX jobs_unique ON millrace.jobs (type, tenant, unique_key)
   WHERE unique_key IS NOT NULL AND finished_at IS NULL;
