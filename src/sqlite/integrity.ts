@@ -8,6 +8,7 @@ import { auditedJob } from '../store/audited-job.ts'
 import { EVENT_CODES, OUTCOME_CODES, STATE_CODES } from '../store/codes.ts'
 import { isId } from '../store/ids.ts'
 import type { ArtifactPage, AuditPage, AuditedJob, Belonging, Page, StrayPage } from '../store/integrity.ts'
+import { INPUT } from './bodies.ts'
 import type { Database } from './database.ts'
 import type { Row } from './driver.ts'
 import { RUN_FIRST, RUN_LAST } from './event-lists.ts'
@@ -26,7 +27,7 @@ const BESIDE =
   'EXISTS (SELECT 1 FROM millrace_lanes AS l WHERE l.n = j.lane) AS has_lane, ' +
   'EXISTS (SELECT 1 FROM millrace_lanes AS l CROSS JOIN millrace_queues AS q ON q.n = l.queue WHERE l.n = j.lane) AS has_queue, ' +
   'EXISTS (SELECT 1 FROM millrace_phase_lists AS p WHERE p.n = j.phase_list) AS has_phase_list, ' +
-  '(j.input IS NOT NULL OR EXISTS (SELECT 1 FROM millrace_bodies AS b WHERE b.job = j.n AND b.kind = 1)) AS has_input, ' +
+  `(j.input IS NOT NULL OR EXISTS (SELECT 1 FROM millrace_bodies AS b WHERE b.job = j.n AND b.kind = ${INPUT})) AS has_input, ` +
   '(SELECT count(*) FROM millrace_phases AS r WHERE r.job = j.n) AS results'
 const AUDIT = `SELECT ${JOB_COLUMNS}, ${BESIDE}, (SELECT ${SUMMED} FROM (${TOLD}) AS e) AS told FROM millrace_jobs AS j`
 const AUDIT_PAGE = `${AUDIT} WHERE j.n > ? ORDER BY j.n LIMIT ?`

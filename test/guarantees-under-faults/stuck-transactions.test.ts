@@ -84,3 +84,29 @@ test('the log is read although somebody who read it has fallen silent', async (c
   proxy.cut()
   await within('the end of the silence', reading)
 })
+
+test('dead workers are swept up after although the look at all that is held takes too long', async (context) => {
+  const { proxy, proxied, straight, database } = await openProxiedBench(context, {
+    statementTimeoutMs: STATEMENT_TIMEOUT_MS,
+  })
+  const { claim } = await straight.running()
+  await straight.store.sessions.end(claim.holder)
+  const other = await database.connect()
+  context.after(() => other.close())
+  const locking: Promise<void>[] = []
+  proxy.decide(({ statements }) => {
+    // The first of the look: from now on, until its own end, it finds no job.
+    if (statements.some((statement) => statement.includes("set_config('statement_timeout'"))) {
+      locking.push(other.run(`BEGIN; LOCK TABLE ${database.table('jobs')} IN ACCESS EXCLUSIVE MODE`))
+    }
+    return 'pass'
+  })
+  // So that the lock is there before its next statement is.
+  proxy.delay(100)
+  const { jobsReaped } = await within('the sweep', proxied.sweep(), SOON_MS)
+  assert.equal(locking.length, 1, 'all that is held was looked at, once')
+  await Promise.all(locking)
+  await other.run('ROLLBACK')
+  assert.equal(jobsReaped, 1)
+  assert.equal((await straight.details(claim.jobId)).state, 'queued')
+})

@@ -3,15 +3,12 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 
 import { handle } from '../../src/index.ts'
+import { median } from '../support/median.ts'
 import { openTestMill } from '../support/open-test-mill.ts'
 import { scaled } from '../support/scale.ts'
 import { sharedNow } from '../support/wait-for-event.ts'
 import { enqueueMany, greet } from './programs/crowd-jobs.ts'
 import type { Greeting } from './programs/crowd-jobs.ts'
-
-function median(numbers: readonly number[]): number {
-  return numbers.toSorted((left, right) => left - right)[Math.floor(numbers.length / 2)] ?? Number.NaN
-}
 
 test('two processes that enqueue and work under load never find the database locked', async (context) => {
   const { mill, start, work, logs } = await openTestMill(context)

@@ -2,14 +2,15 @@
 import assert from 'node:assert/strict'
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { DatabaseSync } from 'node:sqlite'
 import { test } from 'node:test'
 import type { TestContext } from 'node:test'
 import { pathToFileURL } from 'node:url'
 
 import { packNewJobs } from '../../src/sqlite/packed-calls.ts'
 import { ThreadLink } from '../../src/sqlite/thread-link.ts'
+import { blockUntil } from '../support/block-until.ts'
 import { LEASE_MS, newJob } from '../support/contract-bench.ts'
+import { nextTurn } from '../support/wait-for-event.ts'
 import { newFile, newFolder, runtime } from './sqlite-bench.ts'
 
 const THREAD = new URL('../../src/sqlite/thread.ts', import.meta.url)
@@ -30,6 +31,12 @@ interface LinkBench {
 interface Told {
   readonly what: string
   readonly turn: number
+}
+
+/** The turn that the word of the pause began is over then: what comes later begins one of its own, however soon it comes. */
+async function pauseAndRest(link: ThreadLink): Promise<void> {
+  await link.pause()
+  for (let turns = 0; turns < 3; turns += 1) await nextTurn()
 }
 
 /** The thread is paused, so that all that is called until it goes on shares a commit and a message. */
@@ -59,7 +66,7 @@ async function openPaused(context: TestContext, threadFile = THREAD): Promise<Li
       () => tell(what),
       () => tell(`${what} refused`),
     )
-  await link.pause()
+  await pauseAndRest(link)
   runtime.after(0, count)
   return {
     link,
@@ -76,18 +83,8 @@ async function openPaused(context: TestContext, threadFile = THREAD): Promise<Li
   }
 }
 
-const wait = new Int32Array(new SharedArrayBuffer(4))
-
-/** Blocks this thread until the other one has committed so many jobs, and has had time to say so. */
-function letAnswersPileUp(file: string, jobs: number): void {
-  const database = new DatabaseSync(file, { readOnly: true, timeout: 5_000 })
-  const counted = database.prepare('SELECT count(*) AS jobs FROM millrace_jobs')
-  const isDone = (): boolean => counted.get()?.['jobs'] === jobs
-  for (let looks = 0; looks < 4_000 && !isDone(); looks += 1) Atomics.wait(wait, 0, 0, 5)
-  assert.ok(isDone(), 'the jobs were not committed')
-  database.close()
-  Atomics.wait(wait, 0, 0, 500)
-}
+/** The thread has had time by then to say what it has committed. */
+const PILE_UP_MS = 500
 
 /** How many calls were answered in each turn. */
 function answeredATurn(told: readonly Told[]): readonly number[] {
@@ -136,7 +133,7 @@ test('answers of several commits that have come by the same turn share its two h
     return answered
   })
   const answered = Promise.all(commits)
-  letAnswersPileUp(file, 360)
+  blockUntil(file, 360, 'true', PILE_UP_MS)
   await answered
   assert.deepEqual(answeredATurn(told), [250, 110])
 })
@@ -159,7 +156,7 @@ test('a claim counts for as many answers as it may bring jobs, unless it brings 
   const enqueued = call(3)
   link.resume()
   await Promise.all([opened, enqueued])
-  await link.pause()
+  await pauseAndRest(link)
   const before = told.length
   const claims = [1, 2, 3, 4, 5, 6].map((number) =>
     note(`${number}`, link.call('claims.claim', { holder: 1, types: ['map.export'], limit: 1 })),
@@ -214,7 +211,7 @@ test('answers that wait for their turn when the thread dies are given all the sa
   link.resume()
   await first
   // Meanwhile the thread has died, and most of the answers have not been given.
-  letAnswersPileUp(file, 1_000)
+  blockUntil(file, 1_000, 'true', PILE_UP_MS)
   await Promise.all([answered, note('late', link.call('now', undefined))])
   const happened = told.map(({ what }) => what)
   assert.deepEqual(

@@ -1,11 +1,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 
+import { median } from '../support/median.ts'
 import { elapsed, openSqlite, runtime } from './sqlite-bench.ts'
-
-function medianOf(figures: readonly number[]): number {
-  return figures.toSorted((a, b) => a - b)[Math.floor(figures.length / 2)] ?? Number.NaN
-}
 
 for (const thread of [true, false]) {
   test(`a commit of another store is told within milliseconds, thread: ${thread}`, async (t) => {
@@ -22,9 +19,8 @@ for (const thread of [true, false]) {
       waits.push(runtime.monotonic() - committedAt)
       await elapsed(n % 5)
     }
-    const median = medianOf(waits)
     // The poll behind it would make it half of 50 ms.
-    assert.ok(median < 20, `${median} ms in the middle, ${Math.max(...waits)} at worst`)
+    assert.ok(median(waits) < 20, `${median(waits)} ms in the middle, ${Math.max(...waits)} at worst`)
   })
 }
 
